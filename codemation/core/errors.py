@@ -1,0 +1,71 @@
+"""Every error that codemation raises; the branch says whose fault it is.
+
+    CodemationError
+    ├── AuthorError          the workflow as written cannot work           core/mistakes.py
+    ├── InputError           what was given to a run does not fit          (params, items)
+    ├── NodeError            a node failed while it worked
+    │   ├── Unstorable       it returned something that cannot be stored   core/values
+    │   └── ContractError    what reached it does not fit its annotations
+    ├── RunError             a run cannot do what was asked
+    │   ├── RunFailed        the run ended in failure
+    │   ├── RunCancelled     the run was cancelled
+    │   ├── UnknownRun       no run has that id
+    │   └── DefinitionDrift  the code has changed since the run started
+    └── HostError            the machine, the database or the set-up
+        ├── StoreUnavailable the database does not answer
+        ├── SchemaMismatch   the database has another schema
+        └── PayloadLost      a payload cannot be read or written
+"""
+
+from __future__ import annotations
+
+import inspect
+
+
+class CodemationError(Exception):
+    """Something went wrong in codemation."""
+
+    def __init__(self, message: str | None = None, *, way_out: str = "") -> None:
+        self.message = message or inspect.cleandoc(type(self).__doc__ or "")
+        self.way_out = way_out
+        super().__init__(self.message if not way_out else f"{self.message}\n→ {way_out}")
+
+
+class InputError(CodemationError):
+    """What was given to the run does not fit its workflow."""
+
+
+class NodeError(CodemationError):
+    """A node failed while it worked."""
+
+
+class ContractError(NodeError):
+    """What reached a node does not fit its annotations."""
+
+
+class RunError(CodemationError):
+    """The run cannot do what was asked."""
+
+
+class UnknownRun(RunError):
+    """No run has that id."""
+
+
+class DefinitionDrift(RunError):
+    """The code of the workflow has changed since the run started."""
+
+
+class HostError(CodemationError):
+    """The machine, the database or the set-up does not allow it."""
+
+
+class StoreUnavailable(HostError):
+    """The database does not answer."""
+
+
+class SchemaMismatch(HostError):
+    """The database has another schema than this release of codemation."""
+
+
+class PayloadLost(HostError):
+    """A stored payload cannot be read or written."""
