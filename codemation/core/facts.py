@@ -1,0 +1,188 @@
+"""What the journal holds: facts to apply, never signals to decide again, and their compact spelling."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, assert_never
+
+from codemation.core.ids import ActivationId, NodeId
+from codemation.core.items import EMPTY, Batch
+from codemation.core.signals import ErrorInfo
+from codemation.core.states import RunStatus
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Began:
+    """The run has its input."""
+
+    input: Batch
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Done:
+    """A node has given its outputs. A batch without a `ref` is stored beside this very fact."""
+
+    activation: ActivationId
+    outputs: Mapping[str, Batch]
+    attempt: int = 1
+    milliseconds: int = 0
+    items: int = 0
+    failures: int = 0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Skipped:
+    """Nothing reached these nodes."""
+
+    nodes: tuple[NodeId, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Due:
+    """These activations may be worked on."""
+
+    activations: tuple[ActivationId, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Retrying:
+    """An activation failed and is tried again after `delay` seconds as number `attempt`."""
+
+    activation: ActivationId
+    attempt: int
+    delay: float
+    error: ErrorInfo
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Broke:
+    """An activation failed for good."""
+
+    activation: ActivationId
+    attempt: int
+    error: ErrorInfo
+    milliseconds: int = 0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Cancelling:
+    """Somebody asked the run to stop; nothing is claimed from now on."""
+
+    who: str = ""
+    reason: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Reopened:
+    """A finished run goes on; `digest` names another definition when it moved to one."""
+
+    who: str = ""
+    digest: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Ended:
+    """The run is over."""
+
+    status: RunStatus
+    reason: str = ""
+
+
+Fact = Began | Done | Skipped | Due | Retrying | Broke | Cancelling | Reopened | Ended
+Delta = tuple[Fact, ...]
+
+
+def encode_delta(delta: Delta) -> bytes:
+    """The facts of one revision as compact JSON."""
+    return json.dumps([_row(fact) for fact in delta], separators=(",", ":")).encode()
+
+
+def decode_delta(data: bytes) -> Delta:
+    """The facts that `encode_delta` wrote."""
+    return tuple(_fact(row) for row in json.loads(data))
+
+
+def _row(fact: Fact) -> list[Any]:
+    match fact:
+        case Done():
+            outputs = {port: _batch_row(batch) for port, batch in fact.outputs.items()}
+            row = ["ok", fact.activation, outputs, fact.milliseconds, fact.items]
+            return row if fact.attempt == 1 and not fact.failures else [*row, fact.attempt, fact.failures]
+        case Due():
+            return ["due", *fact.activations]
+        case Skipped():
+            return ["skip", *fact.nodes]
+        case Began():
+            return ["begin", _batch_row(fact.input)]
+        case Ended():
+            return ["end", fact.status.value, fact.reason]
+        case Retrying():
+            return ["retry", fact.activation, fact.attempt, fact.delay, _error_row(fact.error)]
+        case Broke():
+            return ["broke", fact.activation, fact.attempt, _error_row(fact.error), fact.milliseconds]
+        case Cancelling():
+            return ["cancel", fact.who, fact.reason]
+        case Reopened():
+            return ["reopen", fact.who, fact.digest]
+        case _:
+            assert_never(fact)
+
+
+def _fact(row: list[Any]) -> Fact:
+    match row:
+        case ["ok", activation, outputs, milliseconds, items, *rest]:
+            attempt, failures = rest or (1, 0)
+            return Done(
+                activation=activation,
+                outputs={port: _batch(cells) for port, cells in outputs.items()},
+                attempt=attempt,
+                milliseconds=milliseconds,
+                items=items,
+                failures=failures,
+            )
+        case ["due", *activations]:
+            return Due(activations=tuple(activations))
+        case ["skip", *nodes]:
+            return Skipped(nodes=tuple(nodes))
+        case ["begin", cells]:
+            return Began(input=_batch(cells))
+        case ["end", status, reason]:
+            return Ended(status=RunStatus(status), reason=reason)
+        case ["retry", activation, attempt, delay, error]:
+            return Retrying(activation=activation, attempt=attempt, delay=delay, error=ErrorInfo(**error))
+        case ["broke", activation, attempt, error, milliseconds]:
+            return Broke(activation=activation, attempt=attempt, error=ErrorInfo(**error), milliseconds=milliseconds)
+        case ["cancel", who, reason]:
+            return Cancelling(who=who, reason=reason)
+        case ["reopen", who, digest]:
+            return Reopened(who=who, digest=digest)
+        case _:
+            raise ValueError(f"the journal holds a fact that this release does not know: {row!r}")
+
+
+def _batch_row(batch: Batch) -> list[Any]:
+    if batch == EMPTY:
+        return []
+    row: list[Any] = [batch.count, batch.size]
+    if batch.ref or batch.kind != "items":
+        row += [batch.kind, batch.ref]
+    return row
+
+
+def _batch(cells: list[Any]) -> Batch:
+    if not cells:
+        return EMPTY
+    count, size, *rest = cells
+    kind, ref = rest or ("items", "")
+    return Batch(ref=ref, count=count, kind="table" if kind == "table" else "items", size=size)
+
+
+def _error_row(error: ErrorInfo) -> dict[str, Any]:
+    row: dict[str, Any] = {"type": error.type, "message": error.message}
+    if error.traceback:
+        row["traceback"] = error.traceback
+    if error.item is not None:
+        row["item"] = error.item
+    return row

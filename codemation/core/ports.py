@@ -1,0 +1,480 @@
+"""What the engine asks of the world. Every port has a memory and a PostgreSQL adapter behind one conformance suite.
+
+Ports are synchronous and narrow; they speak of runs, tickets and payloads, never of SQL. Every one of them may raise
+`StoreUnavailable` when the database does not answer; nothing is then known about what was asked, and the caller looks
+again when it is back. Ports are internal until version 1.0.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import BinaryIO, Protocol
+
+from codemation.core.definition import Definition
+from codemation.core.ids import ActivationId, Head, RunId, TicketId, WorkerId, WorkflowId
+from codemation.core.items import Batch, BatchKind
+from codemation.core.states import RunStatus
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NewTicket:
+    """Work to be claimed by anybody who serves its queue and has the code of its run's definition."""
+
+    id: TicketId
+    activation: ActivationId
+    queue: str = "default"
+    priority: int = 0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Holding:
+    """A claim as its holder knows it; refused as soon as somebody else has taken over."""
+
+    ticket: TicketId
+    worker: WorkerId
+    fence: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Claim:
+    """A ticket that this worker now holds."""
+
+    holding: Holding
+    run: RunId
+    activation: ActivationId
+    """Empty for a fold ticket, which asks to fold the run's inbox."""
+    queue: str = "default"
+    priority: int = 0
+    starts: int = 1
+    """How often the activation has been claimed, deaths and hand-backs apart from this one included."""
+
+    @property
+    def is_fold(self) -> bool:
+        """Whether there is no node to run, only signals to fold."""
+        return not self.activation
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class GoOn:
+    """The ticket is reused for the next activation, which its holder has thereby claimed."""
+
+    activation: ActivationId
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Leave:
+    """The ticket is reused for an activation that anybody may claim, `delay` seconds from now at the earliest."""
+
+    activation: ActivationId
+    queue: str = "default"
+    priority: int = 0
+    delay: float = 0.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Drop:
+    """The ticket is done with."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NewRun:
+    """A run to be recorded together with its first revision and its first tickets."""
+
+    id: RunId
+    workflow: WorkflowId
+    digest: str
+    params: str
+    """JSON."""
+    head: Head
+    delta: bytes
+    output: bytes | None
+    tickets: tuple[NewTicket, ...]
+    claimed_by: WorkerId | None = None
+    """The worker that holds the first ticket from the start."""
+    status: RunStatus = RunStatus.RUNNING
+    """Other than running when the first revision already ends the run."""
+    reason: str = ""
+    priority: int = 0
+    key: str | None = None
+    input_digest: bytes = b""
+    """Of params and input: the same key with another input is an error."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Commit:
+    """One revision of a run, and what becomes of the ticket that brought it: all of it happens, or nothing."""
+
+    run: RunId
+    holding: Holding
+    revision: int
+    """The last revision that the writer knows; the commit is refused if it is not the latest."""
+    head: Head
+    new_head: Head
+    delta: bytes
+    output: bytes | None = None
+    then: GoOn | Leave | Drop = field(default_factory=Drop)
+    more: tuple[NewTicket, ...] = ()
+    status: RunStatus = RunStatus.RUNNING
+    reason: str = ""
+    consumed: tuple[int, ...] = ()
+    """Signals of the inbox that this revision answers."""
+    cancelling: bool = False
+    """Written by the fold of a run that was asked to stop; any other commit is refused on such a run."""
+
+    @property
+    def activation(self) -> ActivationId | None:
+        """What the ticket is about afterwards."""
+        return None if isinstance(self.then, Drop) else self.then.activation
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Reopening:
+    """A finished run goes on; refused when it has changed since `revision`."""
+
+    run: RunId
+    revision: int
+    head: Head
+    new_head: Head
+    delta: bytes
+    digest: str
+    tickets: tuple[NewTicket, ...]
+    claimed_by: WorkerId | None = None
+    status: RunStatus = RunStatus.RUNNING
+    reason: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RunRow:
+    """What is kept of a run beside its journal."""
+
+    id: RunId
+    workflow: WorkflowId
+    digest: str
+    status: RunStatus
+    reason: str
+    revision: int
+    head: Head
+    stop: bool
+    params: str
+    priority: int
+    created_at: datetime
+    started_at: datetime | None
+    finished_at: datetime | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Entry:
+    """One revision in the journal."""
+
+    revision: int
+    head: Head
+    at: datetime
+    delta: bytes
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Look:
+    """What is true now of a run and of one ticket."""
+
+    run: RunRow
+    claim: Claim | None
+    """The ticket, if the asking worker still holds it at any fence; `None` when it is gone or somebody else's."""
+    tail: tuple[Entry, ...]
+
+
+class Journal(Protocol):
+    """The truth about runs: one statement and one commit a revision."""
+
+    def start(self, run: NewRun) -> RunId:
+        """Record a new run; with a key that was used before, the run that it started.
+
+        Raises:
+            InputError: the key was used with other params or another input.
+        """
+        ...
+
+    def step(self, commit: Commit) -> bool:
+        """Write one revision; `False` when it was refused, by fence, revision or a cancel: `look` says which."""
+        ...
+
+    def look(self, run: RunId, holding: Holding, after: int) -> Look:
+        """Read the run, the ticket and the revisions since `after`, in a snapshot younger than any refused step."""
+        ...
+
+    def load(self, run: RunId) -> tuple[RunRow, tuple[Entry, ...]]:
+        """The run and its whole journal.
+
+        Raises:
+            UnknownRun: there is none.
+        """
+        ...
+
+    def reopen(self, reopening: Reopening) -> bool:
+        """Let a failed or cancelled run go on; `False` when it is not finished or has changed."""
+        ...
+
+    def cancel(self, run: RunId, row: RunRow, new_head: Head, delta: bytes, fold: TicketId) -> bool:
+        """Stop the run: mark it, then each of its tickets, and ask for a fold; `False` when `row` is out of date.
+
+        When it returns, nothing of the run is claimed any more.
+        """
+        ...
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Lane:
+    """What a worker serves: a queue, for runs of one definition."""
+
+    queue: str
+    digest: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Chunk:
+    """Finished items of an activation that is still under way."""
+
+    number: int
+    items: tuple[int, ...]
+    """Positions in the input."""
+    data: bytes
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TakenOver:
+    """What a take-over found: tickets that are ready again, and activations that are given up as poison."""
+
+    released: int = 0
+    stopped: tuple[RunId, ...] = ()
+    """Runs under cancellation whose dead workers no longer hold anything."""
+    poisoned: tuple[tuple[RunId, ActivationId, int], ...] = ()
+
+
+class Tickets(Protocol):
+    """Live work: who may do what next."""
+
+    def claim(self, worker: WorkerId, lanes: Sequence[Lane], ticket: TicketId | None = None) -> Claim | None:
+        """Claim the most urgent ready ticket of these lanes, or just `ticket`; `None` when there is nothing."""
+        ...
+
+    def hand_back(self, holdings: Sequence[Holding]) -> int:
+        """Give tickets back unworked, without counting it as a death; says how many were still held."""
+        ...
+
+    def take_over(self, dead: Sequence[WorkerId], poison_after: int = 3) -> TakenOver:
+        """Release what the dead held: at once after the first loss, later after more, never again after too many."""
+        ...
+
+    def fire(self) -> float | None:
+        """Make ready what waits for a time that has come; seconds until the next such time, if there is one."""
+        ...
+
+    def save_progress(self, holding: Holding, activation: ActivationId, chunk: Chunk) -> bool:
+        """Record finished items; `False` when somebody else has taken over."""
+        ...
+
+    def progress(self, ticket: TicketId, activation: ActivationId) -> tuple[Chunk, ...]:
+        """What was recorded of an activation, in order of chunk number."""
+        ...
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WorkerRow:
+    """A process that executes activations."""
+
+    id: WorkerId
+    name: str
+    place: str
+    """Machine boot and process namespace: where a pid means something."""
+    pid: int
+    pid_started: int
+    """What the system says of the process's start, so that a reused pid is not taken for it."""
+    version: str = ""
+    beat: int = 0
+
+
+class Workers(Protocol):
+    """Who lives."""
+
+    def register(self, worker: WorkerRow) -> None:
+        """Enter a process that has just started."""
+        ...
+
+    def beat(self, worker: WorkerId) -> tuple[WorkerRow, ...] | None:
+        """Say that the process lives and read who else is entered; `None` when it was buried meanwhile."""
+        ...
+
+    def living(self) -> tuple[WorkerRow, ...]:
+        """Everybody who is entered and not buried, or still holds a ticket."""
+        ...
+
+    def bury(self, workers: Sequence[WorkerId]) -> None:
+        """Enter the death of workers; they can neither beat nor claim any more."""
+        ...
+
+
+class Payloads(Protocol):
+    """Batches too large for the journal, and reading of all."""
+
+    def put(self, run: RunId, data: bytes, count: int, kind: BatchKind) -> Batch:
+        """Store a batch before the step that names it; durable on return."""
+        ...
+
+    def get(self, run: RunId, batch: Batch) -> bytes:
+        """The stored bytes.
+
+        Raises:
+            PayloadLost: they are not there, or not what was stored.
+        """
+        ...
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StoredBlob:
+    """A stored stream."""
+
+    id: str
+    size: int
+    sha256: str
+
+
+class Blobs(Protocol):
+    """Streams of any length, content-addressed; the same content is stored once."""
+
+    def put(self, stream: BinaryIO) -> StoredBlob:
+        """Store everything that the stream has; durable on return, invisible if it breaks off."""
+        ...
+
+    def open(self, blob: str) -> BinaryIO:
+        """A readable stream; the caller closes it.
+
+        Raises:
+            PayloadLost: it is not there.
+        """
+        ...
+
+
+class Definitions(Protocol):
+    """Definitions by digest."""
+
+    def put(self, definition: Definition) -> None:
+        """Keep a definition; again is harmless."""
+        ...
+
+    def get(self, digest: str) -> Definition:
+        """The definition.
+
+        Raises:
+            HostError: it is not there.
+        """
+        ...
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Letter:
+    """A signal in a run's inbox."""
+
+    id: int
+    key: str
+    body: str
+    """JSON."""
+
+
+class Inbox(Protocol):
+    """Signals from outside: the sender needs neither the plan nor a lock on the run."""
+
+    def post(self, run: RunId, key: str, body: str, fold: TicketId) -> bool:
+        """Leave a signal and ask for a fold; `False` when one with this key was there already."""
+        ...
+
+    def pending(self, run: RunId) -> tuple[Letter, ...]:
+        """What has not been folded yet, oldest first."""
+        ...
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LogLine:
+    """Something that a node printed or logged."""
+
+    at: datetime
+    activation: ActivationId
+    attempt: int
+    level: str
+    text: str
+
+
+class Logs(Protocol):
+    """What nodes print and log, bounded per activation; not part of the truth about a run."""
+
+    def append(self, run: RunId, lines: Sequence[LogLine]) -> None:
+        """Keep lines."""
+        ...
+
+    def read(self, run: RunId, node: str | None = None, limit: int = 10_000) -> tuple[LogLine, ...]:
+        """The lines of a run or of one node, oldest first; at most the last `limit`."""
+        ...
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TicketRow:
+    """A live ticket for people: what is being done, by whom."""
+
+    run: RunId
+    activation: ActivationId
+    state: str
+    """`ready`, `running` or `waiting`."""
+    worker: WorkerId | None
+    due_at: datetime | None
+    lost: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Unattended:
+    """A run that nobody will go on with: it has no live owner, no due time and no waker."""
+
+    run: RunId
+    workflow: WorkflowId
+    why: str
+
+
+class RunList(Protocol):
+    """The read side: what people list and look up. Never on a hot path."""
+
+    def page(
+        self,
+        *,
+        workflow: str | None = None,
+        statuses: Sequence[RunStatus] = (),
+        before: RunId | None = None,
+        limit: int = 50,
+    ) -> tuple[RunRow, ...]:
+        """Runs, youngest first, from just before the run `before`."""
+        ...
+
+    def find(self, prefix: str) -> tuple[RunId, ...]:
+        """The runs whose id begins or ends with `prefix`, at most ten, youngest first."""
+        ...
+
+    def tickets(self, run: RunId) -> tuple[TicketRow, ...]:
+        """The live tickets of a run."""
+        ...
+
+    def unattended(self) -> tuple[Unattended, ...]:
+        """Runs that break the invariant of the protocol; empty on a healthy system with a worker for each lane."""
+        ...
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Stores:
+    """Every port of one database."""
+
+    journal: Journal
+    tickets: Tickets
+    workers: Workers
+    payloads: Payloads
+    blobs: Blobs
+    definitions: Definitions
+    inbox: Inbox
+    logs: Logs
+    runs: RunList

@@ -1,0 +1,107 @@
+"""What the world tells a run. Plain data: whatever needs user code was decided by the executor before."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from codemation.core.ids import ActivationId
+from codemation.core.items import Batch
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ErrorInfo:
+    """What is remembered of an exception."""
+
+    type: str
+    message: str
+    traceback: str = ""
+    item: int | None = None
+    """Position of the item that failed in the node's input; `None` when the whole batch did."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Started:
+    """The run begins with its input."""
+
+    input: Batch
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Succeeded:
+    """A node has worked on its batch; a port that is not named is empty."""
+
+    activation: ActivationId
+    outputs: Mapping[str, Batch]
+    attempt: int = 1
+    milliseconds: int = 0
+    items: int = 0
+    """Items (or rows) that came in."""
+    failures: int = 0
+    """Items that failed and were dropped or sent to the `error` port."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Failed:
+    """A node has failed; the executor, which knows the exception's class, says whether and when to try again."""
+
+    activation: ActivationId
+    attempt: int
+    error: ErrorInfo
+    retry_in: float | None = None
+    """Seconds until the next try; `None` when it is final."""
+    milliseconds: int = 0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ItemsLeft:
+    """A per-item node has recorded what it could and waits to try the items that are left."""
+
+    activation: ActivationId
+    attempt: int
+    done: int
+    left: int
+    retry_in: float
+    error: ErrorInfo
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Lost:
+    """Whoever worked on the activation died, again and again: it is taken out of service."""
+
+    activation: ActivationId
+    times: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CancelRequested:
+    """Somebody wants the run to stop."""
+
+    who: str = ""
+    reason: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Stopped:
+    """After a cancel nobody works on the run any more."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Resumed:
+    """A failed or cancelled run goes on from what had not succeeded."""
+
+    who: str = ""
+    digest: str = ""
+    """Another definition to go on with; empty to keep the run's own."""
+
+
+Signal = Started | Succeeded | Failed | ItemsLeft | Lost | CancelRequested | Stopped | Resumed
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Event:
+    """What became true, for those who watch: `run_started`, `node_succeeded`, …"""
+
+    kind: str
+    node: str = ""
+    detail: Mapping[str, object] = field(default_factory=dict)

@@ -1,0 +1,213 @@
+"""A run at a revision: the fold of its journal.
+
+The owner of a snapshot applies deltas to it in place, which costs what the delta holds and not what the run holds.
+Going back in time is folding less.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field, replace
+from typing import assert_never
+
+from codemation.core.definition import Plan
+from codemation.core.facts import Began, Broke, Cancelling, Delta, Done, Due, Ended, Fact, Reopened, Retrying, Skipped
+from codemation.core.ids import START, ActivationId, NodeId, activation_id, node_of
+from codemation.core.items import EMPTY, Batch
+from codemation.core.signals import ErrorInfo
+from codemation.core.states import NodeStatus, RunStatus
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NodeRecord:
+    """The latest that the run knows of a node."""
+
+    status: NodeStatus
+    activation: ActivationId
+    attempt: int = 1
+    outputs: Mapping[str, Batch] = field(default_factory=dict)
+    error: ErrorInfo | None = None
+    revision: int = 0
+    """When this became so."""
+    milliseconds: int = 0
+    items: int = 0
+    failures: int = 0
+
+
+class Snapshot:
+    """What a run knows at one revision; `apply` is the only thing that changes it."""
+
+    __slots__ = (
+        "_plans",
+        "cancelling",
+        "delayed",
+        "digest",
+        "live",
+        "missing",
+        "nodes",
+        "plan",
+        "reason",
+        "revision",
+        "status",
+    )
+
+    def __init__(self, plan: Plan, plans: Callable[[str], Plan] | None = None) -> None:
+        self.plan = plan
+        self._plans = plans
+        """Finds the plan of another definition, for runs that move to one."""
+        self.revision = 0
+        self.status = RunStatus.QUEUED
+        self.reason = ""
+        self.cancelling = False
+        self.digest = ""
+        """Of the definition that the run has moved to; empty while it keeps its first."""
+        self.nodes: dict[NodeId, NodeRecord] = {}
+        self.live: dict[ActivationId, int] = {}
+        """Activations that are due or wait for another try, with the number of the coming or current attempt."""
+        self.delayed: set[ActivationId] = set()
+        """Those of `live` that wait for their next try."""
+        self.missing: dict[NodeId, int] = {node: len(before) for node, before in plan.awaits.items()}
+        """How many of the nodes that a node waits for have not reported yet."""
+
+    @classmethod
+    def of(cls, plan: Plan, deltas: Iterable[Delta], plans: Callable[[str], Plan] | None = None) -> Snapshot:
+        """The fold of a journal."""
+        snapshot = cls(plan, plans)
+        for delta in deltas:
+            snapshot.apply(delta)
+        return snapshot
+
+    def fork(self) -> Snapshot:
+        """A snapshot of its own that stands where this one stands."""
+        other = Snapshot(self.plan, self._plans)
+        for name in _COMPARED:
+            value = getattr(self, name)
+            setattr(other, name, value.copy() if isinstance(value, dict | set) else value)
+        return other
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Snapshot) and all(getattr(self, name) == getattr(other, name) for name in _COMPARED)
+
+    __hash__ = None  # type: ignore[assignment]  # mutable
+
+    def apply(self, delta: Delta) -> None:
+        """Go on to the next revision."""
+        self.revision += 1
+        for fact in delta:
+            self._apply(fact)
+        if self.status in (RunStatus.RUNNING, RunStatus.WAITING):
+            waiting = self.live and len(self.delayed) == len(self.live)
+            self.status = RunStatus.WAITING if waiting else RunStatus.RUNNING
+
+    def reported(self, node: NodeId) -> bool:
+        """Whether the node has given what it will give."""
+        record = self.nodes.get(node)
+        return record is not None and record.status in (NodeStatus.SUCCEEDED, NodeStatus.SKIPPED)
+
+    def outputs(self, node: NodeId) -> Mapping[str, Batch]:
+        """What a node has given, by port."""
+        record = self.nodes.get(node)
+        return record.outputs if record else {}
+
+    def output(self, node: NodeId, port: str) -> Batch:
+        """What a port held; empty when nothing was given there."""
+        return self.outputs(node).get(port, EMPTY)
+
+    def failed(self) -> list[NodeId]:
+        """The nodes that failed for good, by rank."""
+        broken = [node for node, record in self.nodes.items() if record.status is NodeStatus.FAILED]
+        return sorted(broken, key=self.plan.rank.__getitem__)
+
+    def _apply(self, fact: Fact) -> None:
+        match fact:
+            case Done():
+                self._done(fact)
+            case Due(activations=activations):
+                for activation in activations:
+                    self.live[activation] = 1
+                    self.delayed.discard(activation)
+                    self._note(activation, NodeRecord(status=NodeStatus.DUE, activation=activation))
+            case Skipped(nodes=nodes):
+                for node in nodes:
+                    self._note(activation_id(node), NodeRecord(status=NodeStatus.SKIPPED, activation=activation_id(node)))
+                    self._report(node)
+            case Began(input=batch):
+                self.status = RunStatus.RUNNING
+                given = {"main": self._stored("main", batch)}
+                activation = activation_id(START)
+                self._note(activation, NodeRecord(status=NodeStatus.SUCCEEDED, activation=activation, outputs=given))
+                self._report(START)
+            case Retrying():
+                self.live[fact.activation] = fact.attempt
+                waiting = NodeRecord(status=NodeStatus.WAITING, activation=fact.activation, error=fact.error)
+                self.delayed.add(fact.activation)
+                self._note(fact.activation, replace(waiting, attempt=fact.attempt))
+            case Broke():
+                self._settle(fact.activation)
+                self._note(
+                    fact.activation,
+                    NodeRecord(
+                        status=NodeStatus.FAILED,
+                        activation=fact.activation,
+                        attempt=fact.attempt,
+                        error=fact.error,
+                        milliseconds=fact.milliseconds,
+                    ),
+                )
+            case Cancelling(reason=reason):
+                self.cancelling = True
+                self.reason = reason
+            case Reopened():
+                self._reopen(fact)
+            case Ended(status=status, reason=reason):
+                self.status, self.reason = status, reason
+                self.cancelling = False
+            case _:
+                assert_never(fact)
+
+    def _done(self, fact: Done) -> None:
+        self._settle(fact.activation)
+        outputs = {port: self._stored(port, batch) for port, batch in fact.outputs.items()}
+        self._note(
+            fact.activation,
+            NodeRecord(
+                status=NodeStatus.SUCCEEDED,
+                activation=fact.activation,
+                attempt=fact.attempt,
+                outputs=outputs,
+                milliseconds=fact.milliseconds,
+                items=fact.items,
+                failures=fact.failures,
+            ),
+        )
+        self._report(node_of(fact.activation))
+
+    def _stored(self, port: str, batch: Batch) -> Batch:
+        """A batch with bytes and no reference lies in the journal, at this revision."""
+        return replace(batch, ref=f"j:{self.revision}:{port}") if batch.size and not batch.ref else batch
+
+    def _note(self, activation: ActivationId, record: NodeRecord) -> None:
+        self.nodes[node_of(activation)] = replace(record, revision=self.revision)
+
+    def _report(self, node: NodeId) -> None:
+        for after in self.plan.followers.get(node, ()):
+            self.missing[after] -= 1
+
+    def _settle(self, activation: ActivationId) -> None:
+        del self.live[activation]
+        self.delayed.discard(activation)
+
+    def _reopen(self, fact: Reopened) -> None:
+        self.status, self.reason, self.cancelling = RunStatus.RUNNING, "", False
+        self.live.clear()
+        self.delayed.clear()
+        if fact.digest and self._plans:
+            self.digest = fact.digest
+            self.plan = self._plans(fact.digest)
+            self.nodes = {node: record for node, record in self.nodes.items() if node in self.plan.nodes}
+            self.missing = {
+                node: sum(not self.reported(source) for source in before) for node, before in self.plan.awaits.items()
+            }
+
+
+_COMPARED = ("revision", "status", "reason", "cancelling", "digest", "nodes", "live", "delayed", "missing")
