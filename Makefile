@@ -42,7 +42,7 @@ types: setup ## Check the types strictly
 # pytest writes the closing line, so whatever follows it is silent unless it fails.
 tests: setup browser
 	@rm -f .coverage .coverage.*
-	$(BIN)/pytest -n logical --dist worksteal --cov --cov-report=
+	$(BIN)/pytest -n logical --dist loadscope --cov --cov-report=
 	@$(MAKE) coverage
 
 coverage: setup ## Check that the last `make test` covered every branch of the core

@@ -1,0 +1,47 @@
+"""What `import codemation` shows, and what it costs."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+
+import pytest
+
+import codemation
+
+PUBLIC: tuple[str, ...] = ()
+
+LIBRARIES = {"sqlalchemy", "alembic", "psycopg", "pyarrow", "pandas", "polars", "numpy", "click", "rich", "matplotlib"}
+MACHINERY = {"asyncio", "concurrent", "multiprocessing", "subprocess"}
+"""Parts of the standard library that take time to load and that only the host has a use for."""
+
+
+def _loaded(statement: str) -> set[str]:
+    """The top-level modules that a fresh interpreter holds after a statement."""
+    program = f"{statement}\nimport json, sys\nprint(json.dumps([name.partition('.')[0] for name in sys.modules]))"
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
+    return set(json.loads(done.stdout))
+
+
+def test_the_public_names_are_these_and_stand_in_order() -> None:
+    assert tuple(codemation.__all__) == PUBLIC
+    assert list(codemation.__all__) == sorted(codemation.__all__)
+
+
+@pytest.mark.parametrize("name", PUBLIC)
+def test_every_public_name_is_there(name: str) -> None:
+    assert getattr(codemation, name) is not None
+
+
+def test_a_name_that_is_not_there_is_an_attribute_error_that_names_it() -> None:
+    with pytest.raises(AttributeError, match="no_such_name"):
+        _ = codemation.no_such_name
+
+
+def test_importing_codemation_loads_nothing_heavy() -> None:
+    assert _loaded("import codemation") & (LIBRARIES | MACHINERY) == set()
+
+
+def test_the_check_sees_a_heavy_module() -> None:
+    assert "click" in _loaded("import codemation, click")
