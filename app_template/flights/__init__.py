@@ -1,0 +1,4 @@
+"""Three airports, one year of departures: what the `flights.delays` workflow computes, as plain functions.
+
+Read in the order of the data: source → records → measure → comparison, causes → chart, picture → wording, report → artifact.
+"""
