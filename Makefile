@@ -34,7 +34,7 @@ check: lint types
 lint: setup ## Check style, format and the arrows between the packages
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
-	$(BIN)/lint-imports
+	$(BIN)/lint-imports --no-logo
 
 types: setup ## Check the types strictly
 	$(BIN)/mypy --strict codemation
