@@ -61,8 +61,8 @@ lock: $(STAMPS)/uv ## Resolve the dependencies anew into requirements.lock
 	$(BIN)/uv pip compile --universal --generate-hashes --no-header --no-annotate --no-emit-index-url --no-emit-find-links \
 		--python-version 3.11 --extra embedded --group demo --group test pyproject.toml -o requirements.lock
 
-clean: ## Remove everything that the other targets made
-	rm -rf $(VENV) $(STAMPS) build dist .coverage .coverage.* htmlcov \
+clean: ## Remove what the other targets made, but no database (.codemation)
+	rm -rf $(VENV) $(STAMPS) build dist app_template/build .coverage .coverage.* htmlcov \
 		.pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
