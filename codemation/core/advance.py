@@ -53,7 +53,8 @@ class Step:
     """Newly due activations, by rank."""
     retry_in: float | None = None
     """The activation of the signal itself is tried again after so many seconds."""
-    ended: RunStatus | None = None
+    status: RunStatus = RunStatus.RUNNING
+    """Of the run afterwards."""
     reason: str = ""
     events: tuple[Event, ...] = ()
 
@@ -107,7 +108,7 @@ def _failed(snapshot: Snapshot, signal: Failed) -> Step | None:
     if not _current(snapshot, signal.activation, signal.attempt):
         return None
     if signal.retry_in is not None:
-        return _retrying(signal.activation, signal.attempt, signal.retry_in, signal.error)
+        return _retrying(snapshot, signal.activation, signal.retry_in, signal.error)
     broke = Broke(
         activation=signal.activation, attempt=signal.attempt, error=signal.error, milliseconds=signal.milliseconds
     )
@@ -117,7 +118,7 @@ def _failed(snapshot: Snapshot, signal: Failed) -> Step | None:
 def _items_left(snapshot: Snapshot, signal: ItemsLeft) -> Step | None:
     if not _current(snapshot, signal.activation, signal.attempt):
         return None
-    return _retrying(signal.activation, signal.attempt, signal.retry_in, signal.error)
+    return _retrying(snapshot, signal.activation, signal.retry_in, signal.error)
 
 
 def _lost(snapshot: Snapshot, signal: Lost) -> Step | None:
@@ -136,6 +137,7 @@ def _cancel_requested(snapshot: Snapshot, signal: CancelRequested) -> Step | Non
         return None
     return Step(
         delta=(Cancelling(who=signal.who, reason=signal.reason),),
+        status=snapshot.status,
         events=(Event(kind="run_cancelling", detail={"who": signal.who, "reason": signal.reason}),),
     )
 
@@ -149,7 +151,7 @@ def _stopped(snapshot: Snapshot) -> Step | None:
 def _resumed(snapshot: Snapshot, signal: Resumed) -> Step | None:
     if snapshot.status not in (RunStatus.FAILED, RunStatus.CANCELLED):
         return None
-    reopened = Reopened(who=signal.who, digest=signal.digest)
+    reopened = Reopened(who=signal.who, digest=signal.digest, was=signal.was)
     ahead = snapshot.fork()
     ahead.apply((reopened,))
     ready = [node for node, missing in ahead.missing.items() if not missing and not ahead.reported(node)]
@@ -161,21 +163,33 @@ def _current(snapshot: Snapshot, activation: ActivationId, attempt: int) -> bool
     return not snapshot.cancelling and snapshot.live.get(activation) == attempt
 
 
-def _retrying(activation: ActivationId, attempt: int, delay: float, error: ErrorInfo) -> Step:
+def _retrying(snapshot: Snapshot, activation: ActivationId, delay: float, error: ErrorInfo) -> Step:
+    attempt = snapshot.live[activation]
     retrying = Retrying(activation=activation, attempt=attempt + 1, delay=delay, error=error)
     detail = {"attempt": attempt, "delay": delay, "error": error.message}
     return Step(
         delta=(retrying,),
         retry_in=delay,
+        status=_unfinished(len(snapshot.live), len(snapshot.delayed | {activation})),
         events=(Event(kind="node_retrying", node=node_of(activation), detail=detail),),
     )
+
+
+def _unfinished(live: int, delayed: int) -> RunStatus:
+    return RunStatus.WAITING if live == delayed else RunStatus.RUNNING
+
+
+def _left(snapshot: Snapshot, activation: ActivationId) -> tuple[int, int]:
+    """How many activations are live, and how many of them delayed, when this one has ended."""
+    return len(snapshot.live) - 1, len(snapshot.delayed) - (activation in snapshot.delayed)
 
 
 def _broken(snapshot: Snapshot, broke: Broke) -> Step:
     node = node_of(broke.activation)
     event = Event(kind="node_failed", node=node, detail={"error": broke.error.message})
-    if len(snapshot.live) > 1:
-        return Step(delta=(broke,), events=(event,))
+    live, delayed = _left(snapshot, broke.activation)
+    if live:
+        return Step(delta=(broke,), status=_unfinished(live, delayed), events=(event,))
     return _ended((broke,), RunStatus.FAILED, _failure_reason([*snapshot.failed(), node]), (event,))
 
 
@@ -187,7 +201,7 @@ def _failure_reason(nodes: list[NodeId]) -> str:
 def _ended(delta: Delta, status: RunStatus, reason: str, events: tuple[Event, ...]) -> Step:
     return Step(
         delta=(*delta, Ended(status=status, reason=reason)),
-        ended=status,
+        status=status,
         reason=reason,
         events=(*events, Event(kind=f"run_{status.value}")),
     )
@@ -258,8 +272,9 @@ def _step(
     if due:
         events = (*events, *(Event(kind="node_due", node=node_of(activation)) for activation in due))
         return Step(delta=(*facts, Due(activations=tuple(due))), due=tuple(due), events=events)
-    if len(snapshot.live) > isinstance(facts[0], Done):
-        return Step(delta=facts, events=events)
+    live, delayed = _left(snapshot, facts[0].activation) if isinstance(facts[0], Done) else (0, 0)
+    if live:
+        return Step(delta=facts, status=_unfinished(live, delayed), events=events)
     if failed := snapshot.failed():
         return _ended(facts, RunStatus.FAILED, _failure_reason(failed), events)
     return _ended(facts, RunStatus.SUCCEEDED, "", events)

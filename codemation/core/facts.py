@@ -76,10 +76,11 @@ class Cancelling:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Reopened:
-    """A finished run goes on; `digest` names another definition when it moved to one."""
+    """A finished run goes on; `digest` names the definition that it moved to, if it did, and `was` the one before."""
 
     who: str = ""
     digest: str = ""
+    was: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -125,7 +126,7 @@ def _row(fact: Fact) -> list[Any]:
         case Cancelling():
             return ["cancel", fact.who, fact.reason]
         case Reopened():
-            return ["reopen", fact.who, fact.digest]
+            return ["reopen", fact.who, fact.digest, fact.was]
         case _:
             assert_never(fact)
 
@@ -156,8 +157,8 @@ def _fact(row: list[Any]) -> Fact:
             return Broke(activation=activation, attempt=attempt, error=ErrorInfo(**error), milliseconds=milliseconds)
         case ["cancel", who, reason]:
             return Cancelling(who=who, reason=reason)
-        case ["reopen", who, digest]:
-            return Reopened(who=who, digest=digest)
+        case ["reopen", who, digest, was]:
+            return Reopened(who=who, digest=digest, was=was)
         case _:
             raise ValueError(f"the journal holds a fact that this release does not know: {row!r}")
 

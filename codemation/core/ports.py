@@ -259,7 +259,10 @@ class Tickets(Protocol):
         ...
 
     def hand_back(self, holdings: Sequence[Holding]) -> int:
-        """Give tickets back unworked, without counting it as a death; says how many were still held."""
+        """Give tickets back unworked, without counting it as a death; says how many were still held.
+
+        Those of a run that was asked to stop are done with instead.
+        """
         ...
 
     def take_over(self, dead: Sequence[WorkerId], poison_after: int = 3) -> TakenOver:
@@ -268,6 +271,14 @@ class Tickets(Protocol):
 
     def fire(self) -> float | None:
         """Make ready what waits for a time that has come; seconds until the next such time, if there is one."""
+        ...
+
+    def postpone(self, holding: Holding, delay: float) -> bool:
+        """Let a held ticket wait for `delay` seconds without any word in the journal; `False` when it was not held."""
+        ...
+
+    def stopping(self, worker: WorkerId) -> tuple[RunId, ...]:
+        """The runs that were asked to stop while this worker holds a ticket of theirs."""
         ...
 
     def save_progress(self, holding: Holding, activation: ActivationId, chunk: Chunk) -> bool:
@@ -420,6 +431,7 @@ class Logs(Protocol):
 class TicketRow:
     """A live ticket for people: what is being done, by whom."""
 
+    id: TicketId
     run: RunId
     activation: ActivationId
     state: str

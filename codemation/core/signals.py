@@ -93,6 +93,8 @@ class Resumed:
     who: str = ""
     digest: str = ""
     """Another definition to go on with; empty to keep the run's own."""
+    was: str = ""
+    """The definition until now, when there is another."""
 
 
 Signal = Started | Succeeded | Failed | ItemsLeft | Lost | CancelRequested | Stopped | Resumed

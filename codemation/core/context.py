@@ -1,0 +1,55 @@
+"""What a node sees of the world while it works."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any, BinaryIO
+
+from codemation.core.ids import RunId
+from codemation.core.items import Attachment
+
+
+@dataclass(slots=True, kw_only=True)
+class Context:
+    """Injected into a node that has a parameter annotated `cm.Context`; make one by hand to call a node in a test."""
+
+    run_id: RunId = RunId("")
+    workflow_id: str = ""
+    node_id: str = ""
+    attempt: int = 1
+    """Number of this try; the first is 1."""
+    idempotency_key: str = ""
+    """Stable over retries, redelivery and resume: the same work always asks with the same key."""
+    params: Any = None
+    log: logging.Logger = field(default_factory=lambda: logging.getLogger("codemation.node"))
+    clock: Callable[[], datetime] = field(default=lambda: datetime.now().astimezone(), repr=False)
+    store: Callable[[BinaryIO, str], Attachment] | None = field(default=None, repr=False)
+    stopping: Callable[[], bool] = field(default=lambda: False, repr=False)
+    report: Callable[[int, int | None], None] | None = field(default=None, repr=False)
+    attachments: dict[str, Attachment] = field(default_factory=dict, repr=False)
+    """What `attach` has put beside the outputs of this call."""
+
+    @property
+    def cancelled(self) -> bool:
+        """Whether somebody asked the run to stop; a long node looks now and then and returns early."""
+        return self.stopping()
+
+    def now(self) -> datetime:
+        """The time, with its zone."""
+        return self.clock()
+
+    def attach(self, name: str, stream: BinaryIO, mime: str = "application/octet-stream") -> Attachment:
+        """Store a file beside each item that this call gives; it is read as a stream and never held in memory."""
+        if self.store is None:
+            raise RuntimeError("this context belongs to no run, so there is nowhere to attach a file to")
+        attachment = self.store(stream, mime)
+        self.attachments[name] = attachment
+        return attachment
+
+    def progress(self, done: int, total: int | None = None) -> None:
+        """Say how far the node is, for those who watch."""
+        if self.report is not None:
+            self.report(done, total)

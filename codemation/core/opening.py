@@ -1,0 +1,98 @@
+"""Loading runs: a row, a definition and a journal become a snapshot that a process keeps and keeps up to date."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from contextlib import AbstractContextManager
+from typing import ParamSpec, TypeVar
+
+from codemation.core.definition import Definition, Plan
+from codemation.core.errors import StoreUnavailable
+from codemation.core.facts import Reopened, decode_delta
+from codemation.core.ids import RunId
+from codemation.core.ports import Look, RunRow, Stores
+from codemation.core.snapshot import Snapshot
+from codemation.core.states import FINISHED
+
+P = ParamSpec("P")
+R = TypeVar("R")
+Lock = AbstractContextManager[object]
+
+
+class OpenRun:
+    """A run that this process works on; `lock` is held while it is folded."""
+
+    __slots__ = ("definition", "head", "lock", "row", "snapshot", "stopping")
+
+    def __init__(self, row: RunRow, definition: Definition, snapshot: Snapshot, lock: Lock) -> None:
+        self.row = row
+        self.definition = definition
+        self.snapshot = snapshot
+        self.head = row.head
+        self.lock = lock
+        self.stopping = row.stop
+
+    @property
+    def id(self) -> RunId:
+        """The run's id."""
+        return self.row.id
+
+    @property
+    def finished(self) -> bool:
+        """Whether the run is over."""
+        return self.snapshot.status in FINISHED
+
+
+class Opener:
+    """Reads runs from the stores, patiently."""
+
+    def __init__(
+        self, stores: Stores, lock: Callable[[], Lock], patience: Callable[[int, StoreUnavailable], None]
+    ) -> None:
+        self.stores = stores
+        self.patience = patience
+        self._lock = lock
+
+    def persist(self, ask: Callable[P, R], *args: P.args, **kwargs: P.kwargs) -> R:
+        """Ask again until the database answers, for as long as the patience lasts."""
+        tries = 0
+        while True:
+            try:
+                return ask(*args, **kwargs)
+            except StoreUnavailable as error:
+                tries += 1
+                self.patience(tries, error)
+
+    def open(self, run: RunId, definition: Definition | None = None) -> OpenRun:
+        """Load a run and fold its journal; `definition` is the run's first one, if it is at hand.
+
+        Raises:
+            UnknownRun: there is no such run.
+        """
+        row, entries = self.persist(self.stores.journal.load, run)
+        deltas = [decode_delta(entry.delta) for entry in entries]
+        moves = [fact for delta in deltas for fact in delta if isinstance(fact, Reopened) and fact.digest]
+        first = definition or self.definition(moves[0].was if moves else row.digest)
+        snapshot = Snapshot.of(first.plan, deltas, self.plan)
+        latest = self.definition(snapshot.digest) if snapshot.digest else first
+        return OpenRun(row, latest, snapshot, self._lock())
+
+    def catch_up(self, run: OpenRun, look: Look) -> None:
+        """Bring a run to what the journal says; from the start, if what it knew is not in the journal (any more)."""
+        expected = run.snapshot.revision + len(look.tail)
+        if look.run.revision != expected or (not look.tail and look.run.head != run.head):
+            fresh = self.open(run.id)
+            run.snapshot, run.definition, run.head, run.row = fresh.snapshot, fresh.definition, fresh.head, fresh.row
+        else:
+            for entry in look.tail:
+                run.snapshot.apply(decode_delta(entry.delta))
+            run.head, run.row = look.run.head, look.run
+        run.stopping = look.run.stop
+
+    def definition(self, digest: str) -> Definition:
+        """The definition with this digest."""
+        return self.persist(self.stores.definitions.get, digest)
+
+    def plan(self, digest: str) -> Plan:
+        """The plan of the definition with this digest."""
+        return self.definition(digest).plan

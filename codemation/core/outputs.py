@@ -1,0 +1,197 @@
+"""From what a function gave to what its ports hold: one item or many, a table, a choice of ports, or nothing."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from codemation.core.definition import NodeKind, NodePlan
+from codemation.core.errors import NodeError
+from codemation.core.ids import ERROR, MAIN
+from codemation.core.items import Attachment, Failure, Item
+from codemation.core.outlets import Ports
+from codemation.core.payload import Path, StoredItems, encode_items
+from codemation.core.signature import NodeCode, Result, Shape
+from codemation.core.tables import PackedTable, Tables, is_table
+
+Emitted = tuple[str, Item[Any]]
+"""A port and what goes there."""
+Files = Mapping[str, Attachment]
+
+
+@dataclass(slots=True)
+class Outputs:
+    """What an activation has given so far, by port."""
+
+    node: NodePlan
+    tables: Tables
+    items: dict[str, list[Item[Any]]] = field(default_factory=dict)
+    packed: dict[str, PackedTable] = field(default_factory=dict)
+
+    def emit(self, emitted: Iterable[Emitted]) -> None:
+        """Add items in order."""
+        for port, item in emitted:
+            self.items.setdefault(port, []).append(item)
+
+    def encoded(self, numbered_by: Any) -> dict[str, tuple[bytes, int, str]]:
+        """Bytes, count and kind of every port that holds something, in the order of the node's ports.
+
+        Raises:
+            Unstorable: a value cannot be stored.
+        """
+        done: dict[str, tuple[bytes, int, str]] = {}
+        for port in self.node.ports:
+            if port in self.packed:
+                table = self.packed[port]
+                done[port] = (bytes(table.data), table.count, "table")
+            elif items := self.items.get(port):
+                done[port] = (self._items(items, numbered_by), len(items), "items")
+        return done
+
+    def _items(self, items: list[Item[Any]], numbered_by: Any) -> bytes:
+        kept = all(item.origins for item in items)
+        return encode_items(
+            StoredItems(
+                values=[item.value for item in items],
+                scope=numbered_by if kept else self.node.id,
+                origins=[item.origins for item in items] if kept else None,
+                attachments={at: item.attachments for at, item in enumerate(items) if item.attachments},
+            )
+        )
+
+
+def emitted_by_item(node: NodePlan, code: NodeCode, item: Item[Any], value: Any, attached: Files) -> list[Emitted]:
+    """What one call of a per-item node gives for `item`."""
+    match node.kind:
+        case NodeKind.FILTER:
+            return [(MAIN, item)] if value else []
+        case NodeKind.BRANCH:
+            return [("yes" if value else "no", item)]
+        case NodeKind.SWITCH:
+            return [(_case(node, code, value), item)]
+        case NodeKind.TAP:
+            return [(MAIN, item)]
+        case NodeKind.SPLIT:
+            return _fan_out(MAIN, item, _listed(node, value), attached)
+        case NodeKind.MAP | NodeKind.PARSE:
+            return [(MAIN, _placed(item, value, item.origins, attached))]
+        case _:
+            files = {**item.attachments, **attached} if node.policy.keep_attachments else attached
+            return list(_results(node, MAIN, code.signature.result, item, value, files))
+
+
+def _results(node: NodePlan, port: str, result: Result, item: Item[Any], value: Any, files: Files) -> Iterator[Emitted]:
+    match shape_given(result, value):
+        case Shape.NOTHING:
+            return
+        case Shape.PORTS:
+            for name, one in declared(value):
+                yield from _results(node, name, result.ports.get(name, ANY), item, one, files)
+        case Shape.LIST | Shape.STREAM:
+            yield from _fan_out(port, item, value, files)
+        case Shape.TABLE:
+            raise NodeError(
+                f'"{node.id}" is called once per item and gave a whole table',
+                way_out=f"return rows (a list of dicts or models) from {node.id}, or take the whole batch",
+            )
+        case _:
+            if value is not None or not (result.optional or result.item_type is Any):
+                yield port, _placed(item, value, item.origins, files)
+
+
+ANY = Result(shape=Shape.ONE, item_type=Any)
+
+
+def shape_given(result: Result, value: Any) -> Shape:
+    """The shape of what a call really gave; where the annotation says nothing, the value does."""
+    if result.shape is not Shape.ONE or result.item_type is not Any:
+        if value is None and (result.optional or result.shape is not Shape.ONE):
+            return Shape.NOTHING
+        return result.shape
+    if value is None:
+        return Shape.NOTHING
+    if isinstance(value, Ports):
+        return Shape.PORTS
+    if isinstance(value, list):
+        return Shape.LIST
+    if isinstance(value, Iterator):
+        return Shape.STREAM
+    return Shape.TABLE if is_table(value) else Shape.ONE
+
+
+def declared(value: Ports) -> list[tuple[str, Any]]:
+    """The ports that a result sets, in order of declaration."""
+    return [(name, held) for name, held in vars(value).items() if held is not None]
+
+
+def _fan_out(port: str, item: Item[Any], values: Iterable[Any], files: Files) -> list[Emitted]:
+    return [(port, _placed(item, value, (*item.origins, at), files)) for at, value in enumerate(values)]
+
+
+def _placed(item: Item[Any], value: Any, origins: Path, files: Files) -> Item[Any]:
+    if isinstance(value, Item):
+        return Item(value.value, {**files, **value.attachments}, key=item.key, origins=origins)
+    if isinstance(value, list):
+        raise NodeError(
+            f"gave a list inside a list for item {item.key or item.origins}; an item is never a list",
+            way_out="return one flat list: each of its members becomes an item",
+        )
+    return Item(value, files, key=item.key, origins=origins)
+
+
+def _listed(node: NodePlan, value: Any) -> Iterable[Any]:
+    if isinstance(value, str | bytes | dict) or not isinstance(value, Iterable):
+        raise NodeError(
+            f'"{node.id}" splits an item and gave {type(value).__name__}, which is no list of items',
+            way_out="return a list, a tuple or an iterator",
+        )
+    return value
+
+
+def _case(node: NodePlan, code: NodeCode, key: Any) -> str:
+    port = code.cases.get(key)
+    if port is not None:
+        return port
+    if "default" in node.ports:
+        return "default"
+    known = ", ".join(repr(case) for case in code.cases)
+    raise NodeError(f'"{node.id}" gave {key!r}, for which there is no case', way_out=f"it has {known}; or add default=…")
+
+
+def batch_outputs(outputs: Outputs, code: NodeCode, value: Any, files: Files) -> None:
+    """Enter what one call for the whole batch gave."""
+    _enter(outputs, MAIN, code.signature.result, value, files)
+
+
+def _enter(outputs: Outputs, port: str, result: Result, value: Any, files: Files) -> None:
+    match shape_given(result, value):
+        case Shape.NOTHING:
+            return
+        case Shape.PORTS:
+            for name, one in declared(value):
+                _enter(outputs, name, result.ports.get(name, ANY), one, files)
+        case Shape.TABLE:
+            outputs.packed[port] = outputs.tables.pack(value)
+        case Shape.LIST | Shape.STREAM:
+            nowhere: Item[Any] = Item(None)
+            outputs.emit((port, _placed(nowhere, one, (), files)) for one in value)
+        case _:
+            outputs.emit([(port, _placed(Item(None), value, (), files))])
+
+
+def failure_of(node: NodePlan, item: Any, error: BaseException, attempts: int, trace: str) -> Failure[Any]:
+    """What goes to the `error` port for what failed."""
+    return Failure(
+        item=item,
+        type=type(error).__name__,
+        error=str(error),
+        node=node.id,
+        attempts=attempts,
+        traceback=trace,
+    )
+
+
+def failed_item(failure: Failure[Any], item: Item[Any]) -> Emitted:
+    """A failure takes the place of the item that entered."""
+    return (ERROR, Item(failure, item.attachments, key=item.key, origins=item.origins))

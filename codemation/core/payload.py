@@ -1,0 +1,74 @@
+"""How items are laid down as bytes: one line about them, then their values.
+
+Items keep their place. A batch is *numbered* by the node that made it (its `scope`); nodes that work item by item pass
+the numbers on, so that branches can be joined in the order in which they parted. The numbers of an item are a path: a
+fan-out adds a place to it. Where the path of each item is just its position, nothing is stored.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+
+from codemation.core.ids import NodeId
+from codemation.core.items import Attachment
+from codemation.core.values import pack, unpack
+
+Path = tuple[int, ...]
+NO_ATTACHMENTS: Mapping[int, Mapping[str, Attachment]] = {}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StoredItems:
+    """The items of a batch."""
+
+    values: Sequence[object]
+    scope: NodeId
+    """The node that numbered them."""
+    origins: Sequence[Path] | None = None
+    """A path for each item; `None` when each is at its own position."""
+    attachments: Mapping[int, Mapping[str, Attachment]] = field(default_factory=dict)
+    """The files of those items that have some, by position."""
+
+    def origin(self, position: int) -> Path:
+        """The path of one item."""
+        return (position,) if self.origins is None else self.origins[position]
+
+
+def encode_items(items: StoredItems) -> bytes:
+    """The bytes of a batch of items.
+
+    Raises:
+        Unstorable: a value cannot be stored; says which, and where inside of it.
+    """
+    head: dict[str, object] = {"s": items.scope}
+    if items.origins is not None and any(path != (at,) for at, path in enumerate(items.origins)):
+        flat = all(len(path) == 1 for path in items.origins)
+        head["o"] = [path[0] for path in items.origins] if flat else [list(path) for path in items.origins]
+    if items.attachments:
+        head["a"] = {
+            at: {name: [file.blob, file.size, file.sha256, file.mime] for name, file in files.items()}
+            for at, files in items.attachments.items()
+        }
+    return json.dumps(head, separators=(",", ":")).encode() + b"\n" + pack(items.values)
+
+
+def decode_items(data: bytes) -> StoredItems:
+    """The batch that `encode_items` wrote."""
+    line, _, body = bytes(data).partition(b"\n")
+    head = json.loads(line)
+    origins = head.get("o")
+    files = {
+        int(at): {
+            name: Attachment(blob=blob, size=size, sha256=sha256, mime=mime)
+            for name, (blob, size, sha256, mime) in named.items()
+        }
+        for at, named in head.get("a", {}).items()
+    }
+    return StoredItems(
+        values=unpack(body),
+        scope=NodeId(head["s"]),
+        origins=None if origins is None else [tuple(path) if isinstance(path, list) else (path,) for path in origins],
+        attachments=files or NO_ATTACHMENTS,
+    )
