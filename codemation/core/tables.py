@@ -1,0 +1,83 @@
+"""Tables of any library, known by the Arrow stream that they speak; nothing here imports one of them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Any, Protocol
+
+from codemation.core.annotations import is_table_type
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PackedTable:
+    """A table as it is stored."""
+
+    data: bytes | memoryview = field(repr=False)
+    """An Arrow IPC stream; may be a view of the buffer that it was written into."""
+    count: int
+    """Rows."""
+    schema: tuple[tuple[str, str], ...]
+    """Name and Arrow type of each column, in order."""
+
+
+class Tables(Protocol):
+    """Packs tables into bytes and makes tables, of whatever library is wanted, from them."""
+
+    def pack(self, table: object) -> PackedTable:
+        """The table as it is stored.
+
+        Raises:
+            Unstorable: it is no table, or has columns that Arrow has no type for.
+        """
+        ...
+
+    def unpack(self, data: bytes | memoryview, wanted: Any) -> object:
+        """The table as an object of the class that is wanted.
+
+        Raises:
+            PayloadLost: the bytes are damaged.
+            ContractError: the class is no table, its library is missing, or it cannot hold the table.
+        """
+        ...
+
+    def rows(self, data: bytes | memoryview, start: int = 0, stop: int | None = None) -> list[dict[str, Any]]:
+        """Rows from `start` up to `stop` as dicts.
+
+        Raises:
+            PayloadLost: the bytes are damaged.
+        """
+        ...
+
+    def from_rows(self, values: Sequence[object]) -> PackedTable:
+        """A table of dicts, models or dataclasses, with a column for each name that any of them has.
+
+        Raises:
+            ContractError: one of them has no named fields, or a column holds values of different types.
+        """
+        ...
+
+    def concat(self, parts: Sequence[bytes | memoryview]) -> PackedTable:
+        """One table of the rows of all, its columns in the order of the first.
+
+        Raises:
+            PayloadLost: the bytes are damaged.
+            ContractError: they have different columns, or a column has types that do not go together.
+        """
+        ...
+
+    def schema(self, data: bytes | memoryview) -> tuple[tuple[str, str], ...]:
+        """Name and Arrow type of each column, in order.
+
+        Raises:
+            PayloadLost: the bytes are damaged.
+        """
+        ...
+
+
+def is_table(value: object) -> bool:
+    """Whether a value is a table of any library."""
+    return is_table_type(type(value))
+
+
+__all__ = ["PackedTable", "Tables", "is_table", "is_table_type"]

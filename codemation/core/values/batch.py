@@ -1,0 +1,134 @@
+"""Many values as bytes: what a batch of items is stored as.
+
+Values of one class are stored column by column under a header that names the class once; all others as an array of
+stored forms.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any, Final
+
+from pydantic import JsonValue
+
+from codemation.core.values.classes import Shape, shape_of
+from codemation.core.values.coding import Reader, write_at
+from codemation.core.values.records import fields_of, given_of, maker, naming, rest_of
+from codemation.core.values.refusal import Refusal
+from codemation.core.values.scalars import is_short
+
+_PLAIN: Final[dict[type, Callable[[Any], bool]]] = {
+    str: str.isascii,
+    float: math.isfinite,
+    int: is_short,
+    bool: lambda _value: True,
+}
+"""Types whose values stand for themselves, if the test holds."""
+_NESTED = (dict, list)
+
+
+def pack(values: Sequence[object]) -> bytes:
+    """The values as JSON text in UTF-8; the same values always give the same bytes.
+
+    Raises:
+        Unstorable: one of them cannot be stored; the error says which, what, and where in it.
+    """
+    shape = _common_shape(values)
+    stored = None if shape is None else _write_columns(values, shape)
+    text = json.dumps(
+        _write_each(values) if stored is None else stored,
+        ensure_ascii=False,
+        allow_nan=False,
+        check_circular=False,
+        separators=(",", ":"),
+    )
+    return text.encode()
+
+
+def unpack(data: bytes) -> list[object]:
+    """The values that `pack` was given; for classes that have changed or are gone see the head of the package.
+
+    Raises:
+        PayloadLost: the bytes are damaged, or use a tag that nobody here has registered.
+        ContractError: a class has changed, and what is stored does not fit it any more.
+    """
+    return Reader().guard(lambda: _read(data), "batch of items")
+
+
+def _read(data: bytes) -> list[object]:
+    stored = json.loads(data)
+    reader = Reader()
+    match stored:
+        case list():
+            return [reader.read(form) for form in stored]
+        case dict():
+            return list(_read_columns(stored, reader))
+        case _:
+            raise TypeError(f"it is {type(stored).__name__} where items belong")
+
+
+def _common_shape(values: Sequence[object]) -> Shape | None:
+    """The shape that all values have, if they are of one class with fields."""
+    cls = type(values[0]) if values else type(None)
+    shape = shape_of(cls)
+    return shape if shape is not None and all(type(value) is cls for value in values) else None
+
+
+def _write_each(values: Sequence[object]) -> list[JsonValue]:
+    stored: list[JsonValue] = []
+    try:
+        for value in values:
+            stored.append(write_at(value, 0))  # noqa: PERF401 - the length so far is the place of a refusal
+    except Refusal as refusal:
+        raise refusal.unstorable(len(stored)) from refusal.__cause__
+    return stored
+
+
+def _write_columns(values: Sequence[object], shape: Shape) -> dict[str, JsonValue] | None:
+    """All values under one header, or None when one of them holds more or less than its fields."""
+    rows = [fields_of(value, shape) for value in values]
+    if any(len(row) < len(shape.fields) for row in rows) or any(rest_of(value, shape) for value in values):
+        return None
+    columns: dict[str, JsonValue] = {
+        name: _write_column(name, [row[name] for row in rows], values) for name in shape.fields
+    }
+    stored: dict[str, JsonValue] = {**naming(shape), "count": len(values), "columns": columns}
+    numbers: dict[Any, int] = {}
+    which: list[JsonValue] = [numbers.setdefault(given_of(value, shape), len(numbers)) for value in values]
+    if list(numbers) != [None]:
+        stored["given"] = [None if given is None else sorted(given) for given in numbers]
+        stored["which"] = which if len(numbers) > 1 else None
+    return stored
+
+
+def _write_column(name: str, held: list[Any], values: Sequence[object]) -> list[JsonValue]:
+    kinds = set(map(type, held)) - {type(None)}
+    test = _PLAIN.get(next(iter(kinds))) if len(kinds) == 1 else None
+    if not kinds or (test is not None and all(test(value) for value in held if value is not None)):
+        return held
+    stored: list[JsonValue] = []
+    try:
+        for value in held:
+            stored.append(write_at(value, 1))  # noqa: PERF401 - the length so far is the place of a refusal
+    except Refusal as refusal:
+        at = len(stored)
+        refusal.within(f".{name}", values[at])
+        raise refusal.unstorable(at) from refusal.__cause__
+    return stored
+
+
+def _read_columns(stored: dict[str, Any], reader: Reader) -> Iterator[object]:
+    make, names, count = maker(stored, reader), list(stored["columns"]), stored["count"]
+    columns = [_read_column(column, reader) for column in stored["columns"].values()]
+    rows = zip(*columns, strict=True) if columns else iter([()] * count)
+    givens, which = stored.get("given", [None]), stored.get("which") or [0] * count
+    for row, number in zip(rows, which, strict=True):
+        yield make(dict(zip(names, row, strict=True)), givens[number])
+
+
+def _read_column(column: list[Any], reader: Reader) -> list[Any]:
+    if set(map(type, column)).isdisjoint(_NESTED):
+        return column
+    return [reader.read(form) if type(form) in _NESTED else form for form in column]
