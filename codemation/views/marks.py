@@ -1,0 +1,79 @@
+"""How far a node has come in one run: what is written over its picture."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from enum import StrEnum
+
+from codemation.core.durations import readable
+from codemation.views.lettering import one_line
+
+
+class NodeStatus(StrEnum):
+    """Where a node stands in a run."""
+
+    PENDING = "pending"
+    """What it waits for has not all reported."""
+    DUE = "due"
+    """Ready, and not taken by a worker yet."""
+    RUNNING = "running"
+    WAITING = "waiting"
+    """For a retry, a time, a decision or an event."""
+    SUCCEEDED = "succeeded"
+    FAILED = "failed"
+    SKIPPED = "skipped"
+    """Nothing reached it."""
+    CANCELLED = "cancelled"
+
+    @property
+    def glyph(self) -> str:
+        """One character that tells the status without colour."""
+        return _GLYPHS[self][0]
+
+    @property
+    def ascii_glyph(self) -> str:
+        """The same where only ASCII can be shown."""
+        return _GLYPHS[self][1]
+
+
+_GLYPHS = {
+    NodeStatus.PENDING: ("·", "."),
+    NodeStatus.DUE: ("○", "o"),
+    NodeStatus.RUNNING: ("▶", ">"),
+    NodeStatus.WAITING: ("‖", "="),
+    NodeStatus.SUCCEEDED: ("✓", "+"),
+    NodeStatus.FAILED: ("✗", "x"),
+    NodeStatus.SKIPPED: ("–", "-"),
+    NodeStatus.CANCELLED: ("■", "#"),
+}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NodeMark:
+    """What is known of a node in one run."""
+
+    status: NodeStatus
+    counts: Mapping[str, int] = field(default_factory=dict)
+    """Items that each output port has given."""
+    error: str = ""
+    """One line: what went wrong, or what it waits for."""
+    seconds: float | None = None
+
+    @property
+    def caption(self) -> str:
+        """The mark in a few words."""
+        given = sum(self.counts.values())
+        items = f"{given:,} item{'' if given == 1 else 's'}" if self.counts else ""
+        took = readable(self.seconds) if self.seconds is not None else ""
+        error = one_line(self.error)
+        match self.status:
+            case NodeStatus.SUCCEEDED:
+                said = [took, items] if took or items else ["succeeded"]
+            case NodeStatus.FAILED:
+                said = [error or "failed"]
+            case NodeStatus.WAITING:
+                said = ["waiting", error]
+            case _:
+                said = [self.status.value, took, items]
+        return " · ".join(part for part in said if part)
