@@ -1,0 +1,106 @@
+"""Locks between processes: kernel locks on files, which end with their holder, however it ends.
+
+Four files carry them. `users.lock` is shared by everybody who uses the server; the watchdog waits to have it alone.
+`start.lock` is held by whoever creates, starts or stops the server. `watchdog.lock` is held by the watchdog as long as
+it lives. `server.lock` is inherited by the server and all its processes, so it is free exactly when none of them is
+left: a pid file can lie after a power cut, a kernel lock cannot.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from codemation.host.postgres.embedded.errors import EXTERNAL, Busy
+
+PATIENCE = 120.0
+"""Seconds to wait for another process that starts or stops the server; it gives itself 90."""
+
+
+def open_lock(path: Path) -> int:
+    """A descriptor of a lock file, which is made if it is missing and not inherited by other programs."""
+    return os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+
+
+def try_lock(descriptor: int, operation: int) -> bool:
+    """Takes a lock if that is possible at once."""
+    try:
+        fcntl.flock(descriptor, operation | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    return True
+
+
+def take_lock(descriptor: int, operation: int, path: Path) -> None:
+    """Takes a lock as soon as its holders let go.
+
+    Raises:
+        Busy: they did not within `PATIENCE`.
+    """
+    deadline, pause = time.monotonic() + PATIENCE, 0.002
+    while not try_lock(descriptor, operation):
+        if time.monotonic() > deadline:
+            raise Busy(
+                f"Another process has held {path} for more than {PATIENCE:.0f} s.",
+                way_out=f"See who it is with `fuser {path}`, end it and try again, {EXTERNAL}.",
+            )
+        time.sleep(pause)
+        pause = min(pause * 1.5, 0.05)
+
+
+@contextmanager
+def starting(path: Path, make_folder: Callable[[], None]) -> Iterator[int]:
+    """Holds the lock under which servers are created, started and stopped; gives its descriptor."""
+    while True:
+        make_folder()
+        descriptor = open_lock(path)
+        try:
+            take_lock(descriptor, fcntl.LOCK_EX, path)
+            if _is_current(descriptor, path):
+                yield descriptor
+                return
+        finally:
+            os.close(descriptor)
+
+
+def _is_current(descriptor: int, path: Path) -> bool:
+    """Whether the locked file is still the one at its path: the folder may have been deleted while we waited."""
+    try:
+        return os.path.samestat(os.fstat(descriptor), path.stat())
+    except FileNotFoundError:
+        return False
+
+
+class SharedLock:
+    """One process's share of a lock; a forked child has none of its own until it takes one."""
+
+    def __init__(self, path: Path) -> None:
+        self._descriptor = open_lock(path)
+        self._owner = os.getpid()
+        try:
+            take_lock(self._descriptor, fcntl.LOCK_SH, path)
+        except BaseException:
+            os.close(self._descriptor)
+            raise
+
+    @property
+    def held(self) -> bool:
+        """Whether this very process holds the share."""
+        return self._owner == os.getpid() and self._descriptor >= 0
+
+    def drop(self) -> None:
+        """Gives the share back, also for copies that a program forked past Python may have of it."""
+        if self.held:
+            fcntl.flock(self._descriptor, fcntl.LOCK_UN)
+            os.close(self._descriptor)
+            self._descriptor = -1
+
+    def forget(self) -> None:
+        """Closes a forked child's copy; unlocking would unlock the parent's too."""
+        if self._descriptor >= 0:
+            os.close(self._descriptor)
+            self._descriptor = -1
