@@ -1,14 +1,14 @@
 """Cancelling a run while workers claim, step, die and are taken over.
 
-Theory of operation. Here a statement is not atomic: it waits for row locks, one at a time, and holds what it has until it
-commits (READ COMMITTED). A statement chooses its rows by the snapshot of its start; once it holds a row it checks its condition
-again, on the newest version of that row. So a lock is a fact of the phase of an actor, and a move is either "gets the next
-lock" or "commits". Claims pass over locked rows (SKIP LOCKED), everybody else waits.
+Theory of operation. Here a statement is not atomic: it waits for row locks, one at a time, and holds what it has
+until it commits (READ COMMITTED). A statement chooses its rows by the snapshot of its start; once it holds a row it
+checks its condition again, on the newest version of that row. So a lock is a fact of the phase of an actor, and a
+move is either "gets the next lock" or "commits". Claims pass over locked rows (SKIP LOCKED), everybody else waits.
 
-The run has a ticket at work (`held`, whose next step also makes the ticket `born`) and a ready one (`other`). The operator may
-cancel at any moment, or not at all. The promise: after the acknowledgement nothing is claimed and no step commits; the run
-ends, cancelled or succeeded, and leaves no ticket. A client killed inside a statement is not a story of its own: the server
-completes the statement (killed just after) or rolls it back (killed just before).
+The run has a ticket at work (`held`, whose next step also makes the ticket `born`) and a ready one (`other`). The
+operator may cancel at any moment, or not at all. The promise: after the acknowledgement nothing is claimed and no
+step commits; the run ends, cancelled or succeeded, and leaves no ticket. A client killed inside a statement is not
+a story of its own: the server completes the statement (killed just after) or rolls it back (killed just before).
 """
 
 from __future__ import annotations
@@ -18,16 +18,21 @@ from dataclasses import dataclass, replace
 from enum import Enum
 from typing import assert_never
 
-from .cancel_world import CANCEL, RUN, Cancel, Phase, Stage, Status, Ticket, Worker, World, with_ticket, with_worker
-from .exploration import Move
-
-class Marking(Enum):
-    """How a cancel reaches the tickets of the run."""
-
-    SECOND_STATEMENT = "it locks the run, then marks every ticket in a second statement"
-    SAME_STATEMENT = "it locks the run and marks every ticket in one statement, by a snapshot older than the lock"
-    BY_STATE = "it locks the run; the second statement deletes what it sees ready and marks what it sees running"
-    RUN_ONLY = "it marks the run and leaves the tickets alone"
+from tests.protocol.cancel_statements import Marking, cancel_moves
+from tests.protocol.cancel_world import (
+    CANCEL,
+    RUN,
+    Phase,
+    Stage,
+    Status,
+    Ticket,
+    Worker,
+    World,
+    snapshot,
+    with_ticket,
+    with_worker,
+)
+from tests.protocol.exploration import Move
 
 
 class LockOrder(Enum):
@@ -73,12 +78,12 @@ class CancelModel:
             if world.kills and worker.phase in (Phase.IDLE, Phase.WORKING, Phase.STOPPING):
                 dead = with_worker(replace(world, kills=world.kills - 1), index, Phase.DOWN)
                 yield Move(label=f"worker {index} IS KILLED", after=dead, fault=True)
-        yield from self._cancel(world)
+        yield from cancel_moves(world, self.marking, self._locks(world))
         yield from self._fold(world)
 
     def _locks(self, world: World) -> dict[str, str]:
         """Return who holds which row."""
-        locks = {row: CANCEL for row in world.cancel.locked}
+        locks = dict.fromkeys(world.cancel.locked, CANCEL)
         if world.cancel.stage in (Stage.HOLDS_RUN, Stage.MARKING):
             locks[RUN] = CANCEL
         for index, worker in enumerate(world.workers):
@@ -96,23 +101,17 @@ class CancelModel:
         return (RUN, worker.ticket) if in_order else (worker.ticket, RUN)
 
     def _worker(self, world: World, index: int) -> Iterator[Move[World]]:
-        worker, locks = world.workers[index], self._locks(world)
+        worker = world.workers[index]
         match worker.phase:
             case Phase.DOWN:
                 return
             case Phase.IDLE:
-                for ticket in sorted(world.tickets, key=lambda ticket: ticket.id):
-                    if ticket.owner is None and not ticket.marked and ticket.id not in locks:
-                        claiming = with_worker(world, index, Phase.CLAIMING, ticket.id)
-                        yield Move(label=f"worker {index} locks {ticket.id} to claim it", after=claiming)
+                yield from self._claim(world, index)
             case Phase.CLAIMING:
                 yield self._commit_claim(world, index)
             case Phase.WORKING:
                 yield from self._next_lock(world, index, self._step_rows(worker)[0], Phase.STEPPING)
-                row = world.ticket(worker.ticket)
-                if row is not None and row.owner == index and row.marked:
-                    stopping = with_worker(world, index, Phase.STOPPING, worker.ticket)
-                    yield Move(label=f"worker {index} hears of the cancel by its beat", after=stopping)
+                yield from self._hear(world, index)
             case Phase.STEPPING:
                 yield from self._next_lock(world, index, self._step_rows(worker)[1], Phase.COMMITTING)
             case Phase.COMMITTING:
@@ -121,6 +120,19 @@ class CancelModel:
                 yield from self._stop(world, index)
             case _:
                 assert_never(worker.phase)
+
+    def _claim(self, world: World, index: int) -> Iterator[Move[World]]:
+        locks = self._locks(world)
+        for ticket in snapshot(world):
+            if ticket.owner is None and not ticket.marked and ticket.id not in locks:
+                claiming = with_worker(world, index, Phase.CLAIMING, ticket.id)
+                yield Move(label=f"worker {index} locks {ticket.id} to claim it", after=claiming)
+
+    def _hear(self, world: World, index: int) -> Iterator[Move[World]]:
+        ticket = world.ticket(world.workers[index].ticket)
+        if ticket is not None and ticket.owner == index and ticket.marked:
+            stopping = with_worker(world, index, Phase.STOPPING, ticket.id)
+            yield Move(label=f"worker {index} hears of the cancel by its beat", after=stopping)
 
     def _commit_claim(self, world: World, index: int) -> Move[World]:
         worker = world.workers[index]
@@ -145,7 +157,9 @@ class CancelModel:
             refused = with_worker(world, index, Phase.IDLE)
             yield Move(label=f"worker {index} finds its ticket taken, its step is refused", after=refused)
         else:
-            yield Move(label=f"worker {index} locks {row} to step", after=with_worker(world, index, phase, worker.ticket))
+            yield Move(
+                label=f"worker {index} locks {row} to step", after=with_worker(world, index, phase, worker.ticket)
+            )
 
     def _commit_step(self, world: World, index: int) -> Move[World]:
         worker = world.workers[index]
@@ -200,58 +214,6 @@ class CancelModel:
             case _:
                 assert_never(self.take_over)
 
-    def _cancel(self, world: World) -> Iterator[Move[World]]:
-        cancel, locks = world.cancel, self._locks(world)
-        match cancel.stage:
-            case Stage.NOT_ASKED:
-                if self.marking is Marking.SAME_STATEMENT:
-                    looked = Cancel(stage=Stage.LOOKED, chosen=self._snapshot(world))
-                    yield Move(label="THE OPERATOR CANCELS: snapshot", after=replace(world, cancel=looked), fault=True)
-                elif RUN not in locks and world.status is Status.RUNNING:
-                    holding = replace(world, cancel=Cancel(stage=Stage.HOLDS_RUN))
-                    yield Move(label="THE OPERATOR CANCELS: the run is locked", after=holding, fault=True)
-            case Stage.LOOKED:
-                if RUN not in locks:
-                    stage = Stage.MARKING if world.status is Status.RUNNING else Stage.TOO_LATE
-                    locked = replace(world, cancel=replace(cancel, stage=stage))
-                    yield Move(label="the cancel gets the lock of the run", after=locked)
-            case Stage.HOLDS_RUN:
-                chosen = () if self.marking is Marking.RUN_ONLY else self._snapshot(world)
-                marking = replace(world, cancel=Cancel(stage=Stage.MARKING, chosen=chosen))
-                yield Move(label=f"the cancel sees {len(chosen)} tickets", after=marking)
-            case Stage.MARKING:
-                yield from self._mark(world) if cancel.chosen else iter([self._acknowledge(world)])
-            case Stage.ACKNOWLEDGED | Stage.TOO_LATE:
-                return
-            case _:
-                assert_never(cancel.stage)
-
-    def _snapshot(self, world: World) -> tuple[Ticket, ...]:
-        return tuple(sorted(world.tickets, key=lambda ticket: ticket.id))
-
-    def _mark(self, world: World) -> Iterator[Move[World]]:
-        cancel = world.cancel
-        seen, *rest = cancel.chosen
-        if seen.id in self._locks(world):
-            return
-        newest = world.ticket(seen.id)
-        moved = newest is not None and (newest.owner is None) != (seen.owner is None)
-        missed = newest is None or (moved and self.marking is Marking.BY_STATE)
-        locked = cancel.locked if missed else cancel.locked | {seen.id}
-        label = f"the cancel {'passes over' if missed else 'locks and marks'} {seen.id}"
-        yield Move(label=label, after=replace(world, cancel=replace(cancel, chosen=tuple(rest), locked=locked)))
-
-    def _acknowledge(self, world: World) -> Move[World]:
-        tickets: set[Ticket] = set()
-        for ticket in world.tickets:
-            if ticket.id not in world.cancel.locked:
-                tickets.add(ticket)
-            elif self.marking is not Marking.BY_STATE or ticket.owner is not None:
-                tickets.add(replace(ticket, marked=True))
-        cancelled = replace(world, tickets=frozenset(tickets), status=Status.CANCELLING, fold_due=True)
-        acknowledged = replace(cancelled, cancel=Cancel(stage=Stage.ACKNOWLEDGED))
-        return Move(label="the cancel commits and is acknowledged", after=acknowledged)
-
     def _fold(self, world: World) -> Iterator[Move[World]]:
         locks = self._locks(world)
         ready = {ticket for ticket in world.tickets if ticket.owner is None}
@@ -267,7 +229,9 @@ class CancelModel:
         if world.late is not None:
             return world.late
         locks = self._locks(world)
-        wanted = {CANCEL: world.cancel.chosen[0].id} if world.cancel.stage is Stage.MARKING and world.cancel.chosen else {}
+        wanted = (
+            {CANCEL: world.cancel.chosen[0].id} if world.cancel.stage is Stage.MARKING and world.cancel.chosen else {}
+        )
         for index, worker in enumerate(world.workers):
             if worker.phase is Phase.STEPPING:
                 wanted[f"worker {index}"] = self._step_rows(worker)[1]

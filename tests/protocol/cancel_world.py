@@ -97,3 +97,8 @@ def with_ticket(world: World, old: Ticket, new: Ticket | None) -> World:
     """Return the world with one ticket replaced, or deleted."""
     kept = world.tickets - {old}
     return replace(world, tickets=kept if new is None else kept | {new})
+
+
+def snapshot(world: World) -> tuple[Ticket, ...]:
+    """Return the tickets as a statement that begins now sees them, by id."""
+    return tuple(sorted(world.tickets, key=lambda ticket: ticket.id))

@@ -1,15 +1,17 @@
 """Breadth-first exploration of every interleaving of a small model.
 
-Theory of operation. A model is a set of actors that share one world. Its state is one hashable value; `moves` lists everything
-that could happen next, whoever does it. The exploration visits each reachable state once, nearest first, so the first flaw
-that it meets has a trace that no other flaw undercuts. Three kinds of flaw are looked for:
+Theory of operation. A model is a set of actors that share one world. Its state is one hashable value; `moves` lists
+everything that could happen next, whoever does it. The exploration visits each reachable state once, nearest first,
+so no way to a flaw is shorter than the one it reports. Three kinds of flaw are looked for:
 
 * a *violation*: a state that must never be, however it came about (a result recorded twice);
-* an *unsettled rest*: nobody owes a move any more, and the promise is not kept (an unfinished run that nobody will touch);
+* an *unsettled rest*: nobody owes a move any more, and a promise is not kept (an unfinished run that nobody will
+  touch);
 * a *circle*: moves are owed for ever, but none of them leads to a rest (two actors that undo each other's work).
 
-A move is either *owed* (a live process will make it sooner or later) or a *fault* (a kill, a loss, an operator's whim). A fault may
-happen and is never owed: a protocol that is only saved by one is broken, so rest and circle are judged on owed moves alone.
+A move is either *owed* (a live process will make it sooner or later) or a *fault* (a kill, a loss, an operator's
+whim). A fault may happen and is never owed: a protocol that only a fault saves is broken, so rest and circle are
+judged by owed moves alone.
 """
 
 from __future__ import annotations

@@ -1,14 +1,16 @@
 """The run's main protocol: hint, claim, step, look, take over.
 
-Theory of operation. Two workers hear of ready tickets through a queue that loses, doubles and reorders hints; a caretaker hints
-again, condemns the dead and frees what they hold. The statements are those of `step_statements`; what a process does between two
-of them touches nothing but its own memory, so it needs no move of its own.
+Theory of operation. Two workers hear of ready tickets through a queue that loses, doubles and reorders hints; a
+caretaker hints again, condemns the dead and frees what they hold. The statements are those of `step_statements`;
+what a process does between two of them touches nothing but its own memory, so it needs no move of its own.
 
-* A worker can be killed between any two statements, and while one is under way. The statement that it leaves behind is an
-  *orphan*: the server executes it at any later moment, or never. A connection that breaks leaves an orphan too, and a
-  worker that has to look what became of its step. The story begins with one: whoever started the run died before its hint.
-* A worker can be condemned although it lives (it was frozen). It goes on in good faith until a beat tells it; then it takes a
-  new id. Losing a ticket makes it beat at once: without that the story would have no end, for it could lose one after another.
+* A worker can be killed between any two statements, and while one is under way. The statement that it leaves behind
+  is an *orphan*: the server executes it at any later moment, or never. A connection that breaks leaves an orphan
+  too, and a worker that must look what became of its step. The story begins without a hint: whoever started the run
+  died too early.
+* A worker can be condemned although it lives (it was frozen). It goes on in good faith until a beat tells it; then
+  it takes a new id. Losing a ticket makes it beat at once: else the story has no end, for it could lose one ticket
+  after another.
 * Claiming from the table needs no move: it is a hint that arrives at once.
 """
 
@@ -18,16 +20,27 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 from enum import Enum
 
-from .exploration import Move
-from .step_statements import Database, Guard, Owner, Step, Ticket, claim, condemn, execute_step, newly_ready, take_over
-from .step_world import Faults, Phase, Worker, World, forget, holding, idle, step_of, with_worker
+from tests.protocol.exploration import Move
+from tests.protocol.step_statements import (
+    Database,
+    Guard,
+    Owner,
+    Step,
+    Ticket,
+    claim,
+    condemn,
+    execute_step,
+    newly_ready,
+    take_over,
+)
+from tests.protocol.step_world import Faults, Phase, Worker, World, forget, holding, idle, step_of, with_worker
 
 
 class Release(Enum):
     """How the tickets of the condemned are freed."""
 
     STANDING_QUERY = "whatever a condemned worker holds is freed, whenever it is seen"
-    SINGLE_PASS = "what it holds at the moment of the condemnation is freed, once"
+    ONCE = "what it holds at the moment of the condemnation is freed, once"
 
 
 class HeadLife(Enum):
@@ -60,7 +73,7 @@ class StepModel:
     def moves(self, world: World) -> Iterator[Move[World]]:
         """List everything that workers, caretaker, queue and network can do next."""
         for move in self._moves(world):
-            yield replace(move, after=forget(move.after, self.guard))
+            yield Move(label=move.label, after=forget(move.after, self.guard), fault=move.fault)
 
     def _moves(self, world: World) -> Iterator[Move[World]]:
         for index in range(len(world.workers)):
@@ -147,9 +160,10 @@ class StepModel:
         owned = ticket is not None and ticket.owner == world.owner(index) and ticket.fence == fence
         if ticket is None or not (owned or self.guard is Guard.REVISION_ALONE):
             label = f"worker {index} looks: the ticket is not its own, it lets go"
-            condemned = world.owner(index) in database.condemned
-            free = Worker(life=worker.life + 1) if condemned else idle(worker)
-            return Move(label=label + (" and takes a new id" if condemned else ""), after=with_worker(world, index, free))
+            if world.owner(index) in database.condemned:
+                renamed = with_worker(world, index, Worker(life=worker.life + 1))
+                return Move(label=f"{label} and takes a new id", after=renamed)
+            return Move(label=label, after=with_worker(world, index, idle(worker)))
         folded = len(database.journal)
         if landed:
             label = f"worker {index} looks: its commit had landed, it goes on with {ticket.activation}"
@@ -179,7 +193,7 @@ class StepModel:
             if owner in world.database.condemned or not (world.faults.false_condemnations if alive else holds):
                 continue
             database = condemn(world.database, owner)
-            if self.release is Release.SINGLE_PASS:
+            if self.release is Release.ONCE:
                 database = take_over(database, owner)
             after = replace(world, database=database)
             if alive:

@@ -1,7 +1,8 @@
 """The database of the step model, and its statements as pure functions: what one of them does, it does at once.
 
-The run executes the graph a → b, c → d. The journal keeps each result with the random head of the step that wrote it; a ticket is a
-row of live work, reused in place along a branch; the condemned are the process starts that were declared dead.
+The run executes the graph a → b, c → d. The journal keeps each result with the random head of the step that wrote
+it; a ticket is a row of live work, reused in place along a branch; the condemned are the process starts that were
+declared dead.
 """
 
 from __future__ import annotations

@@ -1,11 +1,11 @@
-"""The processes of the step model: what each worker remembers, what travels between them, and the faults still to come."""
+"""The processes of the step model: what each worker remembers, what is on its way, and the faults still to come."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
 from enum import Enum
 
-from .step_statements import Database, Guard, Owner, Step, Ticket, execute_step
+from tests.protocol.step_statements import Database, Guard, Owner, Step, Ticket, execute_step
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -102,17 +102,21 @@ def with_worker(world: World, index: int, worker: Worker) -> World:
 def forget(world: World, guard: Guard) -> World:
     """Drop what can never matter again, so that stories which differ only in their past meet in one state.
 
-    Forgotten are orphans that the database will refuse for ever (revisions and fences only rise), heads that nobody can ask
-    for, the fences of tickets that no process remembers, and the earlier lives of a worker that left nothing behind.
+    Forgotten are orphans that the database will refuse for ever (revisions and fences only rise), heads that nobody
+    can ask for, the fences of tickets that no process remembers, and the earlier lives of a worker that left
+    nothing behind.
     """
-    orphans = frozenset(step for step in world.orphans if execute_step(world.database, step, guard)[0] != world.database)
+    orphans = frozenset(
+        step for step in world.orphans if execute_step(world.database, step, guard)[0] != world.database
+    )
     heads = {step_of(world, index, walks_on=True).head for index in range(len(world.workers))}
     remembered = {worker.ticket for worker in world.workers} | {step.ticket for step in orphans}
     holders = {ticket.owner for ticket in world.database.tickets}
     database = Database(
         journal=tuple((done, head if head in heads else None) for done, head in world.database.journal),
         tickets=frozenset(
-            ticket if ticket.id in remembered else replace(ticket, fence=0) for ticket in world.database.tickets
+            replace(ticket, fence=0) if ticket.fence and ticket.id not in remembered else ticket
+            for ticket in world.database.tickets
         ),
         condemned=frozenset(owner for owner in world.database.condemned if world.lives(owner) or owner in holders),
     )
@@ -121,4 +125,4 @@ def forget(world: World, guard: Guard) -> World:
         replace(worker, life=0) if index not in named and not worker.ticket else worker
         for index, worker in enumerate(world.workers)
     )
-    return replace(world, database=database, orphans=orphans, workers=(first, second))
+    return World(database=database, workers=(first, second), hints=world.hints, orphans=orphans, faults=world.faults)
