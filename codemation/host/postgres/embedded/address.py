@@ -20,7 +20,7 @@ from urllib.parse import quote
 from codemation.host.postgres.embedded.account import Account, hand_over
 from codemation.host.postgres.embedded.cluster import DATABASE, ROLE
 from codemation.host.postgres.embedded.filesystem import write_private
-from codemation.host.postgres.embedded.home import Home
+from codemation.host.postgres.embedded.home import Home, is_long
 
 PORT = 5432
 """It only names the socket: there is no network."""
@@ -75,6 +75,17 @@ def find_address(home: Home) -> Address:
         hand_over(folder, home.account)
     write_private(record, os.fsencode(folder))
     return Address(folder=folder, password=home.password)
+
+
+def shortened(home: Home, address: Address) -> Path:
+    """The home by a path that fits into PostgreSQL's 1024 bytes: a link beside the socket where its own is longer."""
+    if not is_long(home.folder):
+        return home.folder
+    link = address.folder / "home"
+    if not link.is_symlink() or link.readlink() != home.folder:
+        link.unlink(missing_ok=True)
+        link.symlink_to(home.folder)
+    return link
 
 
 def _fits(folder: Path) -> bool:

@@ -26,6 +26,7 @@ ROLE = "codemation"
 DATABASE = "postgres"
 
 _DRAFT = "draft-"
+_OPTIONS = ("--encoding=UTF8", "--locale=C", "--data-checksums", "--no-instructions", "--no-sync")  # synced when whole
 
 
 def check_cluster(home: Home) -> None:
@@ -62,10 +63,11 @@ def check_cluster(home: Home) -> None:
         home.password.chmod(0o600)
 
 
-def create_cluster(home: Home, programs: Programs, start_lock: int) -> None:
+def create_cluster(home: Home, programs: Programs, start_lock: int, short: Path) -> None:
     """Makes the cluster beside its place and moves it there when it is whole and safely on disk.
 
-    `initdb` inherits the lock: if we are killed, the next one waits for its end before it removes the leftovers.
+    `short` is a path to the home that is short enough for PostgreSQL. `initdb` inherits the lock: if we are killed, the
+    next one waits for its end before it removes the leftovers.
     """
     for leftover in home.folder.glob(f"{_DRAFT}*"):
         shutil.rmtree(leftover)
@@ -73,18 +75,15 @@ def create_cluster(home: Home, programs: Programs, start_lock: int) -> None:
     builder = initialiser() if home.account else None
     password = secrets.token_urlsafe(32)
     try:
-        secret, data = draft / "password", draft / "data"
-        write_private(secret, password.encode())
+        data, built = draft / "data", short / draft.name / "data"
+        write_private(draft / "password", password.encode())
         if builder:
             hand_over(draft, builder)
-        options = (
-            f"--username={ROLE}", f"--pwfile={secret}", "--auth=scram-sha-256", "--encoding=UTF8", "--locale=C",
-            "--data-checksums", "--no-instructions", "--no-sync",
-        )  # fmt: skip
-        _initdb(programs, data, options, account=builder, start_lock=start_lock)
+        login = (f"--username={ROLE}", f"--pwfile={built.with_name('password')}", "--auth=scram-sha-256")
+        _initdb(programs, built, (*login, *_OPTIONS), account=builder, start_lock=start_lock)
         if home.account:
             hand_over(draft, home.account)
-        _initdb(programs, data, ("--sync-only",), account=home.account or builder, start_lock=start_lock)
+        _initdb(programs, built, ("--sync-only",), account=home.account or builder, start_lock=start_lock)
         write_private(home.password, f"*:*:*:{ROLE}:{password}\n".encode())
         data.rename(home.data)
         sync_folder(home.folder)

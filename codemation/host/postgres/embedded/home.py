@@ -117,9 +117,9 @@ def _home_of_root(directory: Path, state: Path) -> Home:
             return Home(folder=folder, state=state, account=_account(folder / "data"))
         account = _account(inside / "data")
         barrier = account.barrier(directory)
-        if barrier is None:
+        if barrier is None and not is_long(inside):
             return Home(folder=inside, state=state, account=account)
-        if (inside / "data").exists():
+        if barrier is not None and (inside / "data").exists():
             raise unreachable(inside, barrier)
     return Home(folder=settle(pointer, state, account), state=state, account=account)
 
@@ -132,6 +132,11 @@ def _account(data: Path) -> Account:
     if status.st_uid not in RESERVED:
         raise other_owner(data, status.st_uid)
     return Account(uid=status.st_uid, gid=status.st_gid)
+
+
+def is_long(folder: Path) -> bool:
+    """Whether a path, with what PostgreSQL appends to it, comes near its limit of 1024 bytes."""
+    return len(os.fsencode(folder)) > 800
 
 
 def other_owner(place: Path, uid: int) -> OtherOwner:

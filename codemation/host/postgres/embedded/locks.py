@@ -79,6 +79,7 @@ class SharedLock:
     """One process's share of a lock; a forked child has none of its own until it takes one."""
 
     def __init__(self, path: Path) -> None:
+        self._path = path
         self._descriptor = open_lock(path)
         self._owner = os.getpid()
         try:
@@ -91,6 +92,11 @@ class SharedLock:
     def held(self) -> bool:
         """Whether this very process holds the share."""
         return self._owner == os.getpid() and self._descriptor >= 0
+
+    @property
+    def counts(self) -> bool:
+        """Whether the share is held, and of the file that others see: its folder may have been deleted and made anew."""
+        return self.held and _is_current(self._descriptor, self._path)
 
     def drop(self) -> None:
         """Gives the share back, also for copies that a program forked past Python may have of it."""

@@ -12,7 +12,7 @@ from typing import Any
 
 from codemation.host.postgres.embedded import watchdog
 from codemation.host.postgres.embedded.account import becoming, identity
-from codemation.host.postgres.embedded.address import PORT, Address
+from codemation.host.postgres.embedded.address import PORT, Address, shortened
 from codemation.host.postgres.embedded.errors import (
     EXTERNAL,
     EmbeddedError,
@@ -72,7 +72,7 @@ GRACE = 3.0
 """Seconds that the server outlives its last user: long enough for the next command of a script to find it."""
 
 
-def start_watchdog(home: Home) -> None:
+def start_watchdog(home: Home, grace: float) -> None:
     """Starts the watchdog unless one lives; what we start ends as soon as the watchdog stands on its own.
 
     Raises:
@@ -82,7 +82,7 @@ def start_watchdog(home: Home) -> None:
     try:
         if not try_lock(lock, fcntl.LOCK_EX):
             return
-        command: list[str | Path] = [sys.executable, "-I", "-S", watchdog.__file__, home.folder, str(lock), str(GRACE)]
+        command: list[str | Path] = [sys.executable, "-I", "-S", watchdog.__file__, home.folder, str(lock), str(grace)]
         with _detached(home, command, lock, {}) as first:
             if first.wait():
                 raise ServerFailed(
@@ -108,7 +108,16 @@ def start_server(home: Home, programs: Programs, address: Address) -> bool:
         settings = {**SETTINGS, "unix_socket_directories": '"' + os.fspath(address.folder).replace('"', '""') + '"'}
         options = [word for name, value in settings.items() for word in ("-c", f"{name}={value}")]
         # The shell starts it in the background and ends: nobody who uses the server must have to reap it.
-        command: list[str | Path] = ["/bin/sh", "-c", '"$@" &', "sh", programs.postgres, "-D", home.data, *options]
+        command: list[str | Path] = [
+            "/bin/sh",
+            "-c",
+            '"$@" &',
+            "sh",
+            programs.postgres,
+            "-D",
+            shortened(home, address) / "data",
+            *options,
+        ]
         with becoming(home.account), _detached(home, command, lock, identity(home.account)) as shell:
             shell.wait()
         return True
@@ -163,17 +172,30 @@ def ready(home: Home) -> bool:
 def _clear_stale_files(home: Home, programs: Programs, address: Address) -> None:
     """Removes what a killed server left behind, now that the lock proves that none of its processes lives.
 
-    PostgreSQL itself refuses to start while the id in its pid file is alive, even as that of another program.
+    PostgreSQL starts over the pid file of a dead process by itself, and checks more than we do; but it refuses while
+    the id is alive, even as that of another program.
     """
-    pid_file = home.data / "postmaster.pid"
-    process = watchdog.postmaster(os.fspath(home.data))
-    if process is not None:
+    data = os.fspath(home.data)
+    process = watchdog.recorded(data)
+    if process is not None and watchdog.serves(process, data) is not False:
         raise ForeignServer(
-            f"A PostgreSQL server that codemation did not start (process {process}) is at work on {home.data}.",
-            way_out=f"Stop it with `{programs.pg_ctl} stop -D {home.data}` and try again, {EXTERNAL}.",
+            f"A PostgreSQL server that codemation did not start (process {process}) is at work on {data}.",
+            way_out=f"Stop it with `{programs.pg_ctl} stop -D {data}` and try again, {EXTERNAL}.",
         )
-    for left_behind in (pid_file, address.socket, address.socket.with_name(f"{address.socket.name}.lock")):
+    if process is not None and _alive(process):
+        (home.data / "postmaster.pid").unlink()
+    for left_behind in (address.socket, address.socket.with_name(f"{address.socket.name}.lock")):
         left_behind.unlink(missing_ok=True)
+
+
+def _alive(process: int) -> bool:
+    try:
+        os.kill(process, 0)
+    except ProcessLookupError:
+        return False
+    except PermissionError:
+        return True
+    return True
 
 
 def _detached(home: Home, command: Sequence[str | Path], lock: int, who: dict[str, Any]) -> subprocess.Popen[bytes]:

@@ -16,12 +16,13 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
-from codemation.host.postgres.embedded.address import Address, find_address
+from codemation.host.postgres.embedded.address import Address, find_address, shortened
 from codemation.host.postgres.embedded.cluster import check_cluster, create_cluster
 from codemation.host.postgres.embedded.errors import ServerClosed, refusing
 from codemation.host.postgres.embedded.home import SYSTEM_STATE, Home, find_home
 from codemation.host.postgres.embedded.locks import PATIENCE, SharedLock, starting
 from codemation.host.postgres.embedded.postmaster import (
+    GRACE,
     failure,
     ready,
     running,
@@ -38,9 +39,10 @@ class EmbeddedServer:
     A forked child has no use of its own: it may connect while its parent has, or call `ensure()` to get one.
     """
 
-    def __init__(self, directory: Path, state: Path = SYSTEM_STATE) -> None:
+    def __init__(self, directory: Path, *, state: Path = SYSTEM_STATE, grace: float = GRACE) -> None:
         self._directory = directory
         self._state = state
+        self._grace = grace
         self._guard = threading.Lock()
         self._users: SharedLock | None = None
         self._address: Address | None = None
@@ -64,14 +66,9 @@ class EmbeddedServer:
                 return
             home = find_home(self._directory, self._state)
             with refusing(home.folder), starting(home.lock("start"), home.make) as start_lock:
-                users = self._users if self._users and self._users.held else SharedLock(home.lock("users"))
-                try:
-                    self._address = _bring_up(home, start_lock)
-                except BaseException:
-                    if users is not self._users:
-                        users.drop()
-                    raise
-                self._users = users
+                if self._users is None or not self._users.counts:
+                    self._users = SharedLock(home.lock("users"))
+                self._address = _bring_up(home, start_lock, self._grace)
 
     def close(self) -> None:
         """Ends this process's use; the server ends a few seconds after the last one's."""
@@ -100,16 +97,21 @@ class EmbeddedServer:
         return f"<EmbeddedServer {state} {self._directory}>"
 
 
-def open_embedded(directory: Path, *, state: Path = SYSTEM_STATE) -> EmbeddedServer:
+def open_embedded(directory: Path, *, state: Path = SYSTEM_STATE, grace: float = GRACE) -> EmbeddedServer:
     """Opens the PostgreSQL server of a project's `.codemation/` folder, and starts it if it does not run.
 
-    Only root's server uses the `state` folder, and only when its account cannot reach the project.
+    Only root's server uses the `state` folder, and only when its account cannot reach the project. `grace` is how many
+    seconds the server outlives its last user; whoever finds it running takes it as it is.
 
     Raises:
         EmbeddedError: it cannot be started; the error's class says why.
     """
-    server = EmbeddedServer(directory, state)
-    server.ensure()
+    server = EmbeddedServer(directory, state=state, grace=grace)
+    try:
+        server.ensure()
+    except BaseException:
+        server.close()
+        raise
     return server
 
 
@@ -127,14 +129,14 @@ def _after_fork() -> None:
 os.register_at_fork(after_in_child=_after_fork)
 
 
-def _bring_up(home: Home, start_lock: int) -> Address:
+def _bring_up(home: Home, start_lock: int, grace: float) -> Address:
     """Makes whatever is missing between an empty folder and a server that answers; the caller holds the start lock."""
     programs = programs_for(home.account, home.state)
-    if not home.data.exists():
-        create_cluster(home, programs, start_lock)
-    check_cluster(home)
-    start_watchdog(home)
     address = find_address(home)
+    if not home.data.exists():
+        create_cluster(home, programs, start_lock, shortened(home, address))
+    check_cluster(home)
+    start_watchdog(home, grace)
     since = home.log.stat().st_size if home.log.exists() else 0
     deadline, starts = time.monotonic() + PATIENCE, 0
     while not (ready(home) and address.answers()):

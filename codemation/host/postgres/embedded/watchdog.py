@@ -26,14 +26,29 @@ def postmaster(data: str) -> int | None:
 
     After a power cut the id may belong to somebody else, and root reads here what the server's account has written.
     """
+    process = recorded(data)
+    return process if process is not None and serves(process, data) else None
+
+
+def recorded(data: str) -> int | None:
+    """The process id in a cluster's pid file, whoever it belongs to by now."""
     try:
         with open(f"{data}/postmaster.pid", encoding="utf-8", errors="replace") as file:
-            process = int(file.readline())
-        owner, command = _process(process)
-        place = command[command.index("-D") + 1]
-        return process if owner == os.stat(data).st_uid and os.path.samefile(place, data) else None
-    except (OSError, ValueError, IndexError):
+            return int(file.readline())
+    except (OSError, ValueError):
         return None
+
+
+def serves(process: int, data: str) -> bool | None:
+    """Whether a process is the server on a cluster; None if it is a server that does not say on which."""
+    try:
+        owner, command = _process(process)
+        if owner != os.stat(data).st_uid or os.path.basename(command[0]) not in {"postgres", "postmaster"}:
+            return False
+        place = command[command.index("-D") + 1] if "-D" in command[:-1] else ""
+        return os.path.samefile(place, data) if os.path.isabs(place) else None
+    except (OSError, ValueError):
+        return False
 
 
 def _process(process: int) -> tuple[int, list[str]]:
