@@ -192,7 +192,7 @@ class CancelModel:
         if not dead and not world.false_take_overs:
             return
         left = world.false_take_overs if dead else world.false_take_overs - 1
-        for ticket in world.tickets:
+        for ticket in snapshot(world):
             if ticket.owner != index or ticket.id in self._locks(world):
                 continue
             after = replace(self._taken_over(world, ticket), false_take_overs=left)

@@ -144,6 +144,8 @@ class StepModel:
             yield Move(label=label, after=with_worker(replace(world, database=database), index, going_on))
             if world.faults.lost_connections:
                 yield self._lose_connection(world, index, step)
+            if not answered:
+                return  # what it does not get, it can neither walk on with nor leave
 
     def _lose_connection(self, world: World, index: int, step: Step) -> Move[World]:
         faults = replace(world.faults, lost_connections=world.faults.lost_connections - 1)
@@ -203,7 +205,7 @@ class StepModel:
             yield Move(label=label, after=after, fault=alive)
 
     def _caretaker(self, world: World) -> Iterator[Move[World]]:
-        for ticket in world.database.tickets:
+        for ticket in sorted(world.database.tickets, key=lambda ticket: ticket.id):
             if ticket.owner is None and self.hints_again and ticket.id not in world.hints:
                 hinted = replace(world, hints=world.hints | {ticket.id})
                 yield Move(label=f"caretaker hints {ticket.id} ({ticket.activation})", after=hinted)
@@ -220,7 +222,7 @@ class StepModel:
                 yield Move(label=f"the queue LOSES the hint {hint}", after=dropped, fault=True)
 
     def _orphans(self, world: World) -> Iterator[Move[World]]:
-        for step in world.orphans:
+        for step in sorted(world.orphans, key=repr):
             database, _ = execute_step(world.database, step, self.guard)
             if database != world.database:
                 after = replace(world, database=database, orphans=world.orphans - {step})

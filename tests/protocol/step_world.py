@@ -109,7 +109,8 @@ def forget(world: World, guard: Guard) -> World:
     orphans = frozenset(
         step for step in world.orphans if execute_step(world.database, step, guard)[0] != world.database
     )
-    heads = {step_of(world, index, walks_on=True).head for index in range(len(world.workers))}
+    busy = [index for index, worker in enumerate(world.workers) if worker.ticket]
+    heads = {step_of(world, index, walks_on=True).head for index in busy}
     remembered = {worker.ticket for worker in world.workers} | {step.ticket for step in orphans}
     holders = {ticket.owner for ticket in world.database.tickets}
     database = Database(
@@ -122,7 +123,7 @@ def forget(world: World, guard: Guard) -> World:
     )
     named = {owner.worker for owner in holders | database.condemned if owner} | {step.owner.worker for step in orphans}
     first, second = (
-        replace(worker, life=0) if index not in named and not worker.ticket else worker
+        replace(worker, life=0) if worker.life and index not in named and index not in busy else worker
         for index, worker in enumerate(world.workers)
     )
     return World(database=database, workers=(first, second), hints=world.hints, orphans=orphans, faults=world.faults)

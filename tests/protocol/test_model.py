@@ -98,7 +98,7 @@ BROKEN_STEPS = [
         moves=7,
     ),
     Broken(
-        name="fence and compare-and-set apart, with a race of two branches",
+        name="fence and compare-and-set apart",
         explored=partial(explore, StepModel(guard=Guard.EACH_ITS_OWN_PART)),
         promise="an unfinished run has no ticket",
         moves=7,
