@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from math import ceil
 
-from codemation.core.definition import Definition, NodePlan
+from codemation.core.definition import Definition, NodeKind, NodePlan
 from codemation.core.ids import MAIN, NodeId
 from codemation.views.clusters import Shape, Wire
 from codemation.views.drawing import Drawing, Insets, drawn
@@ -18,10 +19,12 @@ MARGIN = 20.0
 NODE_HEIGHT = 48.0
 NODE_ROOM = 80.0
 """Of a node's width, what its mark, its status and its padding take."""
-NARROWEST, WIDEST = 148.0, 280.0
+NARROWEST, WIDEST, STEP = 160.0, 280.0, 20.0
 CAPTION_SIZE = 11.0
 LABEL_HEIGHT = 18.0
 TITLE_SIZE = 12.0
+NAME_SIZE = 14.0
+"""Of the bold titles in the nodes: 13 pixels, and a little for the boldness."""
 WIDEST_TITLE = 320.0
 
 
@@ -104,12 +107,12 @@ def label_width(label: str) -> float:
 def _shape(node: NodePlan, wires: Mapping[tuple[str, str], Wire], direction: Direction) -> Shape:
     ports = _ports(node, wires)
     widths = [label_width(f"{_port_label(port)} 99.9k".strip()) for port in ports]
-    title = pixels(_title(node), TITLE_SIZE + 1)
-    width = min(max(title, pixels(_caption(node), CAPTION_SIZE), NARROWEST - NODE_ROOM), WIDEST - NODE_ROOM) + NODE_ROOM
+    text = max(pixels(_title(node), NAME_SIZE), pixels(_caption(node), CAPTION_SIZE))
+    width = min(max(ceil((text + NODE_ROOM) / STEP) * STEP, NARROWEST), WIDEST)
     if direction == "LR":
         apart = LABEL_HEIGHT + 5
         length, breadth = width, max(NODE_HEIGHT, apart * len(ports) + 4)
-        room = max(widths, default=0.0) + 44
+        room = max(widths, default=0.0) + 36
     else:
         apart = max(widths, default=0.0) + 6
         length, breadth = NODE_HEIGHT, max(width, apart * len(ports) + 6)
@@ -135,7 +138,8 @@ def _title(node: NodePlan) -> str:
 
 def _caption(node: NodePlan) -> str:
     given = one_line(node.types.get(f"out:{MAIN}", ""))
-    return f"{node.kind.value} · {given}" if given else node.kind.value
+    kind = "input" if node.kind == NodeKind.START else node.kind.value
+    return f"{kind} · {given}" if given else kind
 
 
 def _node_view(node: NodePlan, shape: Shape, wires: Mapping[tuple[str, str], Wire], canvas: _Canvas) -> NodeView:

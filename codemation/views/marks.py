@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 
 from codemation.core.durations import readable
-from codemation.views.lettering import one_line
+from codemation.views.lettering import compact, one_line
 
 
 class NodeStatus(StrEnum):
@@ -63,17 +63,16 @@ class NodeMark:
     @property
     def caption(self) -> str:
         """The mark in a few words."""
-        given = sum(self.counts.values())
-        items = f"{given:,} item{'' if given == 1 else 's'}" if self.counts else ""
+        items = compact(sum(self.counts.values())) if self.counts else ""
         took = readable(self.seconds) if self.seconds is not None else ""
         error = one_line(self.error)
         match self.status:
             case NodeStatus.SUCCEEDED:
-                said = [took, items] if took or items else ["succeeded"]
+                said = [took, items] if took or items else [self.status.value]
             case NodeStatus.FAILED:
-                said = [error or "failed"]
+                said = [error or self.status.value]
             case NodeStatus.WAITING:
-                said = ["waiting", error]
+                said = [self.status.value, error]
             case _:
                 said = [self.status.value, took, items]
         return " · ".join(part for part in said if part)

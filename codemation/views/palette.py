@@ -62,7 +62,7 @@ _DARK = {
     "failed": "#ff6b78", "skipped": "#8390a5", "cancelled": "#c99aa6",
 }  # fmt: skip
 
-_FONT = 'system-ui,-apple-system,"Segoe UI",Roboto,"Helvetica Neue",Arial,sans-serif'
+_FONT = '-apple-system,"Segoe UI",Roboto,"Helvetica Neue",Arial,"Liberation Sans",system-ui,sans-serif'
 _SHAPES = f"""\
 .cm-graph{{font-family:{_FONT};color-scheme:light dark}}
 .cm-graph text{{dominant-baseline:central}}

@@ -11,9 +11,9 @@ from codemation.views.layers import Box, Layered, Link, layered
 LAYER_GAP = 48.0
 EDGE_GAP = 14.0
 """Between the side of a drawing and its first or last layer."""
-STEEPEST = 0.2
+STEEPEST = 0.12
 """Pixels that a gap grows for each pixel that a link climbs in it."""
-WIDEST_CLIMB = 60.0
+WIDEST_CLIMB = 48.0
 
 Point = tuple[float, float]
 """Along the layers and across them."""

@@ -77,7 +77,7 @@ def _node(node: NodeView) -> str:
         f'<rect class="cm-card" x="{_number(node.x)}" y="{_number(node.y)}" {size}/>',
         f'<rect class="cm-mark" x="{_number(node.x + 10)}" y="{_number(middle - 14)}" width="28" height="28" rx="7"/>',
         _mark(node, middle),
-        _text("cm-name", node.x + _TEXT_AT, middle - 8, fitted(node.title, lettering)),
+        _text("cm-name", node.x + _TEXT_AT, middle - 8, fitted(node.title, lettering, 14)),
         _text("cm-note", node.x + _TEXT_AT, middle + 10, fitted(node.note or node.caption, lettering, 11)),
         _badge(node, middle),
         "</g>",
