@@ -8,7 +8,7 @@ from math import ceil
 
 from codemation.core.definition import Definition, NodeKind, NodePlan
 from codemation.core.ids import MAIN, NodeId
-from codemation.views.clusters import Shape, Wire
+from codemation.views.clusters import Shape, Wire, group_titles
 from codemation.views.drawing import Drawing, Insets, drawn
 from codemation.views.graph import Direction, EdgeView, GraphView, GroupView, NodeView, PortView
 from codemation.views.lettering import one_line, pixels
@@ -118,12 +118,11 @@ def _shape(node: NodePlan, wires: Mapping[tuple[str, str], Wire], direction: Dir
         length, breadth = NODE_HEIGHT, max(width, apart * len(ports) + 6)
         room = LABEL_HEIGHT + 44
     offsets = {port: (index - (len(ports) - 1) / 2) * apart for index, port in enumerate(ports)}
-    groups = tuple(one_line(title) or "group" for title in node.groups)
-    return Shape(key=node.id, length=length, breadth=breadth, room=room, groups=groups, ports=offsets)
+    return Shape(key=node.id, length=length, breadth=breadth, room=room, groups=group_titles(node), ports=offsets)
 
 
 def _insets(nodes: Sequence[NodePlan], direction: Direction) -> Insets:
-    titles = {one_line(title) or "group" for node in nodes for title in node.groups}
+    titles = {title for node in nodes for title in group_titles(node)}
     widths = {title: min(pixels(title, TITLE_SIZE), WIDEST_TITLE) + 32 for title in titles}
     if direction == "LR":
         least = {title: (width, 0.0) for title, width in widths.items()}

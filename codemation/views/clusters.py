@@ -10,6 +10,10 @@ from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
+from codemation.core.definition import Definition, NodePlan
+from codemation.core.ids import MAIN
+from codemation.views.lettering import one_line
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Shape:
@@ -55,6 +59,20 @@ def clustered(shapes: Sequence[Shape], wires: Sequence[Wire]) -> Cluster:
             sources[target].append(wire.source)
     groups = {shape.key: shape.groups for shape in shapes}
     return _cluster("", -1, [shape.key for shape in shapes], groups, sources)
+
+
+def grouped(definition: Definition) -> Cluster:
+    """The tree of a definition's groups."""
+    shapes = [Shape(key=node.id, length=0, breadth=0, groups=group_titles(node)) for node in definition.nodes]
+    awaits = definition.plan.awaits.items()
+    return clustered(
+        shapes, [Wire(source=one, port=MAIN, targets=(node,)) for node, before in awaits for one in before]
+    )
+
+
+def group_titles(node: NodePlan) -> tuple[str, ...]:
+    """The titles of the groups that a node stands in, each fit to be drawn."""
+    return tuple(one_line(title) or "group" for title in node.groups)
 
 
 def _cluster(

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping
 
 from codemation.core.definition import Definition, NodeKind, NodePlan
 from codemation.core.ids import MAIN, NodeId
-from codemation.views.clusters import Cluster, Shape, Wire, clustered
+from codemation.views.clusters import Cluster, grouped
 from codemation.views.graph import Direction
 from codemation.views.lettering import one_line
 
@@ -37,11 +37,8 @@ def mermaid(definition: Definition, *, direction: Direction = "LR") -> str:
         BrokenDefinition: the nodes wait for one another, or for what is not there.
     """
     names = _names(definition)
-    awaits = definition.plan.awaits
-    wires = [Wire(source=source, port=MAIN, targets=(node,)) for node, before in awaits.items() for source in before]
-    shapes = [Shape(key=node.id, length=0, breadth=0, groups=node.groups) for node in definition.nodes]
     nodes = {node.id: node for node in definition.nodes}
-    lines = [f"flowchart {direction}", *_cluster(clustered(shapes, wires), nodes, names, "g")]
+    lines = [f"flowchart {direction}", *_cluster(grouped(definition), nodes, names, "g")]
     lines += [line for node in definition.nodes for line in _edges(node, names)]
     return "\n".join(lines) + "\n"
 

@@ -11,7 +11,7 @@ from textwrap import wrap
 from codemation.core.definition import Definition, NodeKind, NodePlan, Source
 from codemation.core.durations import readable
 from codemation.core.ids import MAIN, START, NodeId
-from codemation.views.clusters import Cluster, Shape, Wire, clustered
+from codemation.views.clusters import Cluster, grouped
 from codemation.views.lettering import ELLIPSIS, cells, clipped, one_line, padded
 from codemation.views.marks import NodeMark, NodeStatus
 
@@ -100,8 +100,6 @@ def _outline(definition: Definition) -> Iterator[tuple[NodePlan | str, int]]:
     nodes = {node.id: node for node in definition.nodes}
     index = {node.id: at for at, node in enumerate(definition.nodes)}
     awaits = definition.plan.awaits
-    wires = [Wire(source=source, port=MAIN, targets=(node,)) for node, sources in awaits.items() for source in sources]
-    shapes = [Shape(key=node.id, length=0, breadth=0, groups=node.groups) for node in definition.nodes]
 
     def walk(cluster: Cluster, depth: int) -> Iterator[tuple[NodePlan | str, int]]:
         for member in _ordered(cluster, index, awaits):
@@ -111,7 +109,7 @@ def _outline(definition: Definition) -> Iterator[tuple[NodePlan | str, int]]:
             else:
                 yield nodes[NodeId(member)], depth
 
-    return walk(clustered(shapes, wires), 0)
+    return walk(grouped(definition), 0)
 
 
 def _ordered(
@@ -160,7 +158,7 @@ def _state(mark: NodeMark) -> str:
     counts = ", ".join(f"{count:,}" if port == MAIN else f"{port} {count:,}" for port, count in mark.counts.items())
     took = "" if mark.seconds is None else readable(mark.seconds)
     if mark.status == NodeStatus.SUCCEEDED:
-        return " · ".join(part for part in (f"→ {counts}" if counts else "", took) if part)
+        return " · ".join(part for part in (f"→ {counts}" if counts else "", took) if part) or mark.status.value
     return " · ".join(part for part in (one_line(mark.error) or mark.status.value, took) if part)
 
 
