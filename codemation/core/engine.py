@@ -104,7 +104,7 @@ class Engine:
         self._entropy = entropy
         self._opener = Opener(stores, lock, patience)
         self.open = self._opener.open
-        self._persist = self._opener.persist
+        self.persist = self._opener.persist
         self._publish = publish
 
     def start(self, definition: Definition, start: Start) -> tuple[OpenRun, Outcome]:
@@ -132,7 +132,7 @@ class Engine:
             key=start.key,
             input_digest=sha256(start.params.encode() + b"\n" + start.input[0]).digest(),
         )
-        known = self._persist(self.stores.journal.start, run)
+        known = self.persist(self.stores.journal.start, run)
         opened = self.open(known, definition if known == start.id else None)
         if known != start.id:
             return opened, Outcome()
@@ -145,12 +145,13 @@ class Engine:
         Raises:
             StoreUnavailable: the database stayed away for longer than the engine's patience.
         """
+        head = Head(self._entropy())  # one for every sending: a first one may still land after a second was sent
         with run.lock:
             while True:
                 step = advance(run.snapshot, signal)
                 if step is None:
                     return Outcome(refusal=Refusal.STOPPING if run.snapshot.cancelling else Refusal.SILENCE)
-                commit = self._commit(run, claim, step, output)
+                commit = self._commit(run, claim, step, head, output)
                 refusal = self._write(run, commit)
                 if refusal is None:
                     self._publish(run.id, run.snapshot.revision, step.events)
@@ -171,10 +172,11 @@ class Engine:
                 return None
             self.deliver(run, claim, Stopped())
             return run
+        head = Head(self._entropy())
         while True:
             letters = self.stores.inbox.pending(run.id)
             step = _together(run.snapshot, [read(letter.body) for letter in letters])
-            commit = self._commit(run, claim, step, None)
+            commit = self._commit(run, claim, step, head)
             refusal = self._write(run, replace(commit, consumed=tuple(letter.id for letter in letters)))
             if refusal is not Refusal.OVERTAKEN:
                 return run if refusal is None else None
@@ -188,7 +190,7 @@ class Engine:
                 return opened.snapshot.status
             head, fold = Head(self._entropy()), TicketId(self._entropy())
             delta = encode_delta(step.delta)
-            if self._persist(self.stores.journal.cancel, run, opened.row, head, delta, fold):
+            if self.persist(self.stores.journal.cancel, run, opened.row, head, delta, fold):
                 self._publish(run, opened.snapshot.revision + 1, step.events)
                 return opened.snapshot.status
 
@@ -238,14 +240,14 @@ class Engine:
                 inline.append(data)
                 batches[port] = Batch(ref="", count=count, kind=kind, size=len(data))
             else:
-                batches[port] = self._persist(self.stores.payloads.put, run, data, count, kind)
+                batches[port] = self.persist(self.stores.payloads.put, run, data, count, kind)
         return batches, b"".join(inline) or None
 
     def _reopened(self, reopening: Reopening) -> bool:
         """Write a reopening, by this call or by one whose answer was lost."""
-        if self._persist(self.stores.journal.reopen, reopening):
+        if self.persist(self.stores.journal.reopen, reopening):
             return True
-        row, _ = self._persist(self.stores.journal.load, reopening.run)
+        row, _ = self.persist(self.stores.journal.load, reopening.run)
         return row.head == reopening.new_head
 
     def _write(self, run: OpenRun, commit: Commit) -> Refusal | None:
@@ -257,7 +259,7 @@ class Engine:
                 return None
         except StoreUnavailable as error:
             self._opener.patience(1, error)
-        look = self._persist(self.stores.journal.look, run.id, commit.holding, run.snapshot.revision)
+        look = self.persist(self.stores.journal.look, run.id, commit.holding, run.snapshot.revision)
         landed = any(entry.head == commit.new_head for entry in look.tail)
         self._opener.catch_up(run, look)
         if landed:
@@ -268,14 +270,16 @@ class Engine:
             return Refusal.TAKEN_OVER
         return Refusal.OVERTAKEN
 
-    def _commit(self, run: OpenRun, claim: Claim, step: Step, output: bytes | None) -> Commit:
+    def _commit(
+        self, run: OpenRun, claim: Claim, step: Step, head: Head, output: bytes | None = None
+    ) -> Commit:
         then, more = self._then(run.snapshot.plan, claim, step)
         return Commit(
             run=run.id,
             holding=claim.holding,
             revision=run.snapshot.revision,
             head=run.head,
-            new_head=Head(self._entropy()),
+            new_head=head,
             delta=encode_delta(step.delta),
             output=output,
             then=then,

@@ -9,7 +9,7 @@ from typing import Any
 from codemation.core.definition import NodeKind, NodePlan
 from codemation.core.errors import NodeError
 from codemation.core.ids import ERROR, MAIN
-from codemation.core.items import Attachment, Failure, Item
+from codemation.core.items import Attachment, BatchKind, Failure, Item
 from codemation.core.outlets import Ports
 from codemation.core.payload import Path, StoredItems, encode_items
 from codemation.core.signature import NodeCode, Result, Shape
@@ -34,13 +34,13 @@ class Outputs:
         for port, item in emitted:
             self.items.setdefault(port, []).append(item)
 
-    def encoded(self, numbered_by: Any) -> dict[str, tuple[bytes, int, str]]:
+    def encoded(self, numbered_by: Any) -> dict[str, tuple[bytes, int, BatchKind]]:
         """Bytes, count and kind of every port that holds something, in the order of the node's ports.
 
         Raises:
             Unstorable: a value cannot be stored.
         """
-        done: dict[str, tuple[bytes, int, str]] = {}
+        done: dict[str, tuple[bytes, int, BatchKind]] = {}
         for port in self.node.ports:
             if port in self.packed:
                 table = self.packed[port]

@@ -1,0 +1,123 @@
+"""How a function is called: in this thread, on the loop for `async def`, or in a thread of its own under a time limit."""
+
+from __future__ import annotations
+
+import asyncio
+import contextvars
+import inspect
+import queue
+import threading
+from collections.abc import AsyncIterator, Callable, Coroutine, Iterator
+from concurrent.futures import Future
+from typing import Any
+
+from codemation.core.durations import readable
+from codemation.core.errors import NodeError
+
+_STEP = 0.05
+"""Seconds between looks at whether the caller was interrupted, while it waits for the loop or another thread."""
+
+
+class CallTimeout(NodeError, TimeoutError):
+    """A call took longer than the `timeout` of its node."""
+
+    def __init__(self, node: str, limit: float) -> None:
+        super().__init__(
+            f'one call of "{node}" took longer than its timeout of {readable(limit)}',
+            way_out="give the node a longer timeout=, or make it work in smaller pieces",
+        )
+
+
+class Loop:
+    """The process's own event loop, in a thread of its own, for nodes written with `async def`."""
+
+    def __init__(self) -> None:
+        self._guard = threading.Lock()
+        self._loop: asyncio.AbstractEventLoop | None = None
+
+    def run(self, coroutine: Coroutine[Any, Any, Any]) -> Future[Any]:
+        """Start a coroutine on the loop; the caller's context goes with it."""
+        with self._guard:
+            if self._loop is None or self._loop.is_closed():
+                self._loop = asyncio.new_event_loop()
+                threading.Thread(target=self._serve, args=(self._loop,), name="codemation-loop", daemon=True).start()
+        context = contextvars.copy_context()
+        return context.run(asyncio.run_coroutine_threadsafe, coroutine, self._loop)
+
+    def _serve(self, loop: asyncio.AbstractEventLoop) -> None:
+        asyncio.set_event_loop(loop)
+        loop.run_forever()
+
+    def close(self) -> None:
+        """End the loop; what still runs on it is cancelled."""
+        with self._guard:
+            loop, self._loop = self._loop, None
+        if loop is not None:
+            loop.call_soon_threadsafe(loop.stop)
+
+
+def outcome(future: Future[Any]) -> Any:
+    """Wait for a future in short steps, so that Ctrl-C reaches a main thread that waits here."""
+    while True:
+        try:
+            return future.result(timeout=_STEP)
+        except TimeoutError:
+            if future.done():
+                return future.result()
+        except BaseException:
+            future.cancel()
+            raise
+
+
+async def awaited(node: str, limit: float | None, function: Callable[..., Any], /, *args: Any, **kwargs: Any) -> Any:
+    """Await one call of an `async def` node; an asynchronous stream is read to its end.
+
+    Raises:
+        CallTimeout: it took longer than `limit` seconds.
+    """
+    made = function(*args, **kwargs)
+    work = _all(made) if isinstance(made, AsyncIterator) else made
+    if limit is None:
+        return await work
+    try:
+        return await asyncio.wait_for(work, limit)
+    except TimeoutError as error:
+        raise CallTimeout(node, limit) from error
+
+
+async def _all(stream: AsyncIterator[Any]) -> list[Any]:
+    return [value async for value in stream]
+
+
+def called(node: str, limit: float | None, function: Callable[..., Any], /, *args: Any, **kwargs: Any) -> Any:
+    """Call a plain function; a stream that it gives is read to its end, within the limit.
+
+    A thread cannot be killed: past its limit a call is left to itself, and whatever it gives later is thrown away.
+
+    Raises:
+        CallTimeout: it took longer than `limit` seconds.
+    """
+    if limit is None:
+        return _exhausted(function(*args, **kwargs))
+    answer: queue.SimpleQueue[tuple[bool, Any]] = queue.SimpleQueue()
+
+    def work() -> None:
+        try:
+            answer.put((True, _exhausted(function(*args, **kwargs))))
+        except BaseException as error:  # noqa: BLE001  # carried over to the thread that waits
+            answer.put((False, error))
+
+    context = contextvars.copy_context()
+    threading.Thread(target=context.run, args=(work,), name=f"codemation-{node}", daemon=True).start()
+    try:
+        succeeded, value = answer.get(timeout=limit)
+    except queue.Empty:
+        raise CallTimeout(node, limit) from None
+    if succeeded:
+        return value
+    raise value
+
+
+def _exhausted(value: Any) -> Any:
+    """A generator runs here, inside the call, so that its errors and its time belong to the call."""
+    return list(value) if inspect.isgenerator(value) or isinstance(value, Iterator) else value

@@ -1,0 +1,162 @@
+"""What a node prints and logs is kept beside its activation, and still goes where it went before."""
+
+from __future__ import annotations
+
+import io
+import logging
+import sys
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
+from datetime import UTC, datetime
+from typing import Any, TextIO
+
+from codemation.core.ids import ActivationId
+from codemation.core.ports import LogLine
+
+LINES = 10_000
+"""Lines kept of one activation."""
+WIDTH = 10_000
+"""Characters kept of one line."""
+
+NODE_LOGGER = "codemation.node"
+
+
+class Sink:
+    """Collects the lines of one activation; bounded, and says what it left out."""
+
+    def __init__(self, activation: ActivationId, attempt: int) -> None:
+        self._activation = activation
+        self._attempt = attempt
+        self._guard = threading.Lock()
+        self._lines: list[LogLine] = []
+        self._partial: dict[str, str] = {}
+        self._kept = 0
+        self._left_out = 0
+
+    def write(self, level: str, text: str) -> None:
+        """Take printed text; it becomes lines at its line breaks."""
+        with self._guard:
+            *lines, rest = (self._partial.get(level, "") + text).split("\n")
+            self._partial[level] = rest[:WIDTH]
+            for line in lines:
+                self._add(level, line)
+
+    def line(self, level: str, text: str) -> None:
+        """Take one message, whatever breaks it has."""
+        with self._guard:
+            self._add(level, text)
+
+    def take(self, *, last: bool = False) -> list[LogLine]:
+        """The lines since the last time; with `last` also what has no line break yet and the note of what was left out."""
+        with self._guard:
+            if last:
+                for level, text in self._partial.items():
+                    if text:
+                        self._add(level, text)
+                self._partial.clear()
+                if self._left_out:
+                    self._lines.append(self._made("warning", f"… {self._left_out} more lines were not kept"))
+                    self._left_out = 0
+            lines, self._lines = self._lines, []
+            return lines
+
+    def _add(self, level: str, text: str) -> None:
+        if self._kept >= LINES:
+            self._left_out += 1
+            return
+        self._kept += 1
+        self._lines.append(self._made(level, text[:WIDTH]))
+
+    def _made(self, level: str, text: str) -> LogLine:
+        return LogLine(
+            at=datetime.now(UTC),
+            activation=self._activation,
+            attempt=self._attempt,
+            level=level,
+            text=text.replace("\0", "␀"),
+        )
+
+
+_sink: ContextVar[Sink | None] = ContextVar("codemation_sink", default=None)
+
+
+class _Tee(io.TextIOBase):
+    """Stands in for stdout or stderr while nodes run."""
+
+    def __init__(self, stream: TextIO, level: str) -> None:
+        self.stream = stream
+        self._level = level
+
+    def write(self, text: str) -> int:
+        sink = _sink.get()
+        if sink is not None:
+            sink.write(self._level, text)
+        return self.stream.write(text)
+
+    def flush(self) -> None:
+        self.stream.flush()
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self.stream, name)
+
+
+class _Handler(logging.Handler):
+    """Gives what a node logs to its sink."""
+
+    def emit(self, record: logging.LogRecord) -> None:
+        sink = _sink.get()
+        if sink is not None:
+            sink.line(record.levelname.lower(), self.format(record))
+
+
+class Capture:
+    """Installed while at least one run is worked on."""
+
+    def __init__(self) -> None:
+        self._guard = threading.Lock()
+        self._users = 0
+        self._tees: list[tuple[str, _Tee]] = []
+        self._handler = _Handler()
+
+    @contextmanager
+    def installed(self) -> Iterator[None]:
+        """Route prints and logs for as long as this lasts."""
+        self._enter()
+        try:
+            yield
+        finally:
+            self._leave()
+
+    @contextmanager
+    def into(self, sink: Sink) -> Iterator[None]:
+        """Everything printed or logged in this context goes to the sink as well."""
+        token = _sink.set(sink)
+        try:
+            yield
+        finally:
+            _sink.reset(token)
+
+    def _enter(self) -> None:
+        with self._guard:
+            self._users += 1
+            if self._users > 1:
+                return
+            self._tees = [("stdout", _Tee(sys.stdout, "print")), ("stderr", _Tee(sys.stderr, "stderr"))]
+            for name, tee in self._tees:
+                setattr(sys, name, tee)
+            logging.getLogger().addHandler(self._handler)
+            logger = logging.getLogger(NODE_LOGGER)
+            if logger.level == logging.NOTSET:
+                logger.setLevel(logging.INFO)
+
+    def _leave(self) -> None:
+        with self._guard:
+            self._users -= 1
+            if self._users:
+                return
+            for name, tee in self._tees:
+                if getattr(sys, name) is tee:
+                    setattr(sys, name, tee.stream)
+            logging.getLogger().removeHandler(self._handler)

@@ -1,0 +1,69 @@
+"""What is remembered of an exception, and whether it is worth another try."""
+
+from __future__ import annotations
+
+import traceback
+from pathlib import Path
+
+import codemation
+from codemation.core.definition import NodePlan
+from codemation.core.errors import ContractError, StoreUnavailable
+from codemation.core.retry import delay_before
+from codemation.core.signals import ErrorInfo
+from codemation.core.signature import NodeCode
+from codemation.core.values import Unstorable
+
+_OURS = str(Path(codemation.__file__).parent)
+TRACE_LIMIT = 16_000
+"""Characters kept of a traceback."""
+MESSAGE_LIMIT = 2_000
+
+
+class Interrupted(BaseException):
+    """The work was given up because the run stops or the process ends; nothing is wrong with the node."""
+
+
+class ItemFailed(Exception):
+    """One item failed for good, which fails its node."""
+
+    def __init__(self, position: int, error: Exception, attempts: int) -> None:
+        super().__init__(str(error))
+        self.position = position
+        self.error = error
+        self.attempts = attempts
+
+
+def trace_of(error: BaseException) -> str:
+    """The traceback as text: from the first frame that is not ours."""
+    described = traceback.TracebackException.from_exception(error)
+    chain: traceback.TracebackException | None = described
+    while chain is not None:
+        kept = [frame for frame in chain.stack if not frame.filename.startswith(_OURS)]
+        chain.stack = traceback.StackSummary.from_list(kept)
+        chain = chain.__cause__ or chain.__context__
+    text = "".join(described.format())
+    return text if len(text) <= TRACE_LIMIT else f"{text[: TRACE_LIMIT // 2]}\n…\n{text[-TRACE_LIMIT // 2 :]}"
+
+
+def info_of(error: BaseException, item: int | None = None) -> ErrorInfo:
+    """What the journal keeps of an exception."""
+    message = str(error) or type(error).__name__
+    return ErrorInfo(
+        type=type(error).__name__,
+        message=message if len(message) <= MESSAGE_LIMIT else f"{message[:MESSAGE_LIMIT]}…",
+        traceback=trace_of(error),
+        item=item,
+    )
+
+
+def retry_delay(node: NodePlan, code: NodeCode | None, error: Exception, attempt: int, seed: str) -> float | None:
+    """Seconds until try `attempt + 1`, or `None` when the failure is final.
+
+    What does not fit or cannot be stored would not fit the next time either, and an absent database is no fault of
+    the node.
+    """
+    if code is None or attempt >= node.policy.retry.attempts or not code.retry.applies_to(error):
+        return None
+    if isinstance(error, ContractError | Unstorable | StoreUnavailable):
+        return None
+    return delay_before(node.policy.retry, attempt + 1, seed)
