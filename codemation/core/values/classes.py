@@ -204,6 +204,8 @@ def _named(name: str) -> object:
     module_name, _, qualname = name.partition(":")
     if name in _local:
         return _local[name]
+    if name == "builtins:NoneType":  # it says that it stands there, and does not
+        return types.NoneType
     module: object = builtins if module_name == "builtins" else sys.modules.get(module_name) or _imported(module_name)
     for part in qualname.split("."):
         module = getattr(module, part, None)

@@ -160,7 +160,7 @@ class Reader:
             raise PayloadLost(
                 f"a stored {what} is nested deeper than the {MAX_DEPTH} levels that are written"
             ) from None
-        except (LookupError, ValueError, TypeError, ArithmeticError, AttributeError) as error:
+        except (LookupError, ValueError, TypeError, ArithmeticError, AttributeError, OSError) as error:
             raise PayloadLost(f"a stored {what} is damaged: {type(error).__name__}: {error}") from error
 
     def read(self, json: JsonValue) -> object:

@@ -27,7 +27,8 @@ def remake(shape: Shape, held: Mapping[str, object], given: Given) -> object:
             return _remake_model(cls, held, given)
         # A dataclass fills in fields with init=False by itself.
         refused = {field.name for field in fields(cls) if not field.init} if shape.kind is Kind.DATACLASS else set()
-        return _adapter(cls).validate_python({name: value for name, value in held.items() if name not in refused})
+        taken = {name: value for name, value in held.items() if name not in refused}
+        return _adapter(cls).validate_python([taken])[0]
     except ValidationError as error:
         raise _misfit(cls, error) from None
     except PydanticUserError as error:
@@ -48,15 +49,15 @@ def _remake_model(cls: type[BaseModel], held: Mapping[str, object], given: Given
 
 
 @lru_cache(maxsize=64)
-def _adapter(cls: type) -> TypeAdapter[Any]:
-    if hasattr(cls, "__pydantic_validator__"):  # a pydantic dataclass brings its own configuration
-        return TypeAdapter(cls)
-    return TypeAdapter(cls, config=ConfigDict(arbitrary_types_allowed=True))
+def _adapter(cls: type) -> TypeAdapter[list[Any]]:
+    # In a list, because pydantic takes no settings for a dataclass that stands by itself.
+    return TypeAdapter(list[cls], config=ConfigDict(arbitrary_types_allowed=True))  # type: ignore[valid-type]
 
 
 def _misfit(cls: type, error: ValidationError) -> ContractError:
     first = error.errors(include_input=False, include_url=False)[0]
-    place = ".".join([cls.__qualname__, *map(str, first["loc"])])
+    within = first["loc"] if issubclass(cls, BaseModel) else first["loc"][1:]
+    place = ".".join([cls.__qualname__, *map(str, within)])
     return ContractError(
         f"{place}: what was stored no longer fits the class, which has changed since ({first['msg']})",
         way_out="give the class a default, an alias or a validator for old data, or run the node that made it again",

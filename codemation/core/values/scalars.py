@@ -144,10 +144,17 @@ def read_zone(stored: Any) -> tzinfo | None:
 def _write_moment(moment: datetime | time) -> JsonValue:
     """The ISO form where it says everything, else the clock, the zone and the fold."""
     zone = moment.tzinfo
-    nameless = zone is None or (type(zone) is timezone and len(zone.__getinitargs__()) == 1)  # type: ignore[attr-defined]
-    if nameless and not moment.fold:
+    if not moment.fold and (zone is None or _is_iso(zone)):
         return moment.isoformat()
     return [moment.replace(tzinfo=None).isoformat(), write_zone(zone), moment.fold]
+
+
+def _is_iso(zone: tzinfo) -> bool:
+    """Whether a zone is a nameless offset in whole minutes: Python writes others too, but may read them wrongly."""
+    if type(zone) is not timezone:
+        return False
+    offset, *name = zone.__getinitargs__()  # type: ignore[attr-defined]
+    return not name and not offset % timedelta(minutes=1)
 
 
 def _read_moment(stored: Any, kind: type[_Moment]) -> _Moment:
