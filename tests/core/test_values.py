@@ -28,7 +28,6 @@ from pydantic import AnyUrl, BaseModel, HttpUrl, PostgresDsn, TypeAdapter
 from codemation.core.errors import PayloadLost
 from codemation.core.values import Unstorable, decode, encode, pack, register, unpack
 
-
 ROOT = Path(__file__).parents[2]
 
 

@@ -193,7 +193,7 @@ def returned(value: Any) -> Any:
         Rights.READ | Rights.WRITE,
         Bits(5),
     ],
-    ids=repr,
+    ids=str,
 )
 def test_members_of_enums_are_the_same_members(value: Enum) -> None:
     assert returned(value) is value
