@@ -18,6 +18,21 @@ from tests.architecture.tree import ROOT
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
 PROGRAMS = Path(sys.executable).parent
 
+WORKFLOW = """
+import codemation as cm
+
+@cm.node
+def numbers() -> list[int]:
+    return [1, 2, 3]
+
+@cm.node
+def total(numbers: list[int]) -> int:
+    return sum(numbers)
+
+run = cm.workflow("sums").then(numbers).then(total).build().run()
+print(run.status, run.output)
+"""
+
 
 def _run(*command: str | Path, cwd: Path) -> str:
     """What a program prints; it sees neither this tree nor the environment that runs the tests."""
@@ -95,3 +110,15 @@ def test_its_dependencies_are_the_pinned_ones(environment: Path, tmp_path: Path)
 
 def test_its_dependencies_do_not_contradict_one_another(environment: Path, tmp_path: Path) -> None:
     _run(PROGRAMS / "uv", "pip", "check", "--quiet", "--python", environment / "bin" / "python", cwd=tmp_path)
+
+
+@pytest.mark.xfail(raises=AssertionError, reason="the command line is not part of the package yet")
+def test_the_installed_command_tells_its_version(environment: Path, tmp_path: Path) -> None:
+    assert PROJECT["version"] in _run(environment / "bin" / "codemation", "--version", cwd=tmp_path)
+
+
+@pytest.mark.xfail(raises=AssertionError, reason="workflows cannot be run through the package yet")
+def test_an_installed_codemation_runs_a_workflow_on_its_own_database(environment: Path, tmp_path: Path) -> None:
+    (tmp_path / "sums.py").write_text(WORKFLOW)
+    assert _run(environment / "bin" / "python", "sums.py", cwd=tmp_path).split() == ["succeeded", "6"]
+    assert (tmp_path / ".codemation").is_dir()
