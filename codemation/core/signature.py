@@ -40,6 +40,8 @@ class Parameter:
     wrapped: bool = False
     """It takes `Item[...]`, not bare values."""
     required: bool = True
+    positional: bool = False
+    """It cannot be given by name."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -72,6 +74,9 @@ class Signature:
     injections: tuple[Injection, ...]
     result: Result
     asynchronous: bool = False
+    """A call gives an awaitable or an asynchronous stream."""
+    open_ended: bool = False
+    """It takes further arguments by name (`**options`), which are configuration."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -1,0 +1,105 @@
+"""Codemation: author data workflows in Python, run them durably, resume what was killed."""
+
+from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING
+
+from codemation.core import launch as _launch
+
+if TYPE_CHECKING:
+    from codemation.core.context import Context
+    from codemation.core.errors import CodemationError, InputError
+    from codemation.core.flow import Branch, Flow
+    from codemation.core.items import Attachment, Failure, Item
+    from codemation.core.launch import Launcher, Renderer, last_run
+    from codemation.core.mistakes import AuthorError
+    from codemation.core.node import FunctionNode, Node, NodeOptions, node
+    from codemation.core.outlets import Ports, port
+    from codemation.core.params import Params
+    from codemation.core.retry import Retry
+    from codemation.core.run import NodeResult, Run
+    from codemation.core.start import Start, workflow
+    from codemation.core.workflow import Workflow
+
+__version__ = "0.1.0"
+
+__all__ = [
+    "Attachment",
+    "AuthorError",
+    "Branch",
+    "CodemationError",
+    "Context",
+    "Failure",
+    "Flow",
+    "FunctionNode",
+    "InputError",
+    "Item",
+    "Node",
+    "NodeOptions",
+    "NodeResult",
+    "Params",
+    "Ports",
+    "Retry",
+    "Run",
+    "Start",
+    "Workflow",
+    "__version__",
+    "last_run",
+    "node",
+    "port",
+    "workflow",
+]
+
+_HOMES = {
+    "Attachment": "codemation.core.items",
+    "AuthorError": "codemation.core.mistakes",
+    "Branch": "codemation.core.flow",
+    "CodemationError": "codemation.core.errors",
+    "Context": "codemation.core.context",
+    "Failure": "codemation.core.items",
+    "Flow": "codemation.core.flow",
+    "FunctionNode": "codemation.core.node",
+    "InputError": "codemation.core.errors",
+    "Item": "codemation.core.items",
+    "Node": "codemation.core.node",
+    "NodeOptions": "codemation.core.node",
+    "NodeResult": "codemation.core.run",
+    "Params": "codemation.core.params",
+    "Ports": "codemation.core.outlets",
+    "Retry": "codemation.core.retry",
+    "Run": "codemation.core.run",
+    "Start": "codemation.core.start",
+    "Workflow": "codemation.core.workflow",
+    "last_run": "codemation.core.launch",
+    "node": "codemation.core.node",
+    "port": "codemation.core.outlets",
+    "workflow": "codemation.core.start",
+}
+"""Where the public names live; each is imported when it is first asked for."""
+
+
+def __getattr__(name: str) -> object:
+    if name not in _HOMES:
+        raise AttributeError(f"module 'codemation' has no attribute {name!r}", name=name, obj=None)
+    found: object = getattr(importlib.import_module(_HOMES[name]), name)
+    globals()[name] = found
+    return found
+
+
+def __dir__() -> list[str]:
+    return sorted([*globals(), *_HOMES])
+
+
+def _launcher() -> Launcher:
+    launcher: Launcher = importlib.import_module("codemation.host.app").launcher()
+    return launcher
+
+
+def _renderer() -> Renderer:
+    renderer: Renderer = importlib.import_module("codemation.views.drawing").renderer()
+    return renderer
+
+
+_launch.set_launcher(_launcher)
+_launch.set_renderer(_renderer)

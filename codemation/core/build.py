@@ -1,0 +1,211 @@
+"""From what was written to what can be run: every step is read and checked, and all mistakes are collected.
+
+`steps` hold what was written. In the order of writing, each step is read (`roles`, `reading`), its inputs are found
+(`wiring`) and its arguments bound (`binding`); then the whole is frozen (`freezing`). A step that has mistakes is read
+to its end, so that one mistake neither hides another one nor causes a second.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from codemation.core.binding import Binding
+from codemation.core.code import code_of, code_of_model
+from codemation.core.definition import Grain, Input, NodeKind, NodePlan
+from codemation.core.freezing import Frozen, check_draft, check_ids, frozen
+from codemation.core.ids import ERROR, MAIN, NodeId
+from codemation.core.items import Failure
+from codemation.core.mistakes import Mistake
+from codemation.core.names import first_sentence
+from codemation.core.node import FunctionNode
+from codemation.core.places import Place
+from codemation.core.policies import Conduct, Report, conduct, shared
+from codemation.core.roles import check_cases, function_of, signature_of
+from codemation.core.signature import NodeCode, Shape, Signature
+from codemation.core.steps import PortUse, Stand, Step, upstream
+from codemation.core.widening import check_join, check_merge
+from codemation.core.wiring import Outlets, Wiring, described, either
+
+_PASSES_ON = (NodeKind.FILTER, NodeKind.TAP, NodeKind.BRANCH, NodeKind.SWITCH)
+"""Verbs that give what they took."""
+
+
+def built(stand: Stand) -> tuple[Frozen, list[Mistake]]:
+    """The workflow that a flow stands for, and the mistakes in it; with mistakes it is of no use."""
+    draft = stand.draft
+    written = list(dict.fromkeys([*stand.beside, *(draft.recorded or ())]))
+    steps = upstream(draft, written, stand.ends)
+    assembly = Assembly()
+    assembly.mistakes.extend(one for one in written if isinstance(one, Mistake))
+    check_draft(draft, len(steps), assembly.reporter(draft.place))
+    for step in steps:
+        assembly.add(step)
+    for use in written:
+        if isinstance(use, PortUse):
+            assembly.wiring.check_port(use.end, assembly.reporter(use.place))
+    check_ids(steps, assembly.reporter)
+    whole = frozen(stand, assembly.plans, assembly.wiring, assembly.reporter(draft.place))
+    return Frozen(definition=whole, params=draft.params, code=assembly.code), assembly.mistakes
+
+
+@dataclass(slots=True)
+class Assembly:
+    """The parts of a definition as far as the steps have been read."""
+
+    wiring: Wiring = field(default_factory=Wiring)
+    plans: list[NodePlan] = field(default_factory=list)
+    code: dict[NodeId, NodeCode] = field(default_factory=dict)
+    mistakes: list[Mistake] = field(default_factory=list)
+
+    def reporter(self, place: Place) -> Report:
+        """Notes mistakes at a place."""
+
+        def report(what: str, way_out: str) -> None:
+            self.mistakes.append(Mistake(place=place, what=what, way_out=way_out))
+
+        return report
+
+    def add(self, step: Step) -> None:
+        """Read a step whose sources have all been read."""
+        report = self.reporter(step.place)
+        match step.kind:
+            case NodeKind.START:
+                self._add_start(step)
+            case NodeKind.MERGE | NodeKind.JOIN:
+                self._add_union(step, report)
+            case _:
+                function = function_of(step, report)
+                if function is None:
+                    self._add_unknown(step, report)
+                else:
+                    self._add_call(step, function, report)
+
+    def _add_start(self, step: Step) -> None:
+        given = {MAIN: Any if step.draft.input is None else step.draft.input}
+        self.wiring.outlets[step] = Outlets(gives=given)
+        self.plans.append(
+            NodePlan(
+                id=NodeId(step.id),
+                kind=step.kind,
+                inputs=(),
+                grain="batch",
+                types=described(given, "out"),
+                place=str(step.place),
+            )
+        )
+
+    def _add_union(self, step: Step, report: Report) -> None:
+        arrivals = {wire.name: self.wiring.arrival(wire.ends, step.id, report) for wire in step.wires}
+        merges = step.kind is NodeKind.MERGE
+        given = {MAIN: either(arrival.type for arrival in arrivals.values()) if merges else Any}
+        check = check_merge if merges else check_join
+        config = check(step, list(arrivals), report)
+        self.wiring.outlets[step] = Outlets(gives=given)
+        inputs = tuple(Input(name=name, sources=arrival.sources) for name, arrival in arrivals.items())
+        types = {name: arrival.type for name, arrival in arrivals.items()}
+        self.plans.append(
+            NodePlan(
+                id=NodeId(step.id),
+                kind=step.kind,
+                inputs=inputs,
+                grain="batch",
+                policy=conduct(step.id, shared(step.draft.defaults), report).policy,
+                config=config,
+                types=described(types, "in") | described(given, "out"),
+                groups=step.groups,
+                place=str(step.place),
+            )
+        )
+
+    def _add_unknown(self, step: Step, report: Report) -> None:
+        """A step that cannot be called: what leads to it is still looked at, and it may give anything."""
+        for wire in step.wires:
+            self.wiring.arrival(wire.ends, step.id, report)
+        ports = step.ports or (MAIN,)
+        self.wiring.outlets[step] = Outlets(gives=dict.fromkeys((*ports, ERROR), Any))
+
+    def _add_call(self, step: Step, function: Callable[..., Any], report: Report) -> None:
+        signature = signature_of(step, function, report)
+        binding = Binding(step=step, signature=signature, wiring=self.wiring, report=report)
+        binding.bind()
+        if step.kind is NodeKind.SWITCH:
+            check_cases(step, signature.result, report)
+        manner = conduct(step.id, _settings(step), report)
+        outlets = _outlets(step, signature, binding.arriving, manner, report)
+        self.wiring.outlets[step] = outlets
+        plan, code = _planned(step, function, binding, manner, outlets)
+        self.plans.append(plan)
+        self.code[plan.id] = code
+
+
+def _settings(step: Step) -> dict[str, Any]:
+    """The options of a step: the workflow's, overruled by the node's, overruled by the verb's."""
+    own = step.does.settings if isinstance(step.does, FunctionNode) else {}
+    at_verb = {} if step.on_error is None else {"on_error": step.on_error}
+    return {**shared(step.draft.defaults), **own, **at_verb}
+
+
+def _outlets(step: Step, signature: Signature, arriving: Any, manner: Conduct, report: Report) -> Outlets:
+    """The ports of a step and what each gives."""
+    result = signature.result
+    gives: dict[str, Any]
+    if step.kind in _PASSES_ON:
+        gives = dict.fromkeys(step.ports or (MAIN,), arriving)
+    elif result.shape is Shape.PORTS:
+        gives = {name: held.item_type for name, held in result.ports.items()} or {MAIN: Any}
+    else:
+        gives = {MAIN: result.item_type}
+    if manner.policy.on_error == "port":
+        if ERROR in gives:
+            report(f'"{step.id}" has a port "error" of its own', 'call it something else, or leave out on_error="port"')
+        data = signature.data
+        entered = data.item_type if data is not None and data.shape is Shape.ONE else Any
+        gives[ERROR] = Failure[entered]
+    return Outlets(gives=gives, nothing=step.kind not in _PASSES_ON and result.shape is Shape.NOTHING)
+
+
+def _planned(
+    step: Step, function: Callable[..., Any], binding: Binding, manner: Conduct, outlets: Outlets
+) -> tuple[NodePlan, NodeCode]:
+    signature, parses = binding.signature, step.kind is NodeKind.PARSE
+    plan = NodePlan(
+        id=NodeId(step.id),
+        kind=step.kind,
+        inputs=tuple(binding.inputs),
+        ports=outlets.ports,
+        grain=_grain(signature),
+        gives=not outlets.nothing,
+        policy=manner.policy,
+        config={**_own_config(step), **binding.config},
+        code=code_of_model(step.does) if parses else code_of(function),
+        title=manner.title,
+        icon=manner.icon,
+        summary=first_sentence(function) if not parses else "",
+        types=described(binding.taken, "in") | described(outlets.gives, "out"),
+        groups=step.groups,
+        place=str(step.place),
+    )
+    code = NodeCode(
+        function=function,
+        signature=signature,
+        arguments=binding.arguments,
+        retry=manner.retry,
+        model=step.does if parses else None,
+        cases=step.cases,
+    )
+    return plan, code
+
+
+def _grain(signature: Signature) -> Grain:
+    if signature.data is None:
+        return "once"
+    return "item" if signature.data.shape is Shape.ONE else "batch"
+
+
+def _own_config(step: Step) -> Mapping[str, Any]:
+    """What the verb itself was told, in so far as it is no argument of the function."""
+    if step.kind is NodeKind.SWITCH:
+        return {"cases": [[str(type(value).__name__), str(getattr(value, "value", value)), port] for value, port in step.cases.items()]}
+    return {}

@@ -1,0 +1,139 @@
+"""Writing forks: branches are followed while writing, and their ends join at the next verb unless they end."""
+
+from __future__ import annotations
+
+import enum
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import replace
+from typing import Any
+
+from codemation.core.definition import NodeKind
+from codemation.core.ids import ERROR
+from codemation.core.mistakes import Mistake
+from codemation.core.places import here, raised_at
+from codemation.core.steps import End, PortUse, Stand, Step
+from codemation.core.verbs import stepped
+
+Piece = Callable[[Stand], object]
+"""A branch as the flow hands it over: gives the `Stand` that it ends at, or whatever its author returned."""
+DEFAULT = "default"
+YES, NO = "yes", "no"
+
+
+def branched(stand: Stand, when: object, branches: Mapping[str, Piece | None], **written: Any) -> Stand:
+    """Two ways, chosen for each item; a way without a branch passes through."""
+    step, after = stepped(stand, NodeKind.BRANCH, when, ports=(YES, NO), **written)
+    return fork(after, step, branches)
+
+
+def switched(
+    stand: Stand, key: object, cases: Mapping[Any, Piece], default: Piece | None, **written: Any
+) -> Stand:
+    """One way for each value of a key; a tuple stands for several values."""
+    ports = {case: port_of(case) for case in cases}
+    values = {
+        value: port for case, port in ports.items() for value in (case if isinstance(case, tuple) else (case,))
+    }
+    branches = {ports[case]: branch for case, branch in cases.items()}
+    clashes = sorted({port for port in ports.values() if list(ports.values()).count(port) > 1 or port == DEFAULT})
+    if default is not None:
+        branches[DEFAULT] = default
+    step, after = stepped(
+        stand, NodeKind.SWITCH, key, ports=tuple(branches), cases=values, **written
+    )
+    for port in clashes:
+        what = f'"{step.id}" has several ways that are called {port!r}'
+        way_out = "put the values of one way into a tuple: {(1, '1'): …}; the case without a value is default=…"
+        after = after.wrote(Mistake(place=step.place, what=what, way_out=way_out))
+    return fork(after, step, branches)
+
+
+def port_of(case: object) -> str:
+    """The name of the output port of a case."""
+    if isinstance(case, tuple):
+        return ",".join(port_of(value) for value in case)
+    return str(case.value if isinstance(case, enum.Enum) else case) or "(empty)"
+
+
+def fork(stand: Stand, step: Step, branches: Mapping[str, Piece | None]) -> Stand:
+    """Follow a branch from each port of a step."""
+    ways = [
+        followed(stand.at([End(step=step, port=port, label=port)]), port, piece) for port, piece in branches.items()
+    ]
+    return stand.at([end for way in ways for end in way.ends], *ways).with_step(step)
+
+
+def routed(stand: Stand, branches: Mapping[str, Piece]) -> Stand:
+    """Follow a branch from each named port of the node before; ports that are not named end there."""
+    ways = [followed(at_port(stand, port, verb="route"), port, piece) for port, piece in branches.items()]
+    if not branches:
+        way_out = ".route(valid=…, rejected=…) with the ports of the node before"
+        stand = stand.wrote(Mistake(place=here(), what=".route() names no port", way_out=way_out))
+    return stand.at([end for way in ways for end in way.ends], stand, *ways)
+
+
+def at_port(stand: Stand, port: str, verb: str) -> Stand:
+    """The flow at one output port of the node that it stands at."""
+    steps = list(dict.fromkeys(end.step for end in stand.ends))
+    if len(steps) == 1:
+        end = End(step=steps[0], port=port)
+        return stand.at([end]).wrote(PortUse(end=end, place=here()))
+    spelt = f'["{port}"]' if verb == "[]" else f".{verb}({port}=…)"
+    what = f"{spelt} follows a port of one node, but {len(steps) or 'no'} nodes lead here"
+    way_out = "name the port right after the node that has it"
+    return stand.lost().wrote(Mistake(place=here(), what=what, way_out=way_out))
+
+
+def parallel(stand: Stand, branches: Mapping[str, Piece]) -> Stand:
+    """Give the same batch to every branch."""
+    ways = [followed(stand, name, piece) for name, piece in branches.items()]
+    if not branches:
+        way_out = ".parallel(orders=…, stock=…) with a name for each branch"
+        stand = stand.wrote(Mistake(place=here(), what=".parallel() has no branches", way_out=way_out))
+    return stand.at([end for way in ways for end in way.ends], stand, *ways)
+
+
+def caught(stand: Stand, piece: Piece) -> Stand:
+    """Follow a branch from the error port of the step that the flow stands at, and join it again."""
+    step = stand.ends[0].step
+    way = followed(stand.at([End(step=step, port=ERROR, label=ERROR)]), ERROR, piece)
+    return stand.at([*stand.ends, *way.ends], way)
+
+
+def beside(stand: Stand, piece: Piece) -> Stand:
+    """Let a branch belong to the flow that never joins it."""
+    way = followed(stand, "also", piece)
+    return stand.at(stand.ends, way.ended())
+
+
+def piped(stand: Stand, piece: Piece, title: str) -> Stand:
+    """Apply a reusable piece of a flow, drawn as one group."""
+    inside = replace(stand, groups=(*stand.groups, title))
+    outcome = _outcome(inside, piece, f'the piece "{title}"', "return the flow that the piece ends with")
+    return replace(outcome, groups=stand.groups)
+
+
+def followed(stand: Stand, name: str, piece: Piece | None) -> Stand:
+    """Where a branch ends; its ends join later if they give anything."""
+    way = stand
+    if piece is not None:
+        way_out = "a branch is a node, or a function that takes the flow and returns where it ends: lambda f: f.then(…)"
+        way = replace(_outcome(stand, piece, f'branch "{name}"', way_out), groups=stand.groups)
+    return replace(way, ends=tuple(_joining(way.ends, name)))
+
+
+def _joining(ends: Iterable[End], label: str) -> Iterable[End]:
+    return (replace(end, label=label, joins=True) for end in ends)
+
+
+def _outcome(stand: Stand, piece: Piece, what: str, way_out: str) -> Stand:
+    place = here()
+    try:
+        outcome = piece(stand)
+    except Exception as error:  # noqa: BLE001 - the author's code; it is reported with everything else
+        said = f"{what} raised {type(error).__name__}: {error}"
+        return stand.lost().wrote(Mistake(place=raised_at(error, place), what=said, way_out=way_out))
+    if isinstance(outcome, Stand):
+        return outcome
+    said = f"{what} returned {outcome!r}, which is no flow"
+    return stand.lost().wrote(Mistake(place=place, what=said, way_out=way_out))

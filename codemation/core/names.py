@@ -1,0 +1,30 @@
+"""What things are called: names of functions, ids that people read and machines keep, first sentences."""
+
+from __future__ import annotations
+
+import functools
+import inspect
+import re
+
+ID_RULE = "an id has letters, digits, _ - and ., and begins with a letter, a digit or _"
+_ID = re.compile(r"\w[\w.\-]*")
+
+
+def name_of(function: object) -> str:
+    """The function's name as written; the class's for a callable object."""
+    if isinstance(function, functools.partial):
+        return name_of(function.func)
+    return getattr(function, "__name__", type(function).__name__)
+
+
+def is_id(name: object) -> bool:
+    """Whether this can be the id of a node or a workflow."""
+    return isinstance(name, str) and _ID.fullmatch(name) is not None
+
+
+def first_sentence(function: object) -> str:
+    """The first sentence of a function's docstring; empty when it has none."""
+    text = inspect.getdoc(function) if inspect.isroutine(function) else None
+    paragraph = " ".join((text or "").strip().split("\n\n")[0].split())
+    sentence, stop, _ = paragraph.partition(". ")
+    return sentence + stop.strip()

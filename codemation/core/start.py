@@ -1,0 +1,80 @@
+"""Where a workflow begins: `cm.workflow(...)`, to put verbs after, or to decorate a function with."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+from typing import Any
+
+from typing_extensions import ParamSpec, TypeVar
+
+from codemation.core.build import built
+from codemation.core.definition import NodeKind
+from codemation.core.flow import Flow
+from codemation.core.ids import START
+from codemation.core.mistakes import AuthorError, Mistake
+from codemation.core.names import first_sentence, name_of
+from codemation.core.node import NodeOptions
+from codemation.core.params import Params
+from codemation.core.places import here
+from codemation.core.steps import Draft, End, Stand, Step
+from codemation.core.workflow import Workflow
+
+T = TypeVar("T", default=Any)
+U = TypeVar("U")
+PS = ParamSpec("PS", default=...)
+Data = TypeVar("Data", default=dict[str, Any])
+
+
+class Start(Flow[T, PS]):
+    """A workflow that has just begun: put verbs after it, or decorate a function that does so."""
+
+    __slots__ = ()
+
+    def __call__(self, define: Callable[[Flow[T]], Flow[U] | None], /) -> Workflow[U, PS]:
+        """Build the workflow that a function makes; all that it makes belongs to it, and what it returns is the output.
+
+        Raises:
+            AuthorError: with every mistake that was made, where it was made, and the way out.
+        """
+        draft = replace(self.stand.draft, recorded=[], summary=first_sentence(define))
+        start = begun(draft)
+        returned = define(Flow(start))
+        outcome = returned.stand if isinstance(returned, Flow) else start.at([])
+        if returned is not None and not isinstance(returned, Flow):
+            what = f"{name_of(define)} returned {returned!r}, which is no flow"
+            outcome.record(Mistake(place=draft.place, what=what, way_out="return the flow that is the output, or nothing"))
+        frozen, mistakes = built(outcome)
+        if mistakes:
+            raise AuthorError(draft.id, mistakes)
+        return Workflow(frozen)
+
+
+def begun(draft: Draft) -> Stand:
+    """Where every flow of a workflow begins."""
+    start = Step(draft=draft, kind=NodeKind.START, verb="start", id=START, place=draft.place)
+    return Stand(draft=draft, ends=(End(step=start),))
+
+
+def workflow(  # noqa: PLR0913 - the options of a workflow
+    id: str,
+    *,
+    params: Callable[PS, Params] = Params,  # type: ignore[assignment]
+    input: type[Data] | None = None,
+    title: str = "",
+    max_parallel: int | None = None,
+    priority: int = 0,
+    defaults: NodeOptions | None = None,
+) -> Start[Data, PS]:
+    """Begin a workflow; `params` is its model of parameters, `input` the type of the items that a run is given."""
+    draft = Draft(
+        id=id,
+        params=params,
+        input=input,
+        title=title,
+        max_parallel=max_parallel,
+        priority=priority,
+        defaults=dict(defaults or {}),
+        place=here(),
+    )
+    return Start(begun(draft))

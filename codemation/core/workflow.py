@@ -1,0 +1,195 @@
+"""A workflow that has been built: frozen, checked, and ready to run."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+from types import MappingProxyType
+from typing import Any, Generic, Protocol
+
+from typing_extensions import ParamSpec, TypeVar
+
+from codemation.core.definition import Definition, NodePlan
+from codemation.core.errors import CodemationError, InputError
+from codemation.core.freezing import Frozen
+from codemation.core.ids import MAIN, START, NodeId, WorkflowId
+from codemation.core.launch import Launch, launcher, renderer
+from codemation.core.mistakes import listed, meant
+from codemation.core.node import FunctionNode, Node
+from codemation.core.params import Params, validated
+from codemation.core.run import Run
+from codemation.core.signature import NodeCode
+
+Out = TypeVar("Out", default=Any)
+PS = ParamSpec("PS", default=...)
+
+
+class UnknownNode(CodemationError, LookupError):
+    """The workflow has no such node."""
+
+
+class Printer(Protocol):
+    """What IPython prints with."""
+
+    def text(self, text: str, /) -> None:
+        """Print."""
+        ...
+
+
+class Workflow(Generic[Out, PS]):
+    """A workflow that has been built; it never changes."""
+
+    def __init__(self, frozen: Frozen, wishes: Launch | None = None) -> None:
+        self._frozen = frozen
+        self._wishes = wishes or Launch(workflow=self)
+
+    @property
+    def id(self) -> WorkflowId:
+        """The name of the workflow."""
+        return self.definition.workflow
+
+    @property
+    def params(self) -> type[Params] | None:
+        """The model of its parameters, if it has any."""
+        return self._frozen.params
+
+    @property
+    def definition(self) -> Definition:
+        """The workflow as plain data."""
+        return self._frozen.definition
+
+    @property
+    def digest(self) -> str:
+        """Names this version of the workflow: its shape, its configuration and its code."""
+        return self.definition.digest
+
+    @property
+    def nodes(self) -> Mapping[NodeId, NodePlan]:
+        """The nodes that were written, by id, sources first."""
+        return MappingProxyType({node.id: node for node in self.definition.nodes if node.id != START})
+
+    @property
+    def code(self) -> Mapping[NodeId, NodeCode]:
+        """What is called for each node; those that the engine executes by itself are not in it."""
+        return MappingProxyType(self._frozen.code)
+
+    def find(self, node: Node[Any, Any] | str) -> NodeId:
+        """The id of a node that is named or held in the hand.
+
+        Raises:
+            UnknownNode: it does not stand in this workflow, or does so several times.
+        """
+        if isinstance(node, str):
+            if node in self.nodes:
+                return NodeId(node)
+            raise UnknownNode(f'workflow "{self.id}" has no node {node!r}', way_out=_known(node, self.nodes))
+        function = node.function if isinstance(node, FunctionNode) else None
+        found = [name for name, code in self.code.items() if code.function is function]
+        if not found and node.id in self.code:  # its cell was run again, which made another object of it
+            found = [NodeId(node.id)]
+        if len(found) == 1:
+            return found[0]
+        if found:
+            raise UnknownNode(f'"{node.id}" stands in workflow "{self.id}" as {listed(found)}', way_out="use one of these ids")
+        raise UnknownNode(f'workflow "{self.id}" does not have the node "{node.id}"', way_out=_known(node.id, self.nodes))
+
+    def options(
+        self,
+        *,
+        key: str | None = None,
+        params: Params | Mapping[str, object] | None = None,
+        priority: int | None = None,
+    ) -> Workflow[Out, PS]:
+        """A copy that starts its runs with these: `key` names a run, so that starting it twice gives the same one.
+
+        Raises:
+            InputError: the params do not fit.
+        """
+        wishes = self._wishes
+        given = wishes.params if params is None else self._validated(params)
+        changed = replace(
+            wishes,
+            key=wishes.key if key is None else key,
+            params=given,
+            priority=wishes.priority if priority is None else priority,
+        )
+        return Workflow(self._frozen, changed)
+
+    def run(self, items: Any = None, /, *args: PS.args, **params: PS.kwargs) -> Run:
+        """Run with these items and params until the run has finished or waits for the world.
+
+        Raises:
+            InputError: items or params do not fit; nothing has been started.
+        """
+        return launcher().run(self._launch(items, args, params))
+
+    def start(self, items: Any = None, /, *args: PS.args, **params: PS.kwargs) -> Run:
+        """Start a run and return at once.
+
+        Raises:
+            InputError: items or params do not fit; nothing has been started.
+        """
+        return launcher().start(self._launch(items, args, params))
+
+    async def arun(self, items: Any = None, /, *args: PS.args, **params: PS.kwargs) -> Run:
+        """What `run` does, without blocking the event loop.
+
+        Raises:
+            InputError: items or params do not fit; nothing has been started.
+        """
+        return await launcher().arun(self._launch(items, args, params))
+
+    def _launch(self, items: Any, args: tuple[object, ...], params: Mapping[str, object]) -> Launch:
+        if args:
+            raise InputError("a run takes its items in one argument", way_out=f"{self.id}: run([first, second, …])")
+        given = self._wishes.params
+        if params or given is None:
+            fixed = {name: getattr(given, name) for name in given.model_fields_set} if given is not None else {}
+            given = self._validated({**fixed, **params})
+        return replace(self._wishes, workflow=self, items=items, params=given)
+
+    def _validated(self, given: Params | Mapping[str, object]) -> Params | None:
+        values = {name: getattr(given, name) for name in given.model_fields_set} if isinstance(given, Params) else given
+        if self.params is None:
+            if values:
+                raise InputError(f'workflow "{self.id}" has no params, and was given {listed(list(values))}')
+            return None
+        return validated(self.params, values)
+
+    def svg(self) -> str:
+        """The graph as an SVG picture."""
+        return renderer().svg(self.definition)
+
+    def mermaid(self) -> str:
+        """The graph as Mermaid text."""
+        return renderer().mermaid(self.definition)
+
+    def text(self) -> str:
+        """The plan, a line for each node: where its input comes from, and what it gives."""
+        lines = [repr(self)]
+        if self.params is not None:
+            lines.append(f"  params  {', '.join(map(str, self.params.__signature__.parameters.values()))}")
+        width = max(len(node) for node in self.nodes)
+        lines += [f"  {name:<{width}}  {_line(plan)}".rstrip() for name, plan in self.nodes.items()]
+        return "\n".join(lines)
+
+    def __repr__(self) -> str:
+        count = len(self.nodes)
+        return f'<Workflow "{self.id}": {count} node{"" if count == 1 else "s"}>'
+
+    def _repr_pretty_(self, printer: Printer, _cycle: bool) -> None:
+        printer.text(self.text())
+
+
+def _known(word: str, nodes: Mapping[NodeId, NodePlan]) -> str:
+    return meant(word, nodes, f"it has {listed(nodes)}")
+
+
+def _line(plan: NodePlan) -> str:
+    inputs = []
+    for position, given in enumerate(plan.inputs):
+        ends = [source.node + ("" if source.port == MAIN else f"[{source.port}]") for source in given.sources]
+        inputs.append(f"{f'{given.name}=' if position else ''}{' + '.join(ends)}")
+    types = [plan.types.get(f"out:{port}", "Any") for port in plan.ports]
+    gives = [f"{port}: {kind}" for port, kind in zip(plan.ports, types, strict=True)] if len(types) > 1 else types
+    return f"← {', '.join(inputs)}" + (f"  → {', '.join(gives)}" if plan.gives and gives != ["Any"] else "")
