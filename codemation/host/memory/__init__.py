@@ -1,0 +1,39 @@
+"""Every port in memory: for tests, and the measure of what the other adapters must do.
+
+One lock stands for the database: whatever happens under it happens at once, as one statement does in PostgreSQL.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import UTC, datetime
+
+from codemation.core.ports import Stores
+from codemation.host.memory.blobs import MemoryBlobs
+from codemation.host.memory.definitions import MemoryDefinitions
+from codemation.host.memory.inbox import MemoryInbox
+from codemation.host.memory.journal import MemoryJournal
+from codemation.host.memory.logs import MemoryLogs
+from codemation.host.memory.payloads import MemoryPayloads
+from codemation.host.memory.runs import MemoryRunList
+from codemation.host.memory.tables import Tables
+from codemation.host.memory.tickets import MemoryTickets
+from codemation.host.memory.workers import MemoryWorkers
+
+__all__ = ["memory_stores"]
+
+
+def memory_stores(clock: Callable[[], datetime] = lambda: datetime.now(UTC)) -> Stores:
+    """Stores of a database that lives as long as this object."""
+    tables = Tables(clock)
+    return Stores(
+        journal=MemoryJournal(tables),
+        tickets=MemoryTickets(tables),
+        workers=MemoryWorkers(tables),
+        payloads=MemoryPayloads(tables),
+        blobs=MemoryBlobs(tables),
+        definitions=MemoryDefinitions(tables),
+        inbox=MemoryInbox(tables),
+        logs=MemoryLogs(tables),
+        runs=MemoryRunList(tables),
+    )
