@@ -1,0 +1,274 @@
+"""Connections to PostgreSQL: few, kept open, lent for one statement at a time.
+
+Nothing is bound to a connection but its settings and prepared statements, so that any of them serves anybody. Whatever
+goes wrong on one leaves this module as an error of ours: what means "nobody knows what happened, look again" as
+`StoreUnavailable`, everything else by its own name.
+"""
+
+from __future__ import annotations
+
+import os
+import threading
+from collections.abc import Callable, Mapping
+from types import TracebackType
+from typing import Any, Self
+
+import psycopg
+from psycopg import RawCursor
+from psycopg.conninfo import conninfo_to_dict, make_conninfo
+from psycopg.pq import TransactionStatus
+from psycopg.types.numeric import Int8BinaryDumper
+
+from codemation.core.errors import HostError
+from codemation.host.postgres.faults import loses_connection, translate, unreachable
+from codemation.host.postgres.statements import Statement
+
+Row = tuple[Any, ...]
+
+SETTINGS: Mapping[str, str] = {
+    "lock_timeout": "10s",
+    "statement_timeout": "30s",
+    "idle_in_transaction_session_timeout": "10s",
+    "TimeZone": "UTC",
+    "jit": "off",
+    # The hot statements find every row by an index. A plan that was made while a table was nearly empty would scan or
+    # sort all of it for as long as it is cached; these take such plans away. A plan is made once, not five times.
+    "plan_cache_mode": "force_generic_plan",
+    "enable_seqscan": "off",
+    "enable_bitmapscan": "off",
+    "enable_sort": "off",
+}
+NETWORK: Mapping[str, str | int] = {
+    "connect_timeout": 5,
+    "keepalives": 1,
+    "keepalives_idle": 10,
+    "keepalives_interval": 5,
+    "keepalives_count": 3,
+    "tcp_user_timeout": 20_000,
+    "application_name": "codemation",
+    "target_session_attrs": "read-write",
+    "client_encoding": "UTF8",
+}
+
+
+class Link:
+    """One connection and the cursor that it is used through; whoever leased it is alone with it."""
+
+    __slots__ = ("_cursor", "connection", "generation", "process")
+
+    def __init__(self, connection: psycopg.Connection[Row], generation: int) -> None:
+        self.connection = connection
+        self.generation = generation
+        self.process = os.getpid()
+        self._cursor = RawCursor(connection)
+        self._cursor.format = psycopg.pq.Format.BINARY
+
+    def one(self, statement: Statement, values: Mapping[str, object]) -> Row | None:
+        """The first row that the statement gives, if it gives any."""
+        return self._cursor.execute(statement.text, statement.bind(values)).fetchone()
+
+    def all(self, statement: Statement, values: Mapping[str, object]) -> list[Row]:
+        """Every row that the statement gives."""
+        return self._cursor.execute(statement.text, statement.bind(values)).fetchall()
+
+    def run(self, statement: Statement, values: Mapping[str, object]) -> int:
+        """Execute a statement; the number of rows that it changed."""
+        return self._cursor.execute(statement.text, statement.bind(values)).rowcount
+
+    def together(self, *statements: tuple[Statement, Mapping[str, object]]) -> list[int]:
+        """Execute several statements as one transaction; the number of rows that each changed.
+
+        They are sent at once, so that a client that stops in between holds no lock.
+        """
+        with self.connection.pipeline(), self.connection.transaction():
+            cursors = [RawCursor(self.connection).execute(each.text, each.bind(values)) for each, values in statements]
+        return [cursor.rowcount for cursor in cursors]
+
+    def ask(self, text: bytes, values: Mapping[str, object]) -> list[Row]:
+        """Every row that a query with `%(name)s` in it gives; for what is put together anew each time."""
+        cursor = psycopg.Cursor(self.connection)
+        return cursor.execute(text, values, prepare=False, binary=True).fetchall()
+
+    @property
+    def usable(self) -> bool:
+        """Whether somebody else may go on with it."""
+        info = self.connection
+        return not info.closed and info.info.transaction_status == TransactionStatus.IDLE
+
+
+class Lease:
+    """The use of a connection for the length of a `with`; translates what psycopg raises in it."""
+
+    __slots__ = ("_connections", "_link")
+
+    def __init__(self, connections: Connections) -> None:
+        self._connections = connections
+
+    def __enter__(self) -> Link:
+        self._link = self._connections._take()  # noqa: SLF001 - the two are one thing: a lease is taken and given back
+        return self._link
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        connections = self._connections
+        connections._give_back(self._link, error)  # noqa: SLF001 - as above
+        if isinstance(error, psycopg.Error):
+            raise translate(error, connections.target) from error
+
+
+class Connections:
+    """At most `limit` connections of this process to one database; threads wait for their turn.
+
+    A forked child opens its own and never touches its parent's.
+    """
+
+    def __init__(
+        self, url: str, *, limit: int = 4, prepare: bool = True, on_lost: Callable[[], None] | None = None
+    ) -> None:
+        """`on_lost` is called before a lost connection is opened again; `prepare=False` is for poolers without memory.
+
+        Raises:
+            HostError: the URL cannot be read.
+        """
+        self._conninfo = connection_string(url)
+        self.target = target_of(self._conninfo)
+        self._limit = limit
+        self._prepare = prepare
+        self._on_lost = on_lost
+        self._inherited: list[Link] = []
+        self._idle: list[Link] = []
+        self._closed = False
+        self._start_anew()
+
+    def __repr__(self) -> str:
+        return f"<Connections to {self.target}>"
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def lease(self) -> Lease:
+        """A connection for one statement, or for one transaction."""
+        return Lease(self)
+
+    def close(self) -> None:
+        """Close what is idle; what is in use is closed when it comes back."""
+        self._check_process()
+        with self._turn:
+            self._closed = True
+            idle, self._idle = self._idle, []
+            self._open -= len(idle)
+            self._turn.notify_all()
+        for link in idle:
+            link.connection.close()
+
+    def _start_anew(self) -> None:
+        self._process = os.getpid()
+        self._turn = threading.Condition()
+        self._idle = []
+        self._open = 0
+        self._generation = 0
+        self._lost = False
+
+    def _check_process(self) -> None:
+        if self._process != os.getpid():
+            # Closing an inherited connection, or letting it be collected, would end the parent's session.
+            self._inherited += self._idle
+            self._start_anew()
+
+    def _take(self) -> Link:
+        self._check_process()
+        with self._turn:
+            while not self._idle and self._open >= self._limit:
+                self._turn.wait()
+            if self._closed:
+                raise HostError(f"the stores on {self.target} were closed")
+            if self._idle:
+                return self._idle.pop()
+            self._open += 1
+            generation, lost = self._generation, self._lost
+        try:
+            return Link(self._connect(lost), generation)
+        except BaseException:
+            with self._turn:
+                self._open -= 1
+                self._turn.notify()
+            raise
+
+    def _give_back(self, link: Link, error: BaseException | None) -> None:
+        if link.process != os.getpid():
+            self._inherited.append(link)
+            return
+        cut_off = isinstance(error, psycopg.Error) and loses_connection(error)
+        useless: list[Link] = []
+        with self._turn:
+            if cut_off and link.generation == self._generation:
+                # The server has gone away, so what is idle was cut off as well.
+                self._generation += 1
+                self._lost = True
+                useless, self._idle = self._idle, []
+            current = link.generation == self._generation and not self._closed
+            if current and (error is None or link.usable):
+                self._idle.append(link)
+            else:
+                useless.append(link)
+            self._open -= len(useless)
+            self._turn.notify(1 + len(useless))
+        for each in useless:
+            each.connection.close()
+
+    def _connect(self, lost: bool) -> psycopg.Connection[Row]:
+        if lost and self._on_lost:
+            self._on_lost()
+        try:
+            connection = connect(self._conninfo)
+        except psycopg.OperationalError as error:
+            if self._on_lost is None or lost:
+                raise unreachable(error, self.target) from error
+            self._on_lost()
+            try:
+                connection = connect(self._conninfo)
+            except psycopg.OperationalError as again:
+                raise unreachable(again, self.target) from again
+        with self._turn:
+            self._lost = False
+        connection.prepare_threshold = 1 if self._prepare else None
+        return connection
+
+
+def connect(conninfo: str) -> psycopg.Connection[Row]:
+    """A connection in autocommit mode that sends every number as a bigint, so that a statement is prepared once."""
+    connection = psycopg.connect(conninfo, autocommit=True)
+    connection.adapters.register_dumper(int, Int8BinaryDumper)
+    return connection
+
+
+def connection_string(url: str) -> str:
+    """A libpq connection string with our settings, where the URL has none of its own.
+
+    Raises:
+        HostError: the URL cannot be read. What it says is not repeated, for it may hold a password.
+    """
+    plain = url.replace("postgresql+psycopg://", "postgresql://", 1)
+    try:
+        given = conninfo_to_dict(plain)
+    except psycopg.ProgrammingError:
+        raise HostError(
+            "the database URL cannot be read",
+            way_out="write it as postgresql://user@host:5432/name, with special characters of a password as %XX",
+        ) from None
+    ours = " ".join(f"-c {name}={value}" for name, value in SETTINGS.items())
+    theirs = str(given.pop("options", "") or "")
+    return make_conninfo("", **{**NETWORK, **given, "options": f"{ours} {theirs}".strip()})
+
+
+def target_of(conninfo: str) -> str:
+    """Where a connection string leads, for people: host or socket and database, never user or password."""
+    given = conninfo_to_dict(conninfo)
+    name = given.get("dbname") or os.environ.get("PGDATABASE") or given.get("user") or "the default one"
+    host = str(given.get("host") or given.get("hostaddr") or os.environ.get("PGHOST") or "the default socket")
+    port = given.get("port") or os.environ.get("PGPORT")
+    return f'database "{name}" at {host}' + (f":{port}" if port and not host.startswith("/") else "")

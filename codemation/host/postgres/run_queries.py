@@ -1,0 +1,159 @@
+"""What people ask of runs, as SQLAlchemy Core; sent on the same connections as everything else."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from functools import cache
+from typing import Any
+
+from sqlalchemy import (
+    ColumnElement,
+    Select,
+    Text,
+    and_,
+    bindparam,
+    cast,
+    exists,
+    func,
+    literal,
+    literal_column,
+    not_,
+    or_,
+    select,
+    union_all,
+)
+from sqlalchemy.dialects.postgresql.psycopg import PGDialect_psycopg
+from sqlalchemy.sql.expression import CompoundSelect
+
+from codemation.host.postgres.codes import FIRST_FINISHED, FOLD_LANE, TicketKind, TicketState
+from codemation.host.postgres.tables import lanes, runs, signals, tickets, workers
+
+Query = Select[Any] | CompoundSelect[Any]
+OVERDUE: ColumnElement[Any] = literal_column("interval '60 seconds'")
+"""How long after its time a waiting ticket may still stand there before somebody should be told."""
+
+
+def sent(query: Query) -> tuple[bytes, Mapping[str, Any]]:
+    """The query as text for psycopg, and its values."""
+    compiled = query.compile(dialect=_dialect(), compile_kwargs={"render_postcompile": True})
+    return str(compiled).encode(), compiled.params
+
+
+@cache
+def _dialect() -> PGDialect_psycopg:
+    return PGDialect_psycopg()
+
+
+def columns() -> tuple[ColumnElement[Any], ...]:
+    """The columns of a run, in the order in which the journal gives them."""
+    return (
+        runs.c.revision,
+        runs.c.head,
+        runs.c.created_at,
+        literal_column("NULL"),
+        runs.c.workflow,
+        runs.c.digest,
+        runs.c.status,
+        runs.c.reason,
+        runs.c.stop,
+        cast(runs.c.params, Text),
+        runs.c.priority,
+        runs.c.started_at,
+        runs.c.finished_at,
+        cast(runs.c.id, Text),
+    )
+
+
+def page(workflow: str | None, statuses: Sequence[int], before: str | None, limit: int) -> Select[Any]:
+    """Runs, youngest first."""
+    query = select(*columns()).order_by(runs.c.created_at.desc(), runs.c.id.desc()).limit(limit)
+    if workflow is not None:
+        query = query.where(runs.c.workflow == workflow)
+    if statuses:
+        query = query.where(runs.c.status.in_(statuses))
+        if max(statuses) < FIRST_FINISHED:
+            query = query.where(runs.c.finished_at.is_(None))
+    if before is not None:
+        mark = runs.alias("mark")
+        place = select(mark.c.created_at, mark.c.id).where(mark.c.id == before).scalar_subquery()
+        query = query.where(func.row(runs.c.created_at, runs.c.id) < place)
+    return query
+
+
+def find(prefix: str) -> Select[Any]:
+    """The ids that begin or end so."""
+    name = cast(runs.c.id, Text)
+    matches = or_(name.startswith(prefix, autoescape=True), name.endswith(prefix, autoescape=True))
+    return select(name).where(matches).order_by(runs.c.id.desc()).limit(10)
+
+
+def tickets_of(run: str) -> Select[Any]:
+    """The live tickets of a run."""
+    return (
+        select(
+            tickets.c.id,
+            tickets.c.activation,
+            tickets.c.state,
+            tickets.c.owner,
+            tickets.c.due_at,
+            tickets.c.lost,
+        )
+        .where(tickets.c.run_id == bindparam("run", run))
+        .order_by(tickets.c.id)
+    )
+
+
+def unattended() -> CompoundSelect[Any]:
+    """Run, workflow and reason of whatever breaks the invariant of the protocol."""
+    reasons = (_without_ticket(), _without_owner(), _unserved(), _overdue(), _without_waker(), _unread())
+    return union_all(*reasons).order_by(literal_column("1"), literal_column("3"))
+
+
+def _report(why: ColumnElement[str]) -> Select[Any]:
+    return select(cast(runs.c.id, Text), runs.c.workflow, why).where(runs.c.finished_at.is_(None))
+
+
+def _of_ticket(why: ColumnElement[str]) -> Select[Any]:
+    return _report(why).join_from(runs, tickets, tickets.c.run_id == runs.c.id)
+
+
+def _without_ticket() -> Select[Any]:
+    return _report(literal("it has no ticket")).where(not_(exists().where(tickets.c.run_id == runs.c.id)))
+
+
+def _without_owner() -> Select[Any]:
+    lives = exists().where(workers.c.id == tickets.c.owner, workers.c.dead_at.is_(None))
+    why = func.format(literal("worker %s holds %s and is dead"), tickets.c.owner, _name())
+    return _of_ticket(why).where(tickets.c.state == TicketState.RUNNING, not_(lives))
+
+
+def _unserved() -> Select[Any]:
+    """Ready work in a lane of nobody's; a worker that has not told its lanes yet may serve any."""
+    told = or_(workers.c.lanes.is_(None), literal(FOLD_LANE) == tickets.c.lane, workers.c.lanes.any(tickets.c.lane))
+    serves = exists().where(workers.c.dead_at.is_(None), told)
+    digest = func.left(func.encode(lanes.c.digest, "hex"), 12)
+    why = func.format(literal('nobody serves queue "%s" of definition %s'), lanes.c.queue, digest)
+    ready = and_(tickets.c.state == TicketState.READY, tickets.c.stop == 0)
+    return _of_ticket(why).join(lanes, lanes.c.id == tickets.c.lane).where(ready, not_(serves))
+
+
+def _overdue() -> Select[Any]:
+    why = func.format(literal("the time of %s came at %s and nobody fired it"), _name(), tickets.c.due_at)
+    late = tickets.c.due_at < func.now_() - OVERDUE
+    return _of_ticket(why).where(tickets.c.state == TicketState.WAITING, tickets.c.stop == 0, late)
+
+
+def _without_waker() -> Select[Any]:
+    """What waits for something other than a time; no kind of ticket does so yet, so nobody would wake it."""
+    waits = and_(tickets.c.state == TicketState.WAITING, tickets.c.due_at.is_(None))
+    return _of_ticket(func.format(literal("%s waits, and nobody will wake it"), _name())).where(waits)
+
+
+def _unread() -> Select[Any]:
+    has_letters = exists().where(signals.c.run_id == runs.c.id)
+    folds = exists().where(tickets.c.run_id == runs.c.id, tickets.c.kind == TicketKind.FOLD)
+    return _report(literal("nobody folds its inbox")).where(has_letters, not_(folds))
+
+
+def _name() -> ColumnElement[str]:
+    return func.coalesce(func.nullif(tickets.c.activation, ""), "its fold")

