@@ -102,9 +102,9 @@ class Engine:
         self.stores = stores
         self.worker = worker
         self._entropy = entropy
-        self._opener = Opener(stores, lock, patience)
-        self.open = self._opener.open
-        self.persist = self._opener.persist
+        self.opener = Opener(stores, lock, patience)
+        self.open = self.opener.open
+        self.persist = self.opener.persist
         self._publish = publish
 
     def start(self, definition: Definition, start: Start) -> tuple[OpenRun, Outcome]:
@@ -258,10 +258,10 @@ class Engine:
                 run.head = commit.new_head
                 return None
         except StoreUnavailable as error:
-            self._opener.patience(1, error)
+            self.opener.patience(1, error)
         look = self.persist(self.stores.journal.look, run.id, commit.holding, run.snapshot.revision)
         landed = any(entry.head == commit.new_head for entry in look.tail)
-        self._opener.catch_up(run, look)
+        self.opener.catch_up(run, look)
         if landed:
             return None
         if look.run.stop and not commit.cancelling:

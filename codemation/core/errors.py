@@ -69,3 +69,27 @@ class SchemaMismatch(HostError):
 
 class PayloadLost(HostError):
     """A stored payload cannot be read or written."""
+
+
+class RunFailed(RunError):
+    """The run ended in failure; `run` is the handle of it."""
+
+    def __init__(self, message: str, *, run: object = None, way_out: str = "") -> None:
+        super().__init__(message, way_out=way_out)
+        self.run = run
+
+
+class RunCancelled(RunError):
+    """The run was cancelled; `run` is the handle of it."""
+
+    def __init__(self, message: str, *, run: object = None, way_out: str = "") -> None:
+        super().__init__(message, way_out=way_out)
+        self.run = run
+
+
+class RunPaused(KeyboardInterrupt):
+    """Ctrl-C while a run was worked on here: its work was handed back, and anybody may go on with it."""
+
+    def __init__(self, run: str) -> None:
+        super().__init__(f"run {run} is paused; go on with it: codemation runs resume {run}")
+        self.run = run

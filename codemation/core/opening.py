@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager
 from typing import ParamSpec, TypeVar
 
 from codemation.core.definition import Definition, Plan
 from codemation.core.errors import StoreUnavailable
-from codemation.core.facts import Reopened, decode_delta
+from codemation.core.facts import Delta, Reopened, decode_delta
 from codemation.core.ids import RunId
 from codemation.core.ports import Look, RunRow, Stores
 from codemation.core.snapshot import Snapshot
@@ -70,12 +70,17 @@ class Opener:
             UnknownRun: there is no such run.
         """
         row, entries = self.persist(self.stores.journal.load, run)
-        deltas = [decode_delta(entry.delta) for entry in entries]
-        moves = [fact for delta in deltas for fact in delta if isinstance(fact, Reopened) and fact.digest]
-        first = definition or self.definition(moves[0].was if moves else row.digest)
-        snapshot = Snapshot.of(first.plan, deltas, self.plan)
+        snapshot, first = self.folded(row, [decode_delta(entry.delta) for entry in entries], definition)
         latest = self.definition(snapshot.digest) if snapshot.digest else first
         return OpenRun(row, latest, snapshot, self._lock())
+
+    def folded(
+        self, row: RunRow, deltas: Sequence[Delta], definition: Definition | None = None, upto: int | None = None
+    ) -> tuple[Snapshot, Definition]:
+        """The snapshot at revision `upto`, by default the latest, and the definition that the run began with."""
+        moves = [fact for delta in deltas for fact in delta if isinstance(fact, Reopened) and fact.digest]
+        first = definition or self.definition(moves[0].was if moves else row.digest)
+        return Snapshot.of(first.plan, deltas[:upto], self.plan), first
 
     def catch_up(self, run: OpenRun, look: Look) -> None:
         """Bring a run to what the journal says; from the start, if what it knew is not in the journal (any more)."""

@@ -70,6 +70,8 @@ class Performance:
         self._attempt = run.snapshot.live.get(claim.activation, 1)
         self._began = time.monotonic()
         self._items = 0
+        self.error: Exception | None = None
+        """What the node raised."""
         self._sink = Sink(claim.activation, self._attempt)
         stores = bench.engine.stores
         self._fetcher = Fetcher(
@@ -89,8 +91,10 @@ class Performance:
             try:
                 return self._performed(stop)
             except ItemFailed as failed:
+                self.error = failed.error
                 return self._failed(failed.error, failed.position), None
             except Exception as error:  # noqa: BLE001  # whatever a node raises is its result
+                self.error = error
                 return self._trouble(error), None
             finally:
                 self._meter.end(self._node.id)

@@ -17,7 +17,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 
 from codemation.core.engine import Engine, Outcome, Refusal
-from codemation.core.ids import RunId, TicketId
+from codemation.core.ids import NodeId, RunId, TicketId, node_of
 from codemation.core.opening import OpenRun
 from codemation.core.ports import Claim, Lane
 from codemation.host.runtime.meter import Meter
@@ -45,6 +45,8 @@ class Watched:
     pausing: bool = False
     error: BaseException | None = None
     """What broke the engine itself while it worked on this run."""
+    errors: dict[NodeId, BaseException] = field(default_factory=dict)
+    """What nodes have raised here, with their tracebacks."""
 
     def stop(self) -> bool:
         """Whether its nodes should give up."""
@@ -258,6 +260,8 @@ class InlineScheduler:
             raise Interrupted
         work = Performance(self._bench, watched.run, watched.code, claim, watched.meter)
         signal, output = work.perform(watched.stop)
+        if work.error is not None:
+            watched.errors[node_of(claim.activation)] = work.error
         outcome = self._engine.deliver(watched.run, claim, signal, output)
         if outcome.refusal is Refusal.STOPPING:
             raise Interrupted

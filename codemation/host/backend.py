@@ -1,0 +1,65 @@
+"""The database of an app: the one that is configured, or the embedded one; opened, checked and brought up to date."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from codemation.core.ports import Blobs, Stores
+from codemation.host.settings import Settings
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Backend:
+    """Opened stores, and how to let go of them."""
+
+    stores: Stores
+    close: Callable[[], None]
+    describes: str
+    """What people are told of the database; without secrets."""
+
+
+def open_backend(settings: Settings) -> Backend:
+    """Open the app's database.
+
+    Raises:
+        HostError: it does not answer, has another schema, or cannot be started; says what to do.
+    """
+    if settings.config.database_url is not None:
+        return _external(settings, settings.config.database_url.get_secret_value())
+    return _embedded(settings)
+
+
+def _external(settings: Settings, url: str) -> Backend:
+    from codemation.host.postgres.stores import open_stores
+
+    opened = open_stores(url.replace("postgresql+psycopg://", "postgresql://"), blobs=_blobs(settings))
+    return Backend(stores=opened.stores, close=opened.close, describes=opened.describes)
+
+
+def _embedded(settings: Settings) -> Backend:
+    from codemation.host.postgres.embedded import open_embedded
+    from codemation.host.postgres.migrate import ensure
+    from codemation.host.postgres.stores import open_stores
+
+    server = open_embedded(settings.state)
+    try:
+        ensure(server.conninfo())
+        opened = open_stores(server.conninfo(), blobs=_blobs(settings), on_lost=server.ensure)
+    except BaseException:
+        server.close()
+        raise
+
+    def close() -> None:
+        opened.close()
+        server.close()
+
+    return Backend(stores=opened.stores, close=close, describes=f"embedded PostgreSQL in {settings.state}")
+
+
+def _blobs(settings: Settings) -> Blobs | None:
+    if settings.config.payloads == "postgres":
+        return None
+    from codemation.host.directory_blobs import DirectoryBlobs
+
+    return DirectoryBlobs(settings.path(settings.config.payload_directory))
