@@ -15,13 +15,13 @@ import polars as pl
 from numpy.typing import NDArray
 
 GROUPS: dict[str, tuple[str, ...]] = {
-    "The airport's previous hour": ("previous",),
-    "Clock hour": ("hour",),
-    "Month and weekday": ("month", "weekday"),
-    "Carrier": ("carrier",),
-    "Weather at departure": ("wind_level", "visib_level", "precip_level", "cold"),
-    "Airport and destination": ("origin", "dest"),
-    "Age of the aircraft": ("age",),
+    "How late the airport ran an hour before": ("previous",),
+    "The clock hour": ("hour",),
+    "The month and weekday": ("month", "weekday"),
+    "The carrier": ("carrier",),
+    "The weather at departure": ("wind_level", "visib_level", "precip_level", "cold"),
+    "The airport and destination": ("origin", "dest"),
+    "The age of the aircraft": ("age",),
 }
 PREVIOUS_EDGES = (0.05, 0.1, 0.2, 0.35, 0.5)
 """Shares of late departures in the hour before: where one step of that group ends and the next begins."""

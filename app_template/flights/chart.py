@@ -13,7 +13,7 @@ from math import ceil
 
 WIDE, NARROW = 720, 340
 """Widths of the two drawings in pixels at which their text has its true size."""
-LETTER = 6.3
+LETTER = 7.2
 """Pixels that a letter of a label takes on average."""
 
 

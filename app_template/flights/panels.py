@@ -7,8 +7,9 @@ from collections.abc import Sequence
 from flights.chart import WIDE, Drawing, Scale, band, ceiling, dot, line, rule, shorten, text
 from flights.comparison import Comparison, Level
 from flights.measure import LEVELS
+from flights.wording import short
 
-HEIGHT = 132.0
+HEIGHT = 162.0
 FEWEST = 10
 """Departures that a point of a carrier without intervals needs."""
 
@@ -25,7 +26,7 @@ def carriers(comparisons: Sequence[Comparison], width: int) -> Drawing:
     for number, comparison in enumerate(comparisons):
         row, column = divmod(number, columns)
         start, down = left + column * (room + gap), row * HEIGHT
-        y = Scale(low=0, high=top, start=down + 104, end=down + 26)
+        y = Scale(low=0, high=top, start=down + 126, end=down + 28)
         x = Scale(low=0, high=len(LEVELS) - 1, start=start + 8, end=start + room - 8)
         marks.append(_frame(comparison, x, y, ticks=column == 0))
         marks.append(line([(x(level), y(late)) for level, late in everyone], kind="line everyone"))
@@ -51,7 +52,7 @@ def _everyone(comparisons: Sequence[Comparison]) -> list[tuple[int, float]]:
 
 def _frame(comparison: Comparison, x: Scale, y: Scale, *, ticks: bool) -> str:
     left, right = x.start - 8, x.end + 8
-    marks = [text(left, y.end - 12, shorten(comparison.carrier.name, right - left), kind="label strong")]
+    marks = [text(left, y.end - 12, shorten(short(comparison.carrier.name), right - left), kind="label strong")]
     for tick in y.ticks(0.2):
         marks.append(rule(left, y(tick), right, y(tick), kind="axis" if tick == 0 else "grid"))
         if ticks:
@@ -72,7 +73,7 @@ def _levels(comparison: Comparison, x: Scale, y: Scale) -> str:
     for level in comparison.levels:
         if level.departed < FEWEST:
             continue
-        says = f"{comparison.carrier.name}, {LEVELS[level.level]}: {share(level):.1%} of {level.departed:,} late"
+        says = f"{short(comparison.carrier.name)}, {LEVELS[level.level]}: {share(level):.1%} of {level.departed:,} late"
         kind = "mark s0" if level.share else "hollow s0"
         marks.append(dot(x(level.level), y(share(level)), kind=kind, says=says, radius=3))
     return "".join(marks)

@@ -36,8 +36,8 @@ Z = 1.959963984540054
 """How many standard errors hold 95 of 100."""
 
 WEATHER_PANELS: dict[str, tuple[str, tuple[str, ...]]] = {
-    "wind": ("Wind, mph", ("<8", "8–12", "13–17", "18–22", "23–27", "28+")),
-    "visibility": ("Visibility, miles", ("<1", "1–2", "3–4", "5–8", "9", "10")),
+    "wind": ("Wind, mph", ("<8", "to 12", "to 17", "to 22", "to 27", "28+")),
+    "visibility": ("Visibility, miles", ("<1", "to 2", "to 4", "to 8", "9", "10")),
     "precipitation": ("Precipitation, inches an hour", ("none", "to .04", "to .09", "to .19", ".2+")),
 }
 AGE_LABELS = ("0–4", "5–9", "10–14", "15–19", "20–24", "25+")
@@ -96,7 +96,8 @@ def calendar(days: pl.DataFrame, width: int) -> Drawing:
             left = 34 + number * pitch
             found = [(each, day) for each, day in enumerate(_week(week)) if day in by_date]
             if new := {day.month for _, day in found} - seen:
-                marks.append(text(left, top - 6, f"{date(2013, max(new), 1):%b}", kind="tick"))
+                place, anchor = (left, "start") if left < width - 24 else (float(width), "end")
+                marks.append(text(place, top - 6, f"{date(2013, max(new), 1):%b}", anchor=anchor, kind="tick"))
                 seen |= new
             marks += [_day(by_date[day], left, top + each * pitch, pitch - 1.6) for each, day in found]
         top += 7 * pitch + 26
@@ -108,18 +109,18 @@ def weather(table: pl.DataFrame, width: int) -> Drawing:
     shown = table.filter((pl.col("measure") != "level") & (pl.col("departed") > 0))
     top = ceiling((late / departed for late, departed in shown.select("late", "departed").iter_rows()), 0.1)
     beside = width == WIDE
-    marks, panel, height = [], (width - 36) / 3 if beside else width - 36, 216.0
+    marks, panel, height = [], (width - 36) / 3 if beside else width - 36, 224.0
     for number, (name, (title, labels)) in enumerate(WEATHER_PANELS.items()):
         left, down = (36 + number * panel, 0.0) if beside else (36.0, number * height)
         rows = shown.filter(pl.col("measure") == name)
-        y = Scale(low=0, high=top, start=down + 168, end=down + 30)
+        y = Scale(low=0, high=top, start=down + 176, end=down + 40)
         marks.append(text(left + 4, down + 14, title, kind="label strong"))
         right = left + panel - (12 if beside else 0)
         marks.append(share_axis(y, left, right, step=0.1) if number == 0 or not beside else _grid(y, left, right))
         slot = (right - left) / len(labels)
         for row in rows.iter_rows(named=True):
             marks.append(_weather_bars(row, labels[row["band"]], y, left + row["band"] * slot, slot))
-    return Drawing(height=height - 22 if beside else 3 * height - 18, marks="".join(marks))
+    return Drawing(height=height - 22 if beside else 3 * height - 22, marks="".join(marks))
 
 
 def routes(table: pl.DataFrame, width: int) -> Drawing:
@@ -170,7 +171,7 @@ def causes(table: pl.DataFrame, width: int) -> Drawing:
     """A bar for each kind of knowledge: the share of the variance of lateness that it explains."""
     rows = table.to_dicts()
     beside = width == WIDE
-    left, pitch = (230.0, 34.0) if beside else (2.0, 50.0)
+    left, pitch = (266.0, 34.0) if beside else (2.0, 50.0)
     high = ceiling((row["share"] for row in rows), 0.02)
     x = Scale(low=0, high=high, start=left, end=width - 54)
     bottom = 6 + pitch * len(rows)

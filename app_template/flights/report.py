@@ -100,8 +100,8 @@ def _days(answers: Answers) -> Question:
             lambda width: picture.calendar(answers.days, width),
             name="days",
             words="A calendar: each day is a cell, darker the larger the share of departures that left late.",
-            caption=tag("span", legend, class_="legend")
-            + f" late. A ring: more than {picture.MANY_CANCELLED:.0%} of the day’s flights were cancelled.",
+            caption=f"Share of departures that left late; a ring: {picture.MANY_CANCELLED:.0%} of the day’s flights or more "
+            f"were cancelled.<br>{tag('span', legend, class_='legend')}",
         ),
         table=tables.days(answers.days),
     )
@@ -157,7 +157,7 @@ def _rest(answers: Answers) -> list[Question]:
                 lambda width: picture.routes(worst, width),
                 name="routes",
                 words="Dots with intervals: share of departures late on the worst routes.",
-                caption=f"Share of departures that left late, with its 95% interval; routes with {at_least} or more.",
+                caption=f"Share of departures that left late, with its 95% interval, on routes with {at_least} departures or more.",
             ),
             table=tables.routes(worst),
         ),
@@ -201,7 +201,7 @@ def _opening(answers: Answers) -> str:
         "header",
         tag("p", escape(period), class_="kicker")
         + tag("h1", escape(wording.headline(total, answers.weather)))
-        + tag("p", escape(wording.causes(answers.causes)), class_="lead")
+        + tag("p", escape(f"{wording.hours(answers.hours)} {wording.weather(answers.weather)}"), class_="lead")
         + tag("dl", figures),
     )
 
@@ -225,15 +225,16 @@ def _method(answers: Answers) -> str:
     paragraphs = [
         f"A departure is late when it left {answers.min_delay:g} minutes or more after its time. Shares of late "
         "departures are of those that left; cancelled flights are counted apart.",
-        f"Weather is the reading at the airport of departure in the scheduled hour, matched by UTC. "
-        f"It is known for {picture.percent(with_weather, total['flights'])} of the flights.",
-        f"The age of the aircraft is known for {picture.percent(with_age, total['flights'])}: American Airlines and "
-        "Envoy mostly give numbers of their own instead of registrations.",
+        f"Weather is the reading at the airport of departure in the scheduled hour, matched by UTC. It "
+        f"is known for {picture.percent(with_weather, total['flights'])} of the flights. “Rough weather” without "
+        "more means rough or severe.",
+        f"The age of the aircraft is known for {picture.percent(with_age, total['flights'])} of the flights. The "
+        "source says that American Airlines and Envoy report fleet numbers instead of registrations.",
         f"Intervals of carriers come from {answers.resamples:,} draws of whole days with replacement, because flights "
         "of one day share its troubles. “At equal hour, airport, month” is the coefficient of rough weather in a linear "
         "model with those. “Slowest tenth” is the delay that one departure in ten exceeds.",
-        "“The airport’s previous hour” is the share of departures from the same airport, scheduled one hour before, "
-        "that left late.",
+        "“How late the airport ran an hour before” is the share of late ones among the departures from the same airport "
+        "that were scheduled in the hour before.",
     ]
     prose = "".join(tag("p", escape(each)) for each in paragraphs)
     proof = tables.refused(answers.rejects) + tables.kept(answers.notes) + tables.files(answers.artifacts)

@@ -15,14 +15,15 @@ from flights.comparison import ROUGH, Comparison, Interval
 from flights.measure import LEVELS
 from flights.picture import AGE_LABELS, percent, wilson
 from flights.records import NOTES, REASONS, TREATMENTS, Note, Reject
-from flights.wording import points
+from flights.wording import points, short
 
 Row = Sequence[str]
+NO_BREAK = "\N{NO-BREAK SPACE}"
 LEVEL_MEANING = (
-    "wind under 13 mph, 9 miles of sight, dry",
-    "wind from 13 mph, sight under 9 miles, or drizzle",
-    "wind from 18 mph, sight under 5 miles, or rain",
-    "wind from 25 mph, sight under 2 miles, or heavy rain",
+    "wind under 13 mph, visibility 9 miles or more, dry",
+    "wind from 13 mph, visibility under 9 miles, or drizzle",
+    "wind from 18 mph, visibility under 5 miles, or rain",
+    "wind from 25 mph, visibility under 2 miles, or heavy rain",
 )
 BANDS = {
     "wind": ("Wind", ("under 8 mph", "8 to 12", "13 to 17", "18 to 22", "23 to 27", "28 mph and more")),
@@ -43,8 +44,10 @@ def html_table(name: str, heads: Row, groups: Iterable[tuple[str, Sequence[Row]]
             for row in rows
         ]
         bodies.append(tag("tbody", "\n".join(lines)) + "\n")
-    table = tag("table", tag("caption", escape(name)) + tag("thead", head) + "\n" + "".join(bodies))
-    return tag("div", table, class_="scroll", tabindex="0", role="region", aria_label=name) + "\n"
+    table = tag("table", tag("thead", head) + "\n" + "".join(bodies), aria_label=name)
+    # The name stands outside what scrolls, or a phone would cut it off with the last columns.
+    scroll = tag("div", table, class_="scroll", tabindex="0", role="region", aria_label=name)
+    return tag("p", escape(name), class_="name") + "\n" + scroll + "\n"
 
 
 def hours(table: pl.DataFrame) -> str:
@@ -67,13 +70,13 @@ def days(table: pl.DataFrame, top: int = 10) -> str:
     worst = flown.sort(pl.col("late") / pl.col("departed"), "date", descending=[True, False]).head(top)
     rows = [
         (
-            f"{row['date']:%a} {row['date'].day} {row['date']:%b}",
+            f"{row['date']:%a} {row['date'].day} {row['date']:%b}".replace(" ", NO_BREAK),
             *(f"{row['flights']:,}", late(row), percent(row["cancelled"], row["flights"]), mean(row)),
             *(_one(row["wind_speed"], 0), _one(row["precip"], 2), _one(row["visib"], 1)),
         )
         for row in worst.iter_rows(named=True)
     ]
-    heads = ("Day", "Flights", "Late", "Cancelled", "Mean delay, min", "Top wind, mph", "Rain, in", "Least sight, mi")
+    heads = ("Day", "Flights", "Late", "Cancelled", "Mean delay, min", "Wind, mph", "Rain, in", "Visibility, mi")
     return html_table(f"The {len(rows)} days with the most departures late, and their weather", heads, [("", rows)])
 
 
@@ -102,7 +105,7 @@ def carriers(comparisons: Sequence[Comparison]) -> str:
         slow = (each.slowest_fair, each.slowest_rough)
         rows.append(
             (
-                each.carrier.name,
+                short(each.carrier.name),
                 f"{each.carrier.flights:,}",
                 percent(fair.late, fair.departed),
                 percent(sum(level.late for level in rough), sum(level.departed for level in rough)),
@@ -124,7 +127,7 @@ def routes(table: pl.DataFrame) -> str:
     for row in table.iter_rows(named=True):
         low, high = wilson(row["late"], row["departed"])
         name = f"{row['origin']}–{row['dest']} {row['dest_name']}"
-        cells = (f"{row['departed']:,}", late(row), f"{low:.1%} to {high:.1%}", mean(row))
+        cells = (f"{row['departed']:,}", late(row), f"{low * 100:.1f} to {high:.1%}", mean(row))
         rows.append((name, *cells, percent(row["cancelled"], row["flights"])))
     heads = ("Route", "Departures", "Late", "95% interval", "Mean delay, min", "Cancelled")
     return html_table("The routes that are late most often", heads, [("", rows)])
@@ -137,7 +140,7 @@ def ages(table: pl.DataFrame) -> str:
         expected = row["expected"] / row["departed"]
         gap = points(row["late"] / row["departed"] - expected)
         rows.append(
-            (f"{AGE_LABELS[row['band']]} years", f"{row['departed']:,}", late(row), f"{expected:.1%}", gap, mean(row))
+            (f"{AGE_LABELS[row['band']]}{NO_BREAK}years", f"{row['departed']:,}", late(row), f"{expected:.1%}", gap, mean(row))
         )
     heads = ("Age", "Departures", "Late", "Usual for their carriers", "Difference, points", "Mean delay, min")
     return html_table("Late departures by age of the aircraft", heads, [("", rows)])
@@ -193,4 +196,5 @@ def _one(value: float | None, places: int) -> str:
 def _difference(interval: Interval | None) -> str:
     if interval is None:
         return "–"
-    return f"{points(interval.value)} ({points(interval.low)} to {points(interval.high)})"
+    low, high = (points(bound).removeprefix("+") for bound in (interval.low, interval.high))
+    return f"{points(interval.value)} ({low} to {high})"

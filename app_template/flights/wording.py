@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from datetime import date
 
@@ -15,6 +16,7 @@ from flights.questions import TALLY
 MORNING, EVENING = 9, 17
 """Clock hours: before the one is morning, from the other on is evening."""
 SMALL_AGE_GAP = 0.02
+_LEGAL_FORM = re.compile(r",? (Inc\.|Co\.|Corporation)$")
 
 
 def months_in_words(months: Sequence[int]) -> str:
@@ -29,6 +31,11 @@ def months_in_words(months: Sequence[int]) -> str:
 def listed(names: Sequence[str]) -> str:
     """Join names as a sentence does: a, b and c."""
     return names[0] if len(names) == 1 else f"{', '.join(names[:-1])} and {names[-1]}" if names else "none"
+
+
+def short(name: str) -> str:
+    """A carrier's name without its legal form."""
+    return _LEGAL_FORM.sub("", name)
 
 
 def points(share: float) -> str:
@@ -135,10 +142,10 @@ def carriers(comparisons: Sequence[Comparison]) -> str:
     ranked = sorted(measured, key=lambda pair: (pair[0], pair[1].carrier.code))
     sure = sum(each.adjusted is not None and each.adjusted.low > 0 for _, each in ranked)
     said = f"Of {len(ranked)} carriers with enough flights, {sure} are clearly late more often in rough weather."
-    gap = f"At equal airport, hour and month it goes with {points(ranked[0][0])} points at {ranked[0][1].carrier.name}"
+    least, most = (f"{points(value)} points at {short(each.carrier.name)}" for value, each in (ranked[0], ranked[-1]))
     if len(ranked) == 1:
-        return f"{said} {gap}."
-    return f"{said} {gap} and {points(ranked[-1][0])} at {ranked[-1][1].carrier.name}."
+        return f"{said} At equal airport, hour and month the difference is {least}."
+    return f"{said} At equal airport, hour and month the difference goes from {least} to {most}."
 
 
 def routes(table: pl.DataFrame, at_least: int) -> str:
@@ -176,8 +183,8 @@ def causes(table: pl.DataFrame) -> str:
         return "Nothing that is known beforehand tells who leaves late."
     first, second = table.row(0, named=True), table.row(1, named=True)
     return (
-        f"{first['group']} tells most: {first['share']:.1%} of the variance; next is {_lower(second['group'])} with "
-        f"{second['share']:.1%}. All of it together explains {total:.1%}; the rest is not in this data."
+        f"{first['group']} tells most: {first['share']:.1%} of the variance. Next comes {_lower(second['group'])} with "
+        f"{second['share']:.1%}. Everything together explains {total:.1%}; the rest is not in this data."
     )
 
 
