@@ -7,6 +7,7 @@ import sysconfig
 import traceback
 from collections.abc import Iterable
 from dataclasses import dataclass
+from itertools import pairwise
 from pathlib import Path
 
 from codemation.core.errors import CodemationError
@@ -108,7 +109,7 @@ def _of_exception(error: BaseException) -> Iterable[Frame]:
 
 def _of_text(text: str) -> Iterable[Frame]:
     lines = text.rpartition(_HEADER)[2].splitlines()
-    for line, following in zip(lines, [*lines[1:], ""], strict=True):
+    for line, following in pairwise([*lines, ""]):
         place = _PLACE.match(line)
         if place is None:
             continue

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
+from typing import assert_never
 
 from codemation.core.durations import readable
 from codemation.views.lettering import compact, one_line
@@ -67,12 +68,14 @@ class NodeMark:
         took = readable(self.seconds) if self.seconds is not None else ""
         error = one_line(self.error)
         match self.status:
-            case NodeStatus.SUCCEEDED:
+            case NodeStatus.SUCCEEDED | NodeStatus.RUNNING:
                 said = [took, items] if took or items else [self.status.value]
             case NodeStatus.FAILED:
                 said = [error or self.status.value]
             case NodeStatus.WAITING:
                 said = [self.status.value, error]
+            case NodeStatus.PENDING | NodeStatus.DUE | NodeStatus.SKIPPED | NodeStatus.CANCELLED:
+                said = [self.status.value]
             case _:
-                said = [self.status.value, took, items]
+                assert_never(self.status)
         return " · ".join(part for part in said if part)

@@ -110,7 +110,9 @@ def flights() -> Definition:
         node("worst_routes", "with_names", kind=NodeKind.AGGREGATE),
         node("collect", "measure", kind=NodeKind.AGGREGATE, types={"out:main": "Findings"}),
         table("write_parquet", "with_names", gives=False),
-        node("report", "collect", "worst_routes", "read_flight", types={"out:main": "Report"}, title="Write the report"),
+        node(
+            "report", "collect", "worst_routes", "read_flight", types={"out:main": "Report"}, title="Write the report"
+        ),
         outputs={"main": (source("report"),)},
         title="Delays of flights from New York",
         params_schema={
@@ -157,6 +159,8 @@ def hostile() -> Definition:
         node("load", title='</text><script>alert("1")</script>', summary="a & b ]]> <!-- \x00\x1b[31m"),
         node("end", "load", title="A title that goes on and on, far longer than any box could ever be made " * 3),
         node("graph", "end:main", title='quote " and `tick` and [brackets] {braces} | pipe #1;', icon="✈"),
-        node("o-o.x", "graph", title="日本語のとても長いタイトルがここにあります、箱には入りません", groups=('<g"roup>',)),
+        node(
+            "o-o.x", "graph", title="日本語のとても長いタイトルがここにあります、箱には入りません", groups=('<g"roup>',)
+        ),
         node("o_o_x", "o-o.x", title="\u202eturned\ud800 \uffff", groups=('<g"roup>', "x\ny")),
     )
