@@ -21,13 +21,13 @@ _NETWORK = frozenset({
 _MOUNT_LINE = re.compile(r"^.* on (?P<folder>/.*?) \((?P<kind>[^,)]+)")
 
 
-def check_local(folder: Path) -> None:
-    """Refuses a folder on a network file system.
+def check_local(folder: Path, mounted: list[tuple[str, str]]) -> None:
+    """Refuses a folder on a network file system, given what is mounted where.
 
     Raises:
         NetworkFileSystem: it is on one.
     """
-    kind = kind_of(folder, mounts())
+    kind = kind_of(folder, mounted)
     if kind in _NETWORK:
         raise NetworkFileSystem(
             f"{folder} is on a network file system ({kind}), where a database cannot rely on locks and fsync.",

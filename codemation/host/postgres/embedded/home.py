@@ -19,7 +19,7 @@ from pathlib import Path
 
 from codemation.host.postgres.embedded.account import RESERVED, Account, dedicated, name_of
 from codemation.host.postgres.embedded.errors import EXTERNAL, NotAFolder, OtherOwner, refusing
-from codemation.host.postgres.embedded.filesystem import check_local
+from codemation.host.postgres.embedded.filesystem import check_local, mounts
 from codemation.host.postgres.embedded.pointer import follow, pointer_of, settle, unreachable
 
 SYSTEM_STATE = Path("/var/lib/codemation")
@@ -75,7 +75,7 @@ def find_home(directory: Path, state: Path) -> Home:
     directory = _project_folder(directory)
     home = _home_of_root(directory, state) if os.geteuid() == 0 else _home_of_user(directory, state)
     home.make()
-    check_local(home.folder)
+    check_local(home.folder, mounts())
     return home
 
 

@@ -95,7 +95,7 @@ class SharedLock:
 
     @property
     def counts(self) -> bool:
-        """Whether the share is held, and of the file that others see: its folder may have been deleted and made anew."""
+        """Whether the share is held, and of the file that others see: the folder may have been made anew."""
         return self.held and _is_current(self._descriptor, self._path)
 
     def drop(self) -> None:

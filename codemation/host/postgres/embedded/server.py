@@ -67,6 +67,8 @@ class EmbeddedServer:
             home = find_home(self._directory, self._state)
             with refusing(home.folder), starting(home.lock("start"), home.make) as start_lock:
                 if self._users is None or not self._users.counts:
+                    if self._users:
+                        self._users.drop()
                     self._users = SharedLock(home.lock("users"))
                 self._address = _bring_up(home, start_lock, self._grace)
 

@@ -40,12 +40,12 @@ def recorded(data: str) -> int | None:
 
 
 def serves(process: int, data: str) -> bool | None:
-    """Whether a process is the server on a cluster; None if it is a server that does not say on which."""
+    """Whether a process is the server on a cluster; None if it is a server and nothing says on which."""
     try:
         owner, command = _process(process)
         if owner != os.stat(data).st_uid or os.path.basename(command[0]) not in {"postgres", "postmaster"}:
             return False
-        place = command[command.index("-D") + 1] if "-D" in command[:-1] else ""
+        place = _working_folder(process) or (command[command.index("-D") + 1] if "-D" in command[:-1] else "")
         return os.path.samefile(place, data) if os.path.isabs(place) else None
     except (OSError, ValueError):
         return False
@@ -66,9 +66,15 @@ def _process(process: int) -> tuple[int, list[str]]:
     return int(owner), [program, "-D", options.partition(" -c ")[0]]
 
 
-def stop(data: str, server_lock: int) -> bool:
+def _working_folder(process: int) -> str:
+    """The folder in which a process works, which for a server is its cluster, even one that was moved since."""
+    link = f"/proc/{process}/cwd"
+    return link if os.access(link, os.X_OK) else ""
+
+
+def stop(data: str, server_lock: int, steps: tuple[tuple[signal.Signals, float], ...] = STOP_STEPS) -> bool:
     """Stops the server on a cluster; true when none of its processes is left."""
-    return any(_stopped(data, server_lock, step, seconds) for step, seconds in STOP_STEPS)
+    return any(_stopped(data, server_lock, step, seconds) for step, seconds in steps)
 
 
 def _stopped(data: str, server_lock: int, step: signal.Signals, seconds: float) -> bool:
@@ -113,13 +119,15 @@ def limit_log(log: str) -> None:
 
 
 def watch(folder: str, watchdog_lock: int, grace: float) -> None:
-    """Waits until nobody uses the server, and stops it under the lock under which it would be started."""
-    locks = {
-        name: os.open(f"{folder}/{name}.lock", os.O_RDWR | os.O_CREAT, 0o600) for name in ("users", "start", "server")
-    }
+    """Waits until nobody uses the server, and stops it under the lock under which it would be started.
+
+    It stays with its folder when that is moved or replaced by another one, so that it never stops another server.
+    """
+    os.chdir(folder)
+    locks = {name: os.open(f"{name}.lock", os.O_RDWR | os.O_CREAT, 0o600) for name in ("users", "start", "server")}
     if os.fork():  # the user that started us must not have to reap us
         os._exit(0)
-    signal.signal(signal.SIGALRM, lambda *_: limit_log(f"{folder}/server.log"))
+    signal.signal(signal.SIGALRM, lambda *_: limit_log("server.log"))
     signal.setitimer(signal.ITIMER_REAL, LOG_CHECK_SECONDS, LOG_CHECK_SECONDS)
     while True:
         fcntl.flock(locks["users"], fcntl.LOCK_EX)
@@ -127,12 +135,11 @@ def watch(folder: str, watchdog_lock: int, grace: float) -> None:
         time.sleep(grace)
         fcntl.flock(locks["start"], fcntl.LOCK_EX)
         if _take(locks["users"]):
-            stop(f"{folder}/data", locks["server"])
+            stop("data", locks["server"])
             os.close(watchdog_lock)  # before others may start: they must see that we are gone
             return
         fcntl.flock(locks["start"], fcntl.LOCK_UN)
 
 
 if __name__ == "__main__":
-    os.chdir("/")
     watch(sys.argv[1], int(sys.argv[2]), float(sys.argv[3]))
