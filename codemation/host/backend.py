@@ -44,8 +44,8 @@ def _embedded(settings: Settings) -> Backend:
 
     server = open_embedded(settings.state)
     try:
-        ensure(server.conninfo())
-        opened = open_stores(server.conninfo(), blobs=_blobs(settings), on_lost=server.ensure)
+        ensure(server.url)
+        opened = open_stores(server.url, blobs=_blobs(settings), on_lost=server.ensure)
     except BaseException:
         server.close()
         raise

@@ -44,6 +44,7 @@ class RunHandle:
         self._workflow = workflow
         self.watched = watched
         self._frozen = frozen
+        self._errors: Mapping[NodeId, BaseException] = {}
 
     @property
     def id(self) -> RunId:
@@ -209,7 +210,7 @@ class RunHandle:
             raise error
         if watched.settled:
             scheduler.release(watched)
-            self.watched = None
+            self._errors, self.watched = watched.errors, None
             if not self._run.finished:
                 self._wait_for_others(timeout)
 
@@ -234,7 +235,7 @@ class RunHandle:
             run=self,
             way_out=f"codemation runs show {self.id}; after the fix: codemation runs resume {self.id}",
         )
-        failure.__cause__ = self.watched.errors.get(node) if self.watched else None
+        failure.__cause__ = self._errors.get(node)
         return failure
 
 

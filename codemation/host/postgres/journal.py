@@ -21,7 +21,7 @@ from codemation.host.postgres.codes import (
 )
 from codemation.host.postgres.connection import Connections, Link, Row
 from codemation.host.postgres.lanes import Lanes
-from codemation.host.postgres.statements import StepShape, ask_for_fold, statement, step
+from codemation.host.postgres.statements import HELD, StepShape, ask_for_fold, statement, step
 
 # The first of the new tickets is held from the start if somebody claims it.
 _TICKETS = f"""
@@ -102,7 +102,7 @@ _LOAD = statement(
 )
 _LOOK = statement(
     f"""SELECT {_RUN}, t.fence, t.activation, l.queue, t.priority, t.starts
-    FROM runs r LEFT JOIN tickets t ON t.id = :ticket AND t.owner = :worker AND t.state = {TicketState.RUNNING:d}
+    FROM runs r LEFT JOIN tickets t ON t.id = :ticket AND t.owner = :worker AND t.{HELD}
         LEFT JOIN lanes l ON l.id = t.lane
     WHERE r.id = :run"""
     + _ENTRIES.format(nothing=", ".join(["NULL"] * 14))

@@ -55,13 +55,17 @@ class StepShape:
     cancelling: bool = False
 
 
+# A ticket is found by its id. Said plainly, its state would lead the planner to the index of a worker's tickets instead,
+# and to every ticket that the worker holds or has lately held.
+HELD = f"state + 0 = {TicketState.RUNNING:d}"
+
 _GUARD = """
     q AS MATERIALIZED (
         SELECT id FROM runs
         WHERE id = :run AND revision = :revision AND head = :head AND {stop} {unfinished} FOR NO KEY UPDATE),
     t AS MATERIALIZED (
         SELECT k.id, k.run_id {asked} FROM tickets k JOIN q ON k.run_id = q.id
-        WHERE k.id = :ticket AND k.owner = :worker AND k.fence = :fence AND k.state = {running} {kind}
+        WHERE k.id = :ticket AND k.owner = :worker AND k.fence = :fence AND k.{held} {kind}
         FOR NO KEY UPDATE OF k),
     r AS (
         UPDATE runs SET revision = :revision + 1, head = :new_head, status = :status,
@@ -145,7 +149,7 @@ def step(shape: StepShape) -> Statement:
     guard = _GUARD.format(
         stop="stop <> 0" if shape.cancelling else "stop = 0",
         unfinished="" if shape.ends else "AND finished_at IS NULL",
-        running=f"{TicketState.RUNNING:d}",
+        held=HELD,
         kind="" if drops else f"AND (k.kind = {TicketKind.FOLD:d}) = (:activation::text = '')",
         asked=_ASKED if drops and not shape.ends else "",
         ended=", stop = 0, finished_at = COALESCE(finished_at, now_())" if shape.ends else "",

@@ -9,7 +9,7 @@ from codemation.core.ports import Chunk, Claim, Holding, Lane, TakenOver
 from codemation.host.postgres.codes import FOLD_LANE, TicketKind, TicketState
 from codemation.host.postgres.connection import Connections, Link, Row
 from codemation.host.postgres.lanes import Lanes
-from codemation.host.postgres.statements import RANDOM_ID, ask_for_fold, statement
+from codemation.host.postgres.statements import HELD, RANDOM_ID, ask_for_fold, statement
 
 _READY, _RUNNING, _WAITING = (f"{state:d}" for state in TicketState)
 _FOLD = f"{TicketKind.FOLD:d}"
@@ -48,7 +48,7 @@ _HAND_BACK = statement(f"""
     WITH held AS MATERIALIZED (
         SELECT k.id, k.run_id, k.stop FROM tickets k
             JOIN unnest(:tickets::bigint[], :workers::bigint[], :fences::int[]) AS x (id, owner, fence) ON k.id = x.id
-        WHERE k.owner = x.owner AND k.fence = x.fence AND k.state = {_RUNNING} ORDER BY k.id FOR NO KEY UPDATE OF k),
+        WHERE k.owner = x.owner AND k.fence = x.fence AND k.{HELD} ORDER BY k.id FOR NO KEY UPDATE OF k),
     back AS (
         UPDATE tickets SET state = {_READY}, owner = NULL, starts = GREATEST(starts - 1, 0),
             due_at = COALESCE(due_at, now_())
@@ -107,12 +107,12 @@ _FIRE = statement(f"""
 _POSTPONE = statement(f"""
     UPDATE tickets SET owner = NULL, state = CASE WHEN signal IS NULL THEN {_WAITING} ELSE {_READY} END,
         due_at = now_() + CASE WHEN signal IS NULL THEN :delay::float8 ELSE 0 END * interval '1 second'
-    WHERE id = :ticket AND owner = :worker AND fence = :fence AND state = {_RUNNING}""")
+    WHERE id = :ticket AND owner = :worker AND fence = :fence AND {HELD}""")
 _STOPPING = statement(f"SELECT DISTINCT run_id FROM tickets WHERE owner = :worker AND state = {_RUNNING} AND stop <> 0")
 
 _SAVE = statement(f"""
     WITH t AS MATERIALIZED (
-        SELECT id FROM tickets WHERE id = :ticket AND owner = :worker AND fence = :fence AND state = {_RUNNING}
+        SELECT id FROM tickets WHERE id = :ticket AND owner = :worker AND fence = :fence AND {HELD}
         FOR NO KEY UPDATE)
     INSERT INTO progress (ticket, activation, chunk, items, batch)
     SELECT id, :activation, :chunk, :items::int[], :data FROM t

@@ -74,29 +74,41 @@ def programs_for(account: Account | None, state: Path) -> Programs:
         return installed
     status = installed.postgres.stat()
     digest = hashlib.sha256(f"{installed.root} {status.st_size} {status.st_mtime_ns}".encode()).hexdigest()[:12]
-    copied = Programs(root=state / "programs" / f"{MAJOR}-{digest}")
+    copied = Programs(root=state / "programs" / f"{MAJOR}-{digest}" / _WHEEL / installed.root.name)
     if not copied.complete:
         with refusing(state):
-            _copy(installed, copied)
+            _copy(installed, copied, state)
     return copied
 
 
-def _copy(installed: Programs, copied: Programs) -> None:
-    """Copies programs, whole or not at all, readable by everybody."""
-    make_state(state := copied.root.parent.parent)
-    make_state(copied.root.parent)
-    draft = Path(tempfile.mkdtemp(prefix="programs-", dir=state))
+def _copy(installed: Programs, copied: Programs, state: Path) -> None:
+    """Copies programs, whole or not at all, readable by everybody.
+
+    The wheel's libraries lie beside its package (or in `.dylibs`), and the programs look for them from where they are.
+    """
+    make_state(state)
+    make_state(state / "programs")
+    draft, place = Path(tempfile.mkdtemp(prefix="draft-", dir=state / "programs")), copied.root.parent.parent
+    package, target = installed.root.resolve().parent, draft / _WHEEL
+    parts = {
+        package.with_name(f"{_WHEEL}.libs"): draft / f"{_WHEEL}.libs",
+        package / ".dylibs": target / ".dylibs",
+        installed.root / "lib": target / installed.root.name / "lib",
+        installed.root / "share": target / installed.root.name / "share",
+    }
     try:
-        for name in ("lib", "share"):
-            shutil.copytree(installed.root / name, draft / name)
-        (draft / "bin").mkdir()
+        for source, part in parts.items():
+            if source.is_dir():
+                shutil.copytree(source, part)
+        bin_folder = target / installed.root.name / "bin"
+        bin_folder.mkdir()
         for program in (installed.initdb, installed.pg_ctl, installed.postgres):
-            shutil.copy(program, draft / "bin")
+            shutil.copy(program, bin_folder)
         for path in (draft, *draft.rglob("*")):
-            path.chmod(0o755 if path.is_dir() or path.parent.name == "bin" else 0o644)
+            path.chmod(0o755 if path.is_dir() or path.parent == bin_folder else 0o644)
         if not copied.complete:
-            shutil.rmtree(copied.root, ignore_errors=True)
-            draft.rename(copied.root)
+            shutil.rmtree(place, ignore_errors=True)
+            draft.rename(place)
     finally:
         shutil.rmtree(draft, ignore_errors=True)
 
