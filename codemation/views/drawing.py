@@ -6,7 +6,7 @@ port where that slot is; so the pieces of the wire meet.
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Iterator, Mapping, Sequence
+from collections.abc import Hashable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from codemation.views.clusters import Cluster, Shape, Wire, clustered
@@ -97,26 +97,29 @@ def _sketched(cluster: Cluster, shapes: Mapping[str, Shape], wires: Sequence[Wir
     children = [_sketched(child, shapes, passing, insets) for child in cluster.children]
     owner = {node: index for index, child in enumerate(cluster.children) for node in child.members}
     circuit = _Circuit(shapes=shapes, members=members, owner=owner, children=children)
+    nodes = [(key, one) for key, one in shapes.items() if key in members and key not in owner]
+    entries = [_Entry(wire) for wire in passing if wire.source not in members]
+    exits = [_Exit(wire) for wire in passing if circuit.leaves(wire)]
     boxes = [
-        *(Box(key=node, length=one.length, breadth=one.breadth, room=one.room) for node, one in circuit.nodes()),
+        *(Box(key=node, length=one.length, breadth=one.breadth, room=one.room) for node, one in nodes),
         *(Box(key=index, length=child.length, breadth=child.breadth) for index, child in enumerate(children)),
-        *(Box(key=_Entry(wire), length=0, breadth=0, edge=-1) for wire in passing if wire.source not in members),
-        *(Box(key=_Exit(wire), length=0, breadth=0, edge=1) for wire in passing if circuit.leaves(wire)),
+        *(Box(key=slot, length=0, breadth=0, edge=-1) for slot in entries),
+        *(Box(key=slot, length=0, breadth=0, edge=1) for slot in exits),
     ]
-    links = {link: goals for wire in passing for link, goals in circuit.links(wire).items()}
-    placement = placed(boxes, list(links))
+    links = [(wire, link, goals) for wire in passing for link, goals in circuit.links(wire).items()]
+    placement = placed(boxes, [link for _, link, _ in links])
+    corners = placement.corners
     sketch = _Sketch(length=placement.length, breadth=placement.breadth)
-    for key, (along, over) in placement.corners.items():
-        if isinstance(key, str):
-            sketch.corners[key] = (along, over)
-        elif isinstance(key, int):
-            _take_over(sketch, children[key], (along, over))
-        elif isinstance(key, (_Entry, _Exit)):
-            sketch.ports[key] = over
-    for link, path in placement.paths.items():
-        for goal in links[link]:
-            whole = (*circuit.way_out(link, placement.corners), *path, *circuit.way_in(link, goal, placement.corners))
-            sketch.paths[circuit.wire(link), goal] = straightened(whole)
+    sketch.corners = {node: corners[node] for node, _ in nodes}
+    slots: list[_Entry | _Exit] = [*entries, *exits]
+    sketch.ports = {slot: corners[slot][1] for slot in slots}
+    for index, child in enumerate(children):
+        _take_over(sketch, child, corners[index])
+    for wire, link, goals in links:
+        way_out = circuit.inside(link.source, wire, _Exit(wire), corners)
+        for goal in goals:
+            way_in = circuit.inside(link.target, wire, goal, corners)
+            sketch.paths[wire, goal] = straightened((*way_out, *placement.paths[link], *way_in))
     return _framed(sketch, cluster, insets) if cluster.title else sketch
 
 
@@ -128,10 +131,6 @@ class _Circuit:
     members: set[str]
     owner: Mapping[str, int]
     children: Sequence[_Sketch]
-
-    def nodes(self) -> Iterator[tuple[str, Shape]]:
-        """The nodes that stand in no group of the cluster, in the order in which they were given."""
-        return ((key, one) for key, one in self.shapes.items() if key in self.members and key not in self.owner)
 
     def leaves(self, wire: Wire) -> bool:
         """Whether the wire begins in the cluster and leads out of it."""
@@ -159,24 +158,9 @@ class _Circuit:
         inside = self.owner[wire.source]
         return inside, self.children[inside].ports.get(_Exit(wire), 0.0)
 
-    def wire(self, link: Link) -> Wire:
-        """The wire that a link is a piece of."""
-        if not isinstance(link.wire, Wire):
-            raise TypeError(f"a link of {link.wire!r}, which is no wire")
-        return link.wire
-
-    def way_out(self, link: Link, corners: Mapping[Hashable, Point]) -> Path:
-        """The piece of a link's wire inside the group that it comes from."""
-        if not isinstance(link.source, int):
-            return ()
-        wire = self.wire(link)
-        return shifted(self.children[link.source].paths[wire, _Exit(wire)], corners[link.source])
-
-    def way_in(self, link: Link, goal: _Goal, corners: Mapping[Hashable, Point]) -> Path:
-        """The piece of a link's wire inside the group that it leads into."""
-        if not isinstance(link.target, int):
-            return ()
-        return shifted(self.children[link.target].paths[self.wire(link), goal], corners[link.target])
+    def inside(self, box: Hashable, wire: Wire, goal: _Goal, corners: Mapping[Hashable, Point]) -> Path:
+        """The piece of a wire inside the box of a group; nothing inside any other box."""
+        return shifted(self.children[box].paths[wire, goal], corners[box]) if isinstance(box, int) else ()
 
 
 def _take_over(sketch: _Sketch, child: _Sketch, corner: Point) -> None:

@@ -13,7 +13,7 @@ from pathlib import Path
 from codemation.core.errors import CodemationError
 from codemation.core.items import Failure
 from codemation.views.lettering import one_line
-from codemation.views.records import Json, plain
+from codemation.views.records import Json, record
 
 _ENGINE = str(Path(__file__).resolve().parent.parent)
 _STDLIB = str(Path(sysconfig.get_path("stdlib")).resolve())
@@ -59,7 +59,7 @@ class FailureView:
 
     def to_json(self) -> Json:
         """Plain JSON data with every field and the headline."""
-        return {"headline": self.headline, **plain(self)}
+        return {"headline": self.headline, **record(self)}
 
     @classmethod
     def of(

@@ -14,7 +14,7 @@ from codemation.core.ids import NodeId
 from codemation.views.lettering import one_line
 from codemation.views.marks import NodeMark, NodeStatus
 from codemation.views.placement import Point
-from codemation.views.records import Json, plain
+from codemation.views.records import Json, record
 
 Direction = Literal["LR", "TB"]
 Flow = Literal["open", "given", "empty"]
@@ -112,7 +112,7 @@ class GraphView:
 
     def to_json(self) -> Json:
         """Plain JSON data with every field."""
-        return {name: plain(getattr(self, name)) for name in self.__slots__}
+        return record(self)
 
 
 def _marked(node: NodeView, mark: NodeMark | None) -> NodeView:

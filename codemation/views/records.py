@@ -31,10 +31,15 @@ def plain(value: object) -> Any:
         return {str(key): plain(inner) for key, inner in value.items()}
     if isinstance(value, (list, tuple)):
         return [plain(inner) for inner in value]
-    return _record(value)
+    return record(value)
 
 
-def _record(value: object) -> Json:
+def record(value: object) -> Json:
+    """A dataclass as a JSON object with every field.
+
+    Raises:
+        TypeError: it is no dataclass, or one of its values has no place in JSON.
+    """
     if not is_dataclass(value) or isinstance(value, type):
         raise TypeError(f"a {type(value).__qualname__} has no place in JSON; give its data as text or numbers")
     return {field.name: plain(getattr(value, field.name)) for field in fields(value)}

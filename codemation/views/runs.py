@@ -7,11 +7,11 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
-from codemation.core.definition import Json, NodeKind
+from codemation.core.definition import NodeKind
 from codemation.core.ids import NodeId, RunId, WorkflowId
 from codemation.views.failures import FailureView, Frame, frames_of
 from codemation.views.marks import NodeMark, NodeStatus
-from codemation.views.records import plain
+from codemation.views.records import Json, plain, record
 
 __all__ = ["FailureView", "Frame", "NodeRow", "RunRow", "RunView", "frames_of"]
 
@@ -48,7 +48,7 @@ class RunRow:
 
     def to_json(self) -> Json:
         """Plain JSON data with every field and the progress."""
-        return {**plain(self), "progress": self.progress}
+        return {**record(self), "progress": self.progress}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -81,7 +81,7 @@ class NodeRow:
 
     def to_json(self) -> Json:
         """Plain JSON data with every field and the rate."""
-        return {**plain(self), "rate": self.rate}
+        return {**record(self), "rate": self.rate}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -16,7 +16,7 @@ from pydantic import BaseModel
 
 from codemation.core.items import Item
 from codemation.views.lettering import ELLIPSIS, clipped, one_line
-from codemation.views.records import Json, plain
+from codemation.views.records import Json, record
 
 ROWS, COLUMNS, WIDTH = 10, 8, 40
 VALUE = "value"
@@ -43,7 +43,7 @@ class TablePreview:
 
     def to_json(self) -> Json:
         """Plain JSON data with every field."""
-        return {name: plain(getattr(self, name)) for name in self.__slots__}
+        return record(self)
 
 
 def preview(values: Sequence[object], columns: int = COLUMNS, rows: int = ROWS, *, width: int = WIDTH) -> TablePreview:

@@ -150,12 +150,14 @@ def _node_row(node: NodePlan, depth: int, mark: NodeMark | None) -> _Row:
     said = f"{_kind(node)} {_given(node)}".strip()
     if mark and mark.status != NodeStatus.PENDING:
         said = _state(mark)
-    return _Row("  " * depth + node.id, _sources(node), said, mark.status if mark else None)
+    return _Row("  " * depth + one_line(node.id), _sources(node), said, mark.status if mark else None)
 
 
 def _state(mark: NodeMark) -> str:
     """What came of a node: its counts and its time, or its status and why."""
-    counts = ", ".join(f"{count:,}" if port == MAIN else f"{port} {count:,}" for port, count in mark.counts.items())
+    counts = ", ".join(
+        f"{count:,}" if port == MAIN else f"{one_line(port)} {count:,}" for port, count in mark.counts.items()
+    )
     took = "" if mark.seconds is None else readable(mark.seconds)
     if mark.status == NodeStatus.SUCCEEDED:
         return " · ".join(part for part in (f"→ {counts}" if counts else "", took) if part) or mark.status.value
@@ -176,13 +178,14 @@ def _sources(node: NodePlan) -> str:
 
 def _ends(ends: Sequence[Source]) -> str:
     """`a, b (yes), c`, each once."""
-    return ", ".join(dict.fromkeys(end.node if end.port == MAIN else f"{end.node} ({end.port})" for end in ends))
+    said = (end.node if end.port == MAIN else f"{end.node} ({end.port})" for end in ends)
+    return ", ".join(dict.fromkeys(map(one_line, said)))
 
 
 def _given(node: NodePlan) -> str:
     ports = node.ports if node.gives else [port for port in node.ports if port != MAIN]
     types = {port: one_line(node.types.get(f"out:{port}", "")) for port in ports}
-    named = [types[port] or (port if len(ports) > 1 else "") if port == MAIN else port for port in ports]
+    named = [types[port] or (port if len(ports) > 1 else "") if port == MAIN else one_line(port) for port in ports]
     said = ", ".join(name for name in named if name)
     return f"→ {said}" if said else ""
 

@@ -13,10 +13,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from codemation.core.definition import BrokenDefinition, Definition
-from codemation.core.ids import NodeId
+from codemation.core.ids import NodeId, WorkflowId
 from codemation.views.canvas import graph_view
 from codemation.views.clusters import Cluster, grouped
 from codemation.views.graph import Direction, EdgeView, GraphView, GroupView, NodeView
+from codemation.views.marks import NodeMark
 from tests.views import corpus
 from tests.views.dags import dags, marked_dags
 
@@ -100,7 +101,8 @@ def test_no_edge_runs_under_a_node(definition: Definition, direction: Direction)
 @given(dags(), DIRECTIONS)
 def test_everything_is_inside_the_canvas(definition: Definition, direction: Direction) -> None:
     view = graph_view(definition, direction=direction)
-    for box in (*view.nodes, *view.groups):
+    boxes: list[Box] = [*view.nodes, *view.groups]
+    for box in boxes:
         assert box.x >= 0
         assert box.y >= 0
         assert box.x + box.width <= view.width
@@ -126,7 +128,9 @@ def test_a_group_holds_its_nodes_and_no_others(definition: Definition, direction
 
 
 @given(marked_dags(), DIRECTIONS)
-def test_marks_move_nothing_and_can_be_taken_off(marked: tuple[Definition, dict], direction: Direction) -> None:
+def test_marks_move_nothing_and_can_be_taken_off(
+    marked: tuple[Definition, dict[NodeId, NodeMark]], direction: Direction
+) -> None:
     definition, marks = marked
     bare = graph_view(definition, direction=direction)
     view = graph_view(definition, marks, direction=direction)
@@ -234,6 +238,12 @@ def test_a_thousand_nodes_whose_wires_all_pass_over_each_other_are_drawn() -> No
     view = graph_view(corpus.definition("very.wide", *nodes, corpus.node("last", *ends)))
     assert len(view.nodes) == 1000
     assert max(edge.points[-1][0] for edge in view.edges) <= view.width
+
+
+def test_a_definition_without_nodes_is_an_empty_canvas() -> None:
+    view = graph_view(Definition(workflow=WorkflowId("no.nodes"), nodes=()))
+    assert (view.nodes, view.edges, view.groups) == ((), (), ())
+    assert view.width == view.height > 0
 
 
 def test_a_circle_is_refused_by_name() -> None:

@@ -52,7 +52,8 @@ def test_any_workflow_becomes_well_formed_xml_with_each_node_and_edge(
 
 def test_the_drawing_of_a_graph_is_the_stored_one() -> None:
     drawn = svg(graph_view(corpus.nested(), corpus.half_way()))
-    assert drawn == (SNAPSHOTS / "nested.svg").read_text(encoding="utf-8")
+    stored = (SNAPSHOTS / "nested.svg").read_text(encoding="utf-8")
+    assert drawn == stored, "look at the new one: python -m tests.views.redraw"
 
 
 def test_nothing_is_asked_from_outside_and_nothing_runs() -> None:
