@@ -48,7 +48,18 @@ class Claim:
     queue: str = "default"
     priority: int = 0
     starts: int = 1
-    """How often the activation has been claimed, deaths and hand-backs apart from this one included."""
+    """How often the activation has been claimed: this claim, and those that ended in a death, but none handed back."""
+
+    def going_on(self, activation: ActivationId) -> Claim:
+        """The claim after a step that went on with another activation on the same ticket."""
+        held = self.holding
+        return Claim(
+            holding=Holding(ticket=held.ticket, worker=held.worker, fence=held.fence + 1),
+            run=self.run,
+            activation=activation,
+            queue=self.queue,
+            priority=self.priority,
+        )
 
     @property
     def is_fold(self) -> bool:
@@ -188,19 +199,30 @@ class Journal(Protocol):
     """The truth about runs: one statement and one commit a revision."""
 
     def start(self, run: NewRun) -> RunId:
-        """Record a new run; with a key that was used before, the run that it started.
+        """Record a new run; with a key that was used before, the run that it started. Sent twice, it is recorded once.
 
         Raises:
-            InputError: the key was used with other params or another input.
+            InputError: the key was used with other params or another input, or the params are not JSON.
+            HostError: the definition is not stored, or another run has the id.
         """
         ...
 
     def step(self, commit: Commit) -> bool:
-        """Write one revision; `False` when it was refused, by fence, revision or a cancel: `look` says which."""
+        """Write one revision; `False` when it was refused, by fence, revision or a cancel: `look` says which.
+
+        A finished run takes only revisions that leave it finished. What was recorded of an activation's progress goes
+        with it, unless the ticket goes on being about that activation. The end of a run takes its unread letters along,
+        and every ticket that nobody holds. A fold ticket is never dropped while letters are left unanswered: then it is
+        ready again, or the commit is refused. Whoever is refused and still holds the ticket hands it back.
+        """
         ...
 
     def look(self, run: RunId, holding: Holding, after: int) -> Look:
-        """Read the run, the ticket and the revisions since `after`, in a snapshot younger than any refused step."""
+        """Read the run, the ticket and the revisions since `after`, in a snapshot younger than any refused step.
+
+        Raises:
+            UnknownRun: there is none.
+        """
         ...
 
     def load(self, run: RunId) -> tuple[RunRow, tuple[Entry, ...]]:
@@ -212,13 +234,17 @@ class Journal(Protocol):
         ...
 
     def reopen(self, reopening: Reopening) -> bool:
-        """Let a failed or cancelled run go on; `False` when it is not finished or has changed."""
+        """Let a failed or cancelled run go on; `False` when it is neither, or has changed.
+
+        Whoever still holds a ticket of its former life holds nothing any more.
+        """
         ...
 
     def cancel(self, run: RunId, row: RunRow, new_head: Head, delta: bytes, fold: TicketId) -> bool:
         """Stop the run: mark it, then each of its tickets, and ask for a fold; `False` when `row` is out of date.
 
-        When it returns, nothing of the run is claimed any more.
+        When it returns, no activation of the run is claimed any more; what is held already is held until it is handed
+        back or taken over.
         """
         ...
 
@@ -255,18 +281,27 @@ class Tickets(Protocol):
     """Live work: who may do what next."""
 
     def claim(self, worker: WorkerId, lanes: Sequence[Lane], ticket: TicketId | None = None) -> Claim | None:
-        """Claim the most urgent ready ticket of these lanes, or just `ticket`; `None` when there is nothing."""
+        """Claim the most urgent ready ticket of these lanes, or just `ticket`; `None` when there is nothing.
+
+        Urgent is what has the highest priority, then what has been ready for longest. Fold tickets are in everybody's
+        lanes. The buried claim nothing.
+        """
         ...
 
     def hand_back(self, holdings: Sequence[Holding]) -> int:
         """Give tickets back unworked, without counting it as a death; says how many were still held.
 
-        Those of a run that was asked to stop are done with instead.
+        Those of a run that was asked to stop are done with instead, but for its fold ticket.
         """
         ...
 
     def take_over(self, dead: Sequence[WorkerId], poison_after: int = 3) -> TakenOver:
-        """Release what the dead held: at once after the first loss, later after more, never again after too many."""
+        """Release what the dead held: at once after the first loss, later after more, never again after too many.
+
+        Giving up an activation and leaving the letter that says so, `{"kind": "Lost", "activation": …, "times": …}`,
+        are one. Tickets of a run that was asked to stop are done with. A fold ticket is released however often it is
+        lost.
+        """
         ...
 
     def fire(self) -> float | None:
@@ -282,7 +317,7 @@ class Tickets(Protocol):
         ...
 
     def save_progress(self, holding: Holding, activation: ActivationId, chunk: Chunk) -> bool:
-        """Record finished items; `False` when somebody else has taken over."""
+        """Record finished items; `False` when somebody else has taken over. A chunk sent twice is recorded once."""
         ...
 
     def progress(self, ticket: TicketId, activation: ActivationId) -> tuple[Chunk, ...]:
@@ -309,11 +344,11 @@ class Workers(Protocol):
     """Who lives."""
 
     def register(self, worker: WorkerRow) -> None:
-        """Enter a process that has just started."""
+        """Enter a process that has just started; again is harmless."""
         ...
 
     def beat(self, worker: WorkerId) -> tuple[WorkerRow, ...] | None:
-        """Say that the process lives and read who else is entered; `None` when it was buried meanwhile."""
+        """Say that the process lives and read who is entered; `None` when it was buried meanwhile, or never entered."""
         ...
 
     def living(self) -> tuple[WorkerRow, ...]:
@@ -321,7 +356,7 @@ class Workers(Protocol):
         ...
 
     def bury(self, workers: Sequence[WorkerId]) -> None:
-        """Enter the death of workers; they can neither beat nor claim any more."""
+        """Enter the death of workers; they can neither beat nor claim any more. What they hold waits for a take-over."""
         ...
 
 
@@ -354,7 +389,7 @@ class Blobs(Protocol):
     """Streams of any length, content-addressed; the same content is stored once."""
 
     def put(self, stream: BinaryIO) -> StoredBlob:
-        """Store everything that the stream has; durable on return, invisible if it breaks off."""
+        """Store everything that the stream has, read in pieces; durable on return, invisible if it breaks off."""
         ...
 
     def open(self, blob: str) -> BinaryIO:
@@ -396,7 +431,12 @@ class Inbox(Protocol):
     """Signals from outside: the sender needs neither the plan nor a lock on the run."""
 
     def post(self, run: RunId, key: str, body: str, fold: TicketId) -> bool:
-        """Leave a signal and ask for a fold; `False` when one with this key was there already."""
+        """Leave a signal and ask for a fold; `False` when one with this key lies there unanswered, or the run is over.
+
+        Raises:
+            UnknownRun: there is none.
+            InputError: the body is not JSON.
+        """
         ...
 
     def pending(self, run: RunId) -> tuple[Letter, ...]:

@@ -10,6 +10,9 @@ from codemation.core.errors import PayloadLost
 from codemation.core.ports import StoredBlob
 from codemation.host.memory.tables import Tables
 
+BLOCK = 64 * 1024
+"""Bytes that are read at once."""
+
 
 class MemoryBlobs:
     """Streams."""
@@ -19,7 +22,7 @@ class MemoryBlobs:
 
     def put(self, stream: BinaryIO) -> StoredBlob:
         """Store a stream."""
-        data = stream.read()
+        data = b"".join(iter(lambda: stream.read(BLOCK), b""))
         digest = hashlib.sha256(data).hexdigest()
         with self._tables.lock:
             self._tables.blobs[digest] = data
@@ -30,5 +33,5 @@ class MemoryBlobs:
         with self._tables.lock:
             data = self._tables.blobs.get(blob)
         if data is None:
-            raise PayloadLost(f"the attachment {blob} is not there")
+            raise PayloadLost(f"the stored stream {blob!r} is not there")
         return io.BytesIO(data)

@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import json
+
+from codemation.core.errors import InputError, UnknownRun
 from codemation.core.ids import RunId, TicketId
 from codemation.core.ports import Letter
+from codemation.core.states import FINISHED
 from codemation.host.memory.tables import Tables
 
 
@@ -16,13 +20,19 @@ class MemoryInbox:
     def post(self, run: RunId, key: str, body: str, fold: TicketId) -> bool:
         """Leave a signal."""
         tables = self._tables
+        try:
+            json.loads(body)
+        except ValueError as error:
+            raise InputError(f"the signal {key!r} is not JSON: {error}") from error
         with tables.lock:
-            if (run, key) in tables.posted:
+            row = tables.runs.get(run)
+            if row is None:
+                raise UnknownRun(f"no run {run}", way_out="codemation runs list")
+            letters = tables.letters.setdefault(run, [])
+            if row.status in FINISHED or any(letter.key == key for letter in letters):
                 return False
-            tables.posted.add((run, key))
-            tables.serial += 1
-            tables.letters.setdefault(run, []).append(Letter(id=tables.serial, key=key, body=body))
-            tables.ask_for_fold(tables.runs[run], fold)
+            letters.append(Letter(id=tables.number(), key=key, body=body))
+            tables.ask_for_fold(run, fold)
             return True
 
     def pending(self, run: RunId) -> tuple[Letter, ...]:

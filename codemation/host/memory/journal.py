@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Sequence
 from dataclasses import replace
-from datetime import timedelta
+from datetime import datetime
+from typing import assert_never
 
-from codemation.core.errors import InputError, UnknownRun
+from codemation.core.errors import HostError, InputError, UnknownRun
 from codemation.core.ids import Head, RunId, TicketId, WorkerId
-from codemation.core.ports import Commit, Drop, Entry, Holding, Leave, Look, NewRun, NewTicket, Reopening, RunRow
+from codemation.core.ports import Commit, Drop, Entry, GoOn, Holding, Leave, Look, NewRun, NewTicket, Reopening, RunRow
 from codemation.core.states import FINISHED, RunStatus
-from codemation.host.memory.tables import FOLD, Tables, Ticket
+from codemation.host.memory.tables import Tables, Ticket
 
 
 class MemoryJournal:
@@ -21,83 +23,117 @@ class MemoryJournal:
 
     def start(self, run: NewRun) -> RunId:
         """Record a new run, or find the one that its key started."""
-        tables = self._tables
-        with tables.lock:
-            if run.id in tables.runs:
-                return run.id
+        with self._tables.lock:
+            known = self._known(run)
+            if known is not None:
+                return known
+            self._check(run)
             if run.key is not None:
-                known, digest = tables.keys.setdefault((run.workflow, run.key), (run.id, run.input_digest))
-                if digest != run.input_digest:
-                    raise InputError(
-                        f'the key "{run.key}" has already started run {known} of "{run.workflow}" with another input',
-                        way_out="use another key, or the same params and items",
-                    )
-                if known != run.id:
-                    return known
-            now = tables.clock()
-            row = RunRow(
-                id=run.id,
-                workflow=run.workflow,
-                digest=run.digest,
-                status=run.status,
-                reason=run.reason,
-                revision=1,
-                head=run.head,
-                stop=False,
-                params=run.params,
-                priority=run.priority,
-                created_at=now,
-                started_at=now,
-                finished_at=tables.ended(run.status),
-            )
-            tables.write(row, run.head, run.delta, run.output)
-            tables.add(row, run.tickets)
-            self._claim_first(run.tickets, run.claimed_by)
+                self._tables.keys[run.workflow, run.key] = (run.id, run.input_digest)
+            self._record(run)
             return run.id
+
+    def _known(self, run: NewRun) -> RunId | None:
+        """The run that was started by the same key, or by this very call."""
+        key = None if run.key is None else self._tables.keys.get((run.workflow, run.key))
+        if key is not None:
+            known, digest = key
+            if digest != run.input_digest:
+                raise InputError(
+                    f'the key "{run.key}" has already started run {known} of "{run.workflow}" with another input',
+                    way_out="use another key, or the same params and items",
+                )
+            if known != run.id:
+                return known
+        if run.id not in self._tables.runs:
+            return None
+        first, _ = self._tables.journal[run.id][0]
+        if first.head != run.head:
+            raise HostError(f"another run has the id {run.id}", way_out="start it again under an id of its own")
+        return run.id
+
+    def _check(self, run: NewRun) -> None:
+        try:
+            json.loads(run.params)
+        except ValueError as error:
+            raise InputError(f'the params of "{run.workflow}" are not JSON: {error}') from error
+        if run.digest not in self._tables.definitions:
+            raise HostError(f'the definition {run.digest[:12]} of "{run.workflow}" is not stored yet')
+
+    def _record(self, run: NewRun) -> None:
+        now = self._tables.clock()
+        row = RunRow(
+            id=run.id,
+            workflow=run.workflow,
+            digest=run.digest,
+            status=run.status,
+            reason=run.reason,
+            revision=1,
+            head=run.head,
+            stop=False,
+            params=run.params,
+            priority=run.priority,
+            created_at=now,
+            started_at=now,
+            finished_at=self._ended(run.status),
+        )
+        self._tables.write(row, run.head, run.delta, run.output)
+        self._tables.add(row, run.tickets)
+        self._claim_first(run.tickets, run.claimed_by)
 
     def step(self, commit: Commit) -> bool:
         """Write one revision."""
         tables = self._tables
         with tables.lock:
-            row, ticket = tables.runs.get(commit.run), tables.tickets.get(commit.holding.ticket)
-            if row is None or (row.revision, row.head, row.stop) != (commit.revision, commit.head, commit.cancelling):
+            row, ticket = tables.runs.get(commit.run), tables.held(commit.holding)
+            if row is None or ticket is None or not _allowed(row, ticket, commit):
                 return False
-            if ticket is None or not ticket.held(commit.holding):
-                return False
+            ends = commit.status in FINISHED
             row = replace(
                 row,
                 revision=row.revision + 1,
                 head=commit.new_head,
                 status=commit.status,
                 reason=commit.reason or row.reason,
-                stop=row.stop and commit.status not in FINISHED,
-                finished_at=tables.ended(commit.status),
+                stop=row.stop and not ends,
+                finished_at=row.finished_at or self._ended(commit.status),
             )
             tables.write(row, commit.new_head, commit.delta, commit.output)
-            tables.progress.pop((ticket.id, ticket.activation), None) if not isinstance(commit.then, Leave) else None
-            self._go_on(ticket, commit)
             tables.add(row, commit.more)
-            letters = tables.letters.get(commit.run, [])
+            letters = [] if ends else tables.letters.get(commit.run, [])
             tables.letters[commit.run] = [letter for letter in letters if letter.id not in commit.consumed]
+            self._clear(ticket, commit, ends=ends)
+            if not ends:
+                self._go_on(ticket, commit)
             return True
+
+    def _clear(self, ticket: Ticket, commit: Commit, *, ends: bool) -> None:
+        """Be done with what nobody holds, when the run ends or has to stop; what others hold, they will bring back."""
+        for other in self._tables.of_run(commit.run):
+            idle = other.state != "running"
+            if (ends and (idle or other is ticket)) or (commit.cancelling and idle and other.stop):
+                self._tables.drop(other)
 
     def _go_on(self, ticket: Ticket, commit: Commit) -> None:
         tables, then = self._tables, commit.then
-        if commit.cancelling:
-            for other in tables.of_run(commit.run):
-                del tables.tickets[other.id]
-        elif isinstance(then, Drop):
-            del tables.tickets[ticket.id]
-        elif isinstance(then, Leave):
-            ticket.ready()
-            ticket.activation, ticket.priority = then.activation, then.priority
-            ticket.lane = replace(ticket.lane, queue=then.queue)
-            ticket.starts = ticket.lost = 0
-            if then.delay:
-                ticket.state, ticket.due_at = "waiting", tables.clock() + timedelta(seconds=then.delay)
-        else:
-            ticket.activation, ticket.starts, ticket.lost = then.activation, 1, 0
-            ticket.fence += 1
+        tables.forget_progress(ticket.id, but=commit.activation)
+        match then:
+            case Drop():
+                if ticket.is_fold and tables.letters[commit.run]:
+                    tables.free(ticket)
+                    ticket.starts = 0
+                else:
+                    tables.drop(ticket)
+            case Leave():
+                ticket.activation, ticket.priority = then.activation, then.priority
+                ticket.lane = replace(ticket.lane, queue=then.queue)
+                ticket.starts = ticket.lost = 0
+                tables.free(ticket, then.delay)
+            case GoOn():
+                ticket.activation, ticket.starts, ticket.lost = then.activation, 1, 0
+                ticket.fence += 1
+            case _:
+                assert_never(then)
 
     def look(self, run: RunId, holding: Holding, after: int) -> Look:
         """What is true now."""
@@ -106,7 +142,7 @@ class MemoryJournal:
             row, entries = self.load(run)
             ticket = tables.tickets.get(holding.ticket)
             mine = ticket is not None and ticket.state == "running" and ticket.owner == holding.worker
-            claim = ticket.claim(holding.worker, run) if ticket and mine else None
+            claim = ticket.claim(holding.worker) if ticket and mine else None
             return Look(run=row, claim=claim, tail=tuple(entry for entry in entries if entry.revision > after))
 
     def load(self, run: RunId) -> tuple[RunRow, tuple[Entry, ...]]:
@@ -121,9 +157,10 @@ class MemoryJournal:
         """Let a finished run go on."""
         tables = self._tables
         with tables.lock:
-            row = tables.runs[reopening.run]
-            unfinished = row.status not in (RunStatus.FAILED, RunStatus.CANCELLED)
-            if unfinished or (row.revision, row.head) != (reopening.revision, reopening.head):
+            row = tables.runs.get(reopening.run)
+            if row is None or row.status not in (RunStatus.FAILED, RunStatus.CANCELLED):
+                return False
+            if (row.revision, row.head) != (reopening.revision, reopening.head):
                 return False
             row = replace(
                 row,
@@ -133,8 +170,10 @@ class MemoryJournal:
                 status=reopening.status,
                 reason=reopening.reason,
                 stop=False,
-                finished_at=tables.ended(reopening.status),
+                finished_at=self._ended(reopening.status),
             )
+            for ticket in tables.of_run(row.id):  # whoever still holds something of the former life came too late
+                tables.drop(ticket)
             tables.write(row, reopening.new_head, reopening.delta, None)
             tables.add(row, reopening.tickets)
             self._claim_first(reopening.tickets, reopening.claimed_by)
@@ -144,17 +183,30 @@ class MemoryJournal:
         """Stop a run."""
         tables = self._tables
         with tables.lock:
-            now = tables.runs[run]
-            if (now.revision, now.head, now.stop) != (row.revision, row.head, False) or now.status in FINISHED:
+            now = tables.runs.get(run)
+            if now is None or now.stop or now.status in FINISHED:
+                return False
+            if (now.revision, now.head) != (row.revision, row.head):
                 return False
             now = replace(now, revision=now.revision + 1, head=new_head, stop=True)
             tables.write(now, new_head, delta, None)
             for ticket in tables.of_run(run):
-                ticket.stop = ticket.activation != FOLD
-            tables.ask_for_fold(now, fold)
+                ticket.stop = not ticket.is_fold
+            tables.ask_for_fold(run, fold)
             return True
 
     def _claim_first(self, tickets: Sequence[NewTicket], worker: WorkerId | None) -> None:
         if tickets and worker is not None:
-            first = self._tables.tickets[tickets[0].id]
-            first.state, first.owner, first.fence, first.starts = "running", worker, 1, 1
+            self._tables.tickets[tickets[0].id].give_to(worker)
+
+    def _ended(self, status: RunStatus) -> datetime | None:
+        return self._tables.clock() if status in FINISHED else None
+
+
+def _allowed(row: RunRow, ticket: Ticket, commit: Commit) -> bool:
+    """Whether the writer knows the latest revision, and the run is as the writer believes."""
+    if ticket.run != row.id or (row.revision, row.head) != (commit.revision, commit.head):
+        return False
+    if row.stop != commit.cancelling:
+        return False
+    return row.finished_at is None or commit.status in FINISHED

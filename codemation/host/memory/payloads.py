@@ -18,22 +18,31 @@ class MemoryPayloads:
     def put(self, run: RunId, data: bytes, count: int, kind: BatchKind) -> Batch:
         """Store a batch."""
         with self._tables.lock:
-            self._tables.serial += 1
-            ref = f"b:{self._tables.serial}"
+            ref = f"b:{self._tables.number()}"
             self._tables.batches[ref] = bytes(data)
             return Batch(ref=ref, count=count, kind=kind, size=len(data))
 
     def get(self, run: RunId, batch: Batch) -> bytes:
         """The stored bytes."""
+        if not batch.ref and not batch.size:
+            return b""
         with self._tables.lock:
-            data = self._inline(run, batch) if batch.ref.startswith("j:") else self._tables.batches.get(batch.ref)
-        if data is None or len(data) != batch.size:
-            raise PayloadLost(f"the payload {batch.ref} of run {run} is not there")
+            match batch.ref.split(":", 2):
+                case ["j", revision, port] if revision.isdecimal():
+                    data = self._inline(run, int(revision), port)
+                case _:
+                    data = self._tables.batches.get(batch.ref)
+        if data is None:
+            raise PayloadLost(f"the payload {batch.ref!r} of run {run} is not there")
+        if len(data) != batch.size:
+            raise PayloadLost(f"the payload {batch.ref!r} of run {run} is not what was stored")
         return data
 
-    def _inline(self, run: RunId, batch: Batch) -> bytes | None:
-        _, revision, port = batch.ref.split(":", 2)
-        entry, output = self._tables.journal[run][int(revision) - 1]
+    def _inline(self, run: RunId, revision: int, port: str) -> bytes | None:
+        entries = self._tables.journal.get(run, [])
+        if not 1 <= revision <= len(entries):
+            return None
+        entry, output = entries[revision - 1]
         at = 0
         for fact in decode_delta(entry.delta):
             outputs = (

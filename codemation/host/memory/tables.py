@@ -5,43 +5,64 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from codemation.core.definition import Definition
 from codemation.core.ids import ActivationId, Head, RunId, TicketId, WorkerId
 from codemation.core.ports import Chunk, Claim, Entry, Holding, Lane, Letter, LogLine, NewTicket, RunRow, WorkerRow
-from codemation.core.states import FINISHED, RunStatus
 
 FOLD = ActivationId("")
 """What a fold ticket is about: no node."""
+FOLD_LANE = Lane(queue="", digest="")
+"""Served by everybody: folding needs the plan, which is data, and nobody's code."""
+FOLD_PRIORITY = 1_000_000
+"""Above all work: a cancel or a decision is folded before another node is begun."""
 
 
 @dataclass(slots=True)
 class Ticket:
+    """One row of live work."""
+
     id: TicketId
     run: RunId
     activation: ActivationId
     lane: Lane
     priority: int
+    due_at: datetime
+    """Since when it has been ready, or when it will be."""
     state: str = "ready"
-    due_at: datetime | None = None
     owner: WorkerId | None = None
     fence: int = 0
     starts: int = 0
     lost: int = 0
     stop: bool = False
 
+    @property
+    def is_fold(self) -> bool:
+        """Whether it asks for a fold of the run's inbox."""
+        return self.activation == FOLD
+
+    @property
+    def urgency(self) -> tuple[int, datetime, TicketId]:
+        """Sorts the most urgent ticket first."""
+        return -self.priority, self.due_at, self.id
+
     def held(self, holding: Holding) -> bool:
+        """Whether the holding is still good."""
         return self.state == "running" and self.owner == holding.worker and self.fence == holding.fence
 
-    def ready(self) -> None:
-        self.state, self.owner, self.due_at = "ready", None, None
+    def give_to(self, worker: WorkerId) -> Claim:
+        """Begin a claim: older holdings are refused from now on."""
+        self.state, self.owner = "running", worker
+        self.fence += 1
+        self.starts += 1
+        return self.claim(worker)
 
-    def claim(self, worker: WorkerId, run: RunId) -> Claim:
-        holding = Holding(ticket=self.id, worker=worker, fence=self.fence)
+    def claim(self, worker: WorkerId) -> Claim:
+        """The claim as its holder knows it."""
         return Claim(
-            holding=holding,
-            run=run,
+            holding=Holding(ticket=self.id, worker=worker, fence=self.fence),
+            run=self.run,
             activation=self.activation,
             queue=self.lane.queue,
             priority=self.priority,
@@ -51,7 +72,7 @@ class Ticket:
 
 @dataclass(slots=True)
 class Tables:
-    """The rows of every port."""
+    """The rows of every port; whoever reads or writes them holds the lock."""
 
     clock: Callable[[], datetime]
     lock: threading.RLock = field(default_factory=threading.RLock)
@@ -59,9 +80,8 @@ class Tables:
     keys: dict[tuple[str, str], tuple[RunId, bytes]] = field(default_factory=dict)
     journal: dict[RunId, list[tuple[Entry, bytes]]] = field(default_factory=dict)
     tickets: dict[TicketId, Ticket] = field(default_factory=dict)
-    progress: dict[tuple[TicketId, ActivationId], list[Chunk]] = field(default_factory=dict)
+    progress: dict[tuple[TicketId, ActivationId], dict[int, Chunk]] = field(default_factory=dict)
     letters: dict[RunId, list[Letter]] = field(default_factory=dict)
-    posted: set[tuple[RunId, str]] = field(default_factory=set)
     workers: dict[WorkerId, WorkerRow] = field(default_factory=dict)
     buried: set[WorkerId] = field(default_factory=set)
     batches: dict[str, bytes] = field(default_factory=dict)
@@ -71,25 +91,57 @@ class Tables:
     serial: int = 0
 
     def of_run(self, run: RunId) -> list[Ticket]:
+        """The live tickets of a run."""
         return [ticket for ticket in self.tickets.values() if ticket.run == run]
 
+    def held(self, holding: Holding) -> Ticket | None:
+        """The ticket of a holding that is still good."""
+        ticket = self.tickets.get(holding.ticket)
+        return ticket if ticket is not None and ticket.held(holding) else None
+
     def add(self, run: RunRow, tickets: Iterable[NewTicket]) -> None:
+        """Enter new work of a run."""
         for new in tickets:
             lane = Lane(queue=new.queue, digest=run.digest)
-            self.tickets[new.id] = Ticket(new.id, run.id, new.activation, lane, new.priority or run.priority)
+            priority = new.priority or run.priority
+            self.tickets[new.id] = Ticket(new.id, run.id, new.activation, lane, priority, self.clock())
 
-    def ask_for_fold(self, run: RunRow, fold: TicketId, *, stop: bool = False) -> None:
-        known = next((ticket for ticket in self.of_run(run.id) if ticket.activation == FOLD), None)
-        lane = Lane(queue="", digest="")
-        ticket = known or Ticket(fold, run.id, FOLD, lane, run.priority)
-        ticket.ready()
+    def free(self, ticket: Ticket, delay: float = 0.0) -> None:
+        """Let anybody claim a ticket, `delay` seconds from now at the earliest."""
+        ticket.state, ticket.owner = "waiting" if delay > 0 else "ready", None
+        ticket.due_at = self.clock() + timedelta(seconds=max(0.0, delay))
+
+    def drop(self, ticket: Ticket) -> None:
+        """Be done with a ticket."""
+        del self.tickets[ticket.id]
+        self.forget_progress(ticket.id)
+
+    def forget_progress(self, ticket: TicketId, but: ActivationId | None = None) -> None:
+        """Forget what was recorded on a ticket, except of the activation `but`."""
+        done = [(id_, activation) for id_, activation in self.progress if id_ == ticket and activation != but]
+        for place in done:
+            del self.progress[place]
+
+    def fold_of(self, run: RunId) -> Ticket | None:
+        """The run's fold ticket, if it has one."""
+        return next((ticket for ticket in self.of_run(run) if ticket.is_fold), None)
+
+    def ask_for_fold(self, run: RunId, fold: TicketId) -> None:
+        """Let somebody fold: whoever has begun to fold before this is refused, for there is more to fold now."""
+        ticket = self.fold_of(run)
+        if ticket is None:
+            self.tickets[fold] = Ticket(fold, run, FOLD, FOLD_LANE, FOLD_PRIORITY, self.clock())
+            return
         ticket.fence += 1
-        self.tickets[ticket.id] = ticket
+        self.free(ticket)
 
     def write(self, row: RunRow, head: Head, delta: bytes, output: bytes | None) -> None:
+        """Enter a revision."""
         entry = Entry(revision=row.revision, head=head, at=self.clock(), delta=delta)
         self.journal.setdefault(row.id, []).append((entry, output or b""))
         self.runs[row.id] = row
 
-    def ended(self, status: RunStatus) -> datetime | None:
-        return self.clock() if status in FINISHED else None
+    def number(self) -> int:
+        """A number that was never given before."""
+        self.serial += 1
+        return self.serial

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Sequence
-from datetime import timedelta
 
 from codemation.core.ids import ActivationId, RunId, TicketId, WorkerId
 from codemation.core.ports import Chunk, Claim, Holding, Lane, TakenOver
 from codemation.host.memory.inbox import MemoryInbox
-from codemation.host.memory.tables import Tables, Ticket
+from codemation.host.memory.tables import FOLD_LANE, Tables, Ticket
+
+LONGEST_PAUSE = 60.0
+"""Seconds that a ticket waits at most after one more of its holders has died."""
 
 
 class MemoryTickets:
@@ -23,98 +26,93 @@ class MemoryTickets:
         with tables.lock:
             if worker in tables.buried:
                 return None
-            served = {*lanes, Lane(queue="", digest="")}
-            ready = [
-                one
-                for one in tables.tickets.values()
-                if one.state == "ready" and not one.stop and one.lane in served and ticket in (None, one.id)
-            ]
-            if not ready:
-                return None
-            best = min(ready, key=lambda one: -one.priority)
-            best.state, best.owner, best.due_at = "running", worker, None
-            best.fence += 1
-            best.starts += 1
-            return best.claim(worker, best.run)
+            served = {*lanes, FOLD_LANE}
+            ready = [one for one in tables.tickets.values() if one.state == "ready" and not one.stop]
+            mine = [one for one in ready if one.lane in served and ticket in (None, one.id)]
+            return min(mine, key=lambda one: one.urgency).give_to(worker) if mine else None
 
     def hand_back(self, holdings: Sequence[Holding]) -> int:
         """Give tickets back."""
         with self._tables.lock:
-            held = [(self._tables.tickets.get(holding.ticket), holding) for holding in holdings]
-            mine = [ticket for ticket, holding in held if ticket and ticket.held(holding)]
-            for ticket in mine:
-                self._release(ticket)
-                ticket.starts -= 1
-            return len(mine)
+            count = 0
+            for holding in holdings:
+                ticket = self._tables.held(holding)
+                if ticket is None:
+                    continue
+                count += 1
+                if ticket.stop:
+                    self._stopped(ticket)
+                else:
+                    self._tables.free(ticket)
+                    ticket.starts -= 1
+            return count
 
     def take_over(self, dead: Sequence[WorkerId], poison_after: int = 3) -> TakenOver:
         """Release what the dead held."""
-        tables = self._tables
-        released, stopped, poisoned = 0, set[RunId](), list[tuple[RunId, ActivationId, int]]()
-        with tables.lock:
-            for ticket in [one for one in tables.tickets.values() if one.state == "running" and one.owner in dead]:
+        released, stopped, poisoned = 0, dict[RunId, None](), list[tuple[RunId, ActivationId, int]]()
+        with self._tables.lock:
+            held = [one for one in self._tables.tickets.values() if one.state == "running" and one.owner in dead]
+            for ticket in held:
                 ticket.lost += 1
                 if ticket.stop:
-                    stopped.add(ticket.run)
-                    self._release(ticket)
-                elif ticket.lost >= poison_after:
-                    del tables.tickets[ticket.id]
+                    stopped[ticket.run] = None
+                    self._stopped(ticket)
+                elif ticket.lost >= poison_after and not ticket.is_fold:
                     poisoned.append((ticket.run, ticket.activation, ticket.lost))
-                    body = f'{{"kind":"Lost","activation":"{ticket.activation}","times":{ticket.lost}}}'
-                    MemoryInbox(tables).post(ticket.run, f"lost:{ticket.id}:{ticket.fence}", body, ticket.id)
+                    self._poisoned(ticket)
                 else:
                     released += 1
-                    self._release(ticket)
-                    if ticket.lost > 1:
-                        ticket.state = "waiting"
-                        ticket.due_at = tables.clock() + timedelta(seconds=2.0**ticket.lost)
+                    self._tables.free(ticket, 0.0 if ticket.lost == 1 else min(LONGEST_PAUSE, 2.0**ticket.lost))
         return TakenOver(released=released, stopped=tuple(stopped), poisoned=tuple(poisoned))
 
     def fire(self) -> float | None:
         """Make ready what is due."""
-        tables = self._tables
-        with tables.lock:
-            now = tables.clock()
-            waiting = [one for one in tables.tickets.values() if one.state == "waiting" and one.due_at]
+        with self._tables.lock:
+            now = self._tables.clock()
+            waiting = [one for one in self._tables.tickets.values() if one.state == "waiting" and not one.stop]
             for ticket in waiting:
-                if ticket.due_at and ticket.due_at <= now:
-                    ticket.ready()
-            left = [one.due_at for one in waiting if one.due_at]
-            return max(0.0, (min(left) - now).total_seconds()) if left else None
+                if ticket.due_at <= now:
+                    ticket.state = "ready"
+            left = [(one.due_at - now).total_seconds() for one in waiting if one.state == "waiting"]
+            return min(left, default=None)
 
     def postpone(self, holding: Holding, delay: float) -> bool:
         """Let a held ticket wait."""
         with self._tables.lock:
-            ticket = self._tables.tickets.get(holding.ticket)
-            if ticket is None or not ticket.held(holding):
-                return False
-            ticket.state, ticket.owner = "waiting", None
-            ticket.due_at = self._tables.clock() + timedelta(seconds=delay)
-            return True
+            ticket = self._tables.held(holding)
+            if ticket is not None:
+                self._tables.free(ticket, delay)
+            return ticket is not None
 
     def stopping(self, worker: WorkerId) -> tuple[RunId, ...]:
         """The runs that should stop."""
         with self._tables.lock:
             mine = [one for one in self._tables.tickets.values() if one.owner == worker and one.stop]
-            return tuple({ticket.run for ticket in mine})
+            return tuple(dict.fromkeys(ticket.run for ticket in mine))
 
     def save_progress(self, holding: Holding, activation: ActivationId, chunk: Chunk) -> bool:
         """Record finished items."""
         with self._tables.lock:
-            ticket = self._tables.tickets.get(holding.ticket)
-            if ticket is None or not ticket.held(holding):
-                return False
-            self._tables.progress.setdefault((ticket.id, activation), []).append(chunk)
-            return True
+            ticket = self._tables.held(holding)
+            if ticket is not None:
+                self._tables.progress.setdefault((ticket.id, activation), {})[chunk.number] = chunk
+            return ticket is not None
 
     def progress(self, ticket: TicketId, activation: ActivationId) -> tuple[Chunk, ...]:
         """What was recorded."""
         with self._tables.lock:
-            chunks = self._tables.progress.get((ticket, activation), [])
-            return tuple(sorted(chunks, key=lambda chunk: chunk.number))
+            chunks = self._tables.progress.get((ticket, activation), {})
+            return tuple(chunks[number] for number in sorted(chunks))
 
-    def _release(self, ticket: Ticket) -> None:
-        if ticket.stop:
-            del self._tables.tickets[ticket.id]
-        else:
-            ticket.ready()
+    def _stopped(self, ticket: Ticket) -> None:
+        """Be done with a ticket of a run that has to stop; its fold may have waited for just this."""
+        self._tables.drop(ticket)
+        fold = self._tables.fold_of(ticket.run)
+        if fold is not None:
+            self._tables.ask_for_fold(ticket.run, fold.id)
+
+    def _poisoned(self, ticket: Ticket) -> None:
+        """Give an activation up, and leave word of it in the run's inbox."""
+        self._tables.drop(ticket)
+        body = json.dumps({"kind": "Lost", "activation": ticket.activation, "times": ticket.lost})
+        MemoryInbox(self._tables).post(ticket.run, f"lost:{ticket.id}:{ticket.fence}", body, ticket.id)

@@ -19,7 +19,7 @@ class MemoryWorkers:
     def register(self, worker: WorkerRow) -> None:
         """Enter a process."""
         with self._tables.lock:
-            self._tables.workers[worker.id] = worker
+            self._tables.workers.setdefault(worker.id, worker)
 
     def beat(self, worker: WorkerId) -> tuple[WorkerRow, ...] | None:
         """Say that the process lives."""
