@@ -110,7 +110,11 @@ def _failed(snapshot: Snapshot, signal: Failed) -> Step | None:
     if signal.retry_in is not None:
         return _retrying(snapshot, signal.activation, signal.retry_in, signal.error)
     broke = Broke(
-        activation=signal.activation, attempt=signal.attempt, error=signal.error, milliseconds=signal.milliseconds
+        activation=signal.activation,
+        attempt=signal.attempt,
+        error=signal.error,
+        milliseconds=signal.milliseconds,
+        partial=signal.partial,
     )
     return _broken(snapshot, broke)
 

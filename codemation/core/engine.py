@@ -17,7 +17,7 @@ from hashlib import sha256
 from codemation.core.advance import Step, advance
 from codemation.core.definition import Definition, Plan
 from codemation.core.errors import RunError, StoreUnavailable
-from codemation.core.facts import decode_delta, encode_delta
+from codemation.core.facts import encode_delta
 from codemation.core.ids import ActivationId, Head, RunId, TicketId, WorkerId, node_of
 from codemation.core.items import Batch, BatchKind
 from codemation.core.opening import Lock, Opener, OpenRun
@@ -152,7 +152,7 @@ class Engine:
                 if step is None:
                     return Outcome(refusal=Refusal.STOPPING if run.snapshot.cancelling else Refusal.SILENCE)
                 commit = self._commit(run, claim, step, head, output)
-                refusal = self._write(run, commit)
+                refusal = self._write(run, commit, step)
                 if refusal is None:
                     self._publish(run.id, run.snapshot.revision, step.events)
                     return self._outcome(claim, commit, step)
@@ -177,7 +177,7 @@ class Engine:
             letters = self.stores.inbox.pending(run.id)
             step = _together(run.snapshot, [read(letter.body) for letter in letters])
             commit = self._commit(run, claim, step, head)
-            refusal = self._write(run, replace(commit, consumed=tuple(letter.id for letter in letters)))
+            refusal = self._write(run, replace(commit, consumed=tuple(letter.id for letter in letters)), step)
             if refusal is not Refusal.OVERTAKEN:
                 return run if refusal is None else None
 
@@ -250,11 +250,11 @@ class Engine:
         row, _ = self.persist(self.stores.journal.load, reopening.run)
         return row.head == reopening.new_head
 
-    def _write(self, run: OpenRun, commit: Commit) -> Refusal | None:
+    def _write(self, run: OpenRun, commit: Commit, step: Step) -> Refusal | None:
         """Write a revision; `None` when it stands and the snapshot has it."""
         try:
             if self.stores.journal.step(commit):
-                run.snapshot.apply(decode_delta(commit.delta))
+                run.snapshot.apply(step.delta)
                 run.head = commit.new_head
                 return None
         except StoreUnavailable as error:
@@ -314,8 +314,7 @@ class Engine:
         ready = tuple(ticket.id for ticket in commit.more)
         match commit.then:
             case GoOn(activation=activation):
-                holding = replace(claim.holding, fence=claim.holding.fence + 1)
-                return Outcome(next=replace(claim, holding=holding, activation=activation, starts=1), ready=ready)
+                return Outcome(next=claim.going_on(activation), ready=ready)
             case Leave(delay=delay):
                 return Outcome(later=(claim.holding.ticket, delay), ready=ready)
             case _:
@@ -332,6 +331,7 @@ class Engine:
             activation=first.activation,
             queue=first.queue,
             priority=first.priority,
+            fresh=True,
         )
         return Outcome(next=claim, ready=ids[1:])
 

@@ -64,6 +64,8 @@ class Broke:
     attempt: int
     error: ErrorInfo
     milliseconds: int = 0
+    partial: Batch = EMPTY
+    """Items that were finished before, as a payload of their own."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -95,9 +97,12 @@ Fact = Began | Done | Skipped | Due | Retrying | Broke | Cancelling | Reopened |
 Delta = tuple[Fact, ...]
 
 
+_encode = json.JSONEncoder(separators=(",", ":")).encode
+
+
 def encode_delta(delta: Delta) -> bytes:
     """The facts of one revision as compact JSON."""
-    return json.dumps([_row(fact) for fact in delta], separators=(",", ":")).encode()
+    return _encode([_row(fact) for fact in delta]).encode()
 
 
 def decode_delta(data: bytes) -> Delta:
@@ -122,7 +127,8 @@ def _row(fact: Fact) -> list[Any]:
         case Retrying():
             return ["retry", fact.activation, fact.attempt, fact.delay, _error_row(fact.error)]
         case Broke():
-            return ["broke", fact.activation, fact.attempt, _error_row(fact.error), fact.milliseconds]
+            row = ["broke", fact.activation, fact.attempt, _error_row(fact.error), fact.milliseconds]
+            return [*row, _batch_row(fact.partial)] if fact.partial.size else row
         case Cancelling():
             return ["cancel", fact.who, fact.reason]
         case Reopened():
@@ -153,8 +159,14 @@ def _fact(row: list[Any]) -> Fact:
             return Ended(status=RunStatus(status), reason=reason)
         case ["retry", activation, attempt, delay, error]:
             return Retrying(activation=activation, attempt=attempt, delay=delay, error=ErrorInfo(**error))
-        case ["broke", activation, attempt, error, milliseconds]:
-            return Broke(activation=activation, attempt=attempt, error=ErrorInfo(**error), milliseconds=milliseconds)
+        case ["broke", activation, attempt, error, milliseconds, *partial]:
+            return Broke(
+                activation=activation,
+                attempt=attempt,
+                error=ErrorInfo(**error),
+                milliseconds=milliseconds,
+                partial=_batch(partial[0]) if partial else EMPTY,
+            )
         case ["cancel", who, reason]:
             return Cancelling(who=who, reason=reason)
         case ["reopen", who, digest, was]:

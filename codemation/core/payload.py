@@ -36,6 +36,9 @@ class StoredItems:
         return (position,) if self.origins is None else self.origins[position]
 
 
+_encode = json.JSONEncoder(separators=(",", ":")).encode
+
+
 def encode_items(items: StoredItems) -> bytes:
     """The bytes of a batch of items.
 
@@ -51,7 +54,7 @@ def encode_items(items: StoredItems) -> bytes:
             at: {name: [file.blob, file.size, file.sha256, file.mime] for name, file in files.items()}
             for at, files in items.attachments.items()
         }
-    return json.dumps(head, separators=(",", ":")).encode() + b"\n" + pack(items.values)
+    return _encode(head).encode() + b"\n" + pack(items.values)
 
 
 def decode_items(data: bytes) -> StoredItems:

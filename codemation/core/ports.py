@@ -47,6 +47,8 @@ class Claim:
     """Empty for a fold ticket, which asks to fold the run's inbox."""
     queue: str = "default"
     priority: int = 0
+    fresh: bool = False
+    """Whether nobody can have worked on the activation before: the claim was part of what made it due."""
     starts: int = 1
     """How often the activation has been claimed: this claim, and those that ended in a death, but none handed back."""
 
@@ -59,6 +61,7 @@ class Claim:
             activation=activation,
             queue=self.queue,
             priority=self.priority,
+            fresh=True,
         )
 
     @property

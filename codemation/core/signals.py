@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from codemation.core.ids import ActivationId
-from codemation.core.items import Batch
+from codemation.core.items import EMPTY, Batch
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -51,6 +51,8 @@ class Failed:
     retry_in: float | None = None
     """Seconds until the next try; `None` when it is final."""
     milliseconds: int = 0
+    partial: Batch = EMPTY
+    """Items that a per-item node has finished all the same, as a payload of their own."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

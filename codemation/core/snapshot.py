@@ -8,11 +8,11 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
-from typing import assert_never
+from typing import Any, assert_never
 
 from codemation.core.definition import Plan
 from codemation.core.facts import Began, Broke, Cancelling, Delta, Done, Due, Ended, Fact, Reopened, Retrying, Skipped
-from codemation.core.ids import START, ActivationId, NodeId, activation_id, node_of
+from codemation.core.ids import MAIN, START, ActivationId, NodeId, activation_id, node_of
 from codemation.core.items import EMPTY, Batch
 from codemation.core.signals import ErrorInfo
 from codemation.core.states import NodeStatus, RunStatus
@@ -32,6 +32,8 @@ class NodeRecord:
     milliseconds: int = 0
     items: int = 0
     failures: int = 0
+    partial: Batch = EMPTY
+    """Items that a per-item node had finished when it failed, for a resume to begin with."""
 
 
 class Snapshot:
@@ -124,36 +126,26 @@ class Snapshot:
                 self._done(fact)
             case Due(activations=activations):
                 for activation in activations:
-                    self.live[activation] = 1
-                    self.delayed.discard(activation)
-                    self._note(activation, NodeRecord(status=NodeStatus.DUE, activation=activation))
+                    self._due(activation)
             case Skipped(nodes=nodes):
                 for node in nodes:
-                    self._note(activation_id(node), NodeRecord(status=NodeStatus.SKIPPED, activation=activation_id(node)))
+                    activation = activation_id(node)
+                    self._note(node, status=NodeStatus.SKIPPED, activation=activation)
                     self._report(node)
             case Began(input=batch):
                 self.status = RunStatus.RUNNING
-                given = {"main": self._stored("main", batch)}
-                activation = activation_id(START)
-                self._note(activation, NodeRecord(status=NodeStatus.SUCCEEDED, activation=activation, outputs=given))
+                given = {MAIN: self._stored(MAIN, batch)}
+                self._note(START, status=NodeStatus.SUCCEEDED, activation=activation_id(START), outputs=given)
                 self._report(START)
-            case Retrying():
-                self.live[fact.activation] = fact.attempt
-                waiting = NodeRecord(status=NodeStatus.WAITING, activation=fact.activation, error=fact.error)
-                self.delayed.add(fact.activation)
-                self._note(fact.activation, replace(waiting, attempt=fact.attempt))
+            case Retrying(activation=activation, attempt=attempt, error=error):
+                self.live[activation] = attempt
+                self.delayed.add(activation)
+                node = node_of(activation)
+                kept = self._partial(node)
+                waits = NodeStatus.WAITING
+                self._note(node, status=waits, activation=activation, attempt=attempt, error=error, partial=kept)
             case Broke():
-                self._settle(fact.activation)
-                self._note(
-                    fact.activation,
-                    NodeRecord(
-                        status=NodeStatus.FAILED,
-                        activation=fact.activation,
-                        attempt=fact.attempt,
-                        error=fact.error,
-                        milliseconds=fact.milliseconds,
-                    ),
-                )
+                self._broke(fact)
             case Cancelling(reason=reason):
                 self.cancelling = True
                 self.reason = reason
@@ -165,29 +157,51 @@ class Snapshot:
             case _:
                 assert_never(fact)
 
+    def _due(self, activation: ActivationId) -> None:
+        self.live[activation] = 1
+        self.delayed.discard(activation)
+        node = node_of(activation)
+        self._note(node, status=NodeStatus.DUE, activation=activation, partial=self._partial(node))
+
     def _done(self, fact: Done) -> None:
         self._settle(fact.activation)
-        outputs = {port: self._stored(port, batch) for port, batch in fact.outputs.items()}
+        node = node_of(fact.activation)
         self._note(
-            fact.activation,
-            NodeRecord(
-                status=NodeStatus.SUCCEEDED,
-                activation=fact.activation,
-                attempt=fact.attempt,
-                outputs=outputs,
-                milliseconds=fact.milliseconds,
-                items=fact.items,
-                failures=fact.failures,
-            ),
+            node,
+            status=NodeStatus.SUCCEEDED,
+            activation=fact.activation,
+            attempt=fact.attempt,
+            outputs={port: self._stored(port, batch) for port, batch in fact.outputs.items()},
+            milliseconds=fact.milliseconds,
+            items=fact.items,
+            failures=fact.failures,
         )
-        self._report(node_of(fact.activation))
+        self._report(node)
+
+    def _broke(self, fact: Broke) -> None:
+        self._settle(fact.activation)
+        self._note(
+            node_of(fact.activation),
+            status=NodeStatus.FAILED,
+            activation=fact.activation,
+            attempt=fact.attempt,
+            error=fact.error,
+            milliseconds=fact.milliseconds,
+            partial=fact.partial,
+        )
 
     def _stored(self, port: str, batch: Batch) -> Batch:
         """A batch with bytes and no reference lies in the journal, at this revision."""
-        return replace(batch, ref=f"j:{self.revision}:{port}") if batch.size and not batch.ref else batch
+        if not batch.size or batch.ref:
+            return batch
+        return Batch(ref=f"j:{self.revision}:{port}", count=batch.count, kind=batch.kind, size=batch.size)
 
-    def _note(self, activation: ActivationId, record: NodeRecord) -> None:
-        self.nodes[node_of(activation)] = replace(record, revision=self.revision)
+    def _partial(self, node: NodeId) -> Batch:
+        record = self.nodes.get(node)
+        return record.partial if record else EMPTY
+
+    def _note(self, node: NodeId, **known: Any) -> None:
+        self.nodes[node] = NodeRecord(revision=self.revision, **known)
 
     def _report(self, node: NodeId) -> None:
         for after in self.plan.followers.get(node, ()):
@@ -204,7 +218,8 @@ class Snapshot:
         if fact.digest and self._plans:
             self.digest = fact.digest
             self.plan = self._plans(fact.digest)
-            self.nodes = {node: record for node, record in self.nodes.items() if node in self.plan.nodes}
+            kept = {node: record for node, record in self.nodes.items() if node in self.plan.nodes}
+            self.nodes = {node: replace(record, partial=EMPTY) for node, record in kept.items()}
             self.missing = {
                 node: sum(not self.reported(source) for source in before) for node, before in self.plan.awaits.items()
             }

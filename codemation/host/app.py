@@ -32,6 +32,7 @@ from codemation.host.patience import Patience
 from codemation.host.runtime.calling import Loop
 from codemation.host.runtime.capture import Capture
 from codemation.host.runtime.performing import RunCode, Workbench
+from codemation.host.runtime.recent import Recent
 from codemation.host.runtime.scheduler import InlineScheduler, Watched
 from codemation.host.settings import Settings
 from codemation.host.tables import ArrowTables
@@ -61,7 +62,7 @@ class App:
             patience=Patience(settings.config.patience),
             publish=self._publish,
         )
-        bench = Workbench(engine=self.engine, tables=self.tables, loop=self._loop, capture=self._capture)
+        bench = Workbench(engine=self.engine, tables=self.tables, loop=self._loop, capture=self._capture, recent=Recent())
         self.scheduler = InlineScheduler(self.engine, bench, settings.config.threads)
         self.caretaker = Caretaker(self.engine, __version__, self._changed_elsewhere)
         self._stack = ExitStack()

@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, BinaryIO
 
 from codemation.core.context import Context
@@ -13,7 +13,7 @@ from codemation.core.definition import NodeKind, NodePlan
 from codemation.core.engine import Engine, Stored
 from codemation.core.ids import ERROR, MAIN, NodeId, node_of
 from codemation.core.inputs import Door, Fetcher, Given, each, taken
-from codemation.core.items import Attachment, Batch, Item
+from codemation.core.items import EMPTY, Attachment, Batch, Item
 from codemation.core.merging import joined_by_key, merged
 from codemation.core.opening import OpenRun
 from codemation.core.outputs import Outputs, batch_outputs, failure_of
@@ -28,6 +28,7 @@ from codemation.host.runtime.calling import Loop, awaited, called, outcome
 from codemation.host.runtime.capture import NODE_LOGGER, Capture, Sink
 from codemation.host.runtime.items import ItemWork, Postponed, checked
 from codemation.host.runtime.meter import Meter
+from codemation.host.runtime.recent import Recent
 from codemation.host.runtime.trouble import Interrupted, ItemFailed, info_of, retry_delay, trace_of
 
 CHUNK_SECONDS = 1.0
@@ -46,6 +47,7 @@ class Workbench:
     tables: Tables
     loop: Loop
     capture: Capture
+    recent: Recent
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -72,11 +74,13 @@ class Performance:
         self._items = 0
         self.error: Exception | None = None
         """What the node raised."""
+        self._given: dict[str, bytes] = {}
+        self._finished: dict[int, Finished] = {}
         self._sink = Sink(claim.activation, self._attempt)
         stores = bench.engine.stores
         self._fetcher = Fetcher(
             snapshot=run.snapshot,
-            fetch=lambda batch: bench.engine.persist(stores.payloads.get, run.id, batch),
+            fetch=self._fetch,
             tables=bench.tables,
             files=stores.blobs,
         )
@@ -92,13 +96,26 @@ class Performance:
                 return self._performed(stop)
             except ItemFailed as failed:
                 self.error = failed.error
-                return self._failed(failed.error, failed.position), None
+                return replace(self._failed(failed.error, failed.position), partial=self._partial()), None
             except Exception as error:  # noqa: BLE001  # whatever a node raises is its result
                 self.error = error
                 return self._trouble(error), None
             finally:
                 self._meter.end(self._node.id)
                 self._keep_logs(last=True)
+
+    def keep(self) -> None:
+        """Once the step stands: have at hand what the next nodes will read."""
+        for port, data in self._given.items():
+            self._bench.recent.put(self._run.id, self._run.snapshot.output(self._node.id, port).ref, data)
+
+    def _fetch(self, batch: Batch) -> bytes:
+        bench, run = self._bench, self._run.id
+        data = bench.recent.get(run, batch.ref)
+        if data is None:
+            data = bench.engine.persist(bench.engine.stores.payloads.get, run, batch)
+            bench.recent.put(run, batch.ref, data)
+        return data
 
     def _performed(self, stop: Callable[[], bool]) -> Performed:
         match self._node.kind:
@@ -174,7 +191,7 @@ class Performance:
         self._items = len(items)
         if not items and self._node.policy.run_on_empty:
             items = [Item(None, origins=(0,))]
-        finished = {one.position: one for one in self._recorded()}
+        finished = self._finished = {one.position: one for one in self._recorded()}
         self._meter.begin(self._node.id, len(items))
         work = ItemWork(
             node=self._node,
@@ -216,6 +233,8 @@ class Performance:
                     self._record(fresh)
                     self._keep_logs()
                     fresh, recorded_at = [], time.monotonic()
+        except ItemFailed:
+            raise
         except BaseException:
             self._record(fresh)
             raise
@@ -225,12 +244,14 @@ class Performance:
 
     def _recorded(self) -> list[Finished]:
         """What earlier tries have finished."""
-        if self._attempt == 1 and self._claim.starts == 1:
-            return []
+        record = self._run.snapshot.nodes.get(self._node.id)
+        known = decode_finished(self._fetch(record.partial)) if record and record.partial.size else []
+        if self._claim.fresh:
+            return known
         tickets = self._bench.engine.stores.tickets
         chunks = self._bench.engine.persist(tickets.progress, self._claim.holding.ticket, self._claim.activation)
         self._chunks = len(chunks)
-        return [one for chunk in chunks for one in decode_finished(chunk.data)]
+        return known + [one for chunk in chunks for one in decode_finished(chunk.data)]
 
     _chunks = 0
 
@@ -244,6 +265,14 @@ class Performance:
         save = self._bench.engine.stores.tickets.save_progress
         if not self._bench.engine.persist(save, self._claim.holding, self._claim.activation, chunk):
             raise Interrupted
+
+    def _partial(self) -> Batch:
+        """What was finished before an item failed for good, kept for a resume."""
+        if not self._finished:
+            return EMPTY
+        data = encode_finished(self._finished.values())
+        engine = self._bench.engine
+        return engine.persist(engine.stores.payloads.put, self._run.id, data, len(self._finished), "items")
 
     def _asking(
         self, code: NodeCode, door: Door, given: Mapping[str, Given], stop: Callable[[], bool]
@@ -347,6 +376,7 @@ class Performance:
     def _succeeded(self, outputs: Outputs, scope: NodeId | None = None, failures: int = 0) -> Performed:
         encoded: dict[str, Stored] = outputs.encoded(scope or self._node.id)
         batches, inline = self._bench.engine.store_outputs(self._run.id, encoded)
+        self._given = {port: data for port, (data, _, _) in encoded.items()}
         return self._signal(batches, failures), inline
 
     def _signal(self, batches: Mapping[str, Batch], failures: int) -> Succeeded:

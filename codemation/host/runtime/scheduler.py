@@ -265,6 +265,8 @@ class InlineScheduler:
         outcome = self._engine.deliver(watched.run, claim, signal, output)
         if outcome.refusal is Refusal.STOPPING:
             raise Interrupted
+        if outcome.refusal is None:
+            work.keep()
         if outcome.ready or outcome.later:
             self.submit(watched, replace(outcome, next=None))
         return outcome.next

@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
+import fcntl
 import hashlib
 import importlib.util
 import os
 import shutil
-import tempfile
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
 from codemation.host.postgres.embedded.account import Account
 from codemation.host.postgres.embedded.errors import EXTERNAL, ProgramsMissing, refusing
+from codemation.host.postgres.embedded.locks import open_lock, take_lock
 from codemation.host.postgres.embedded.pointer import make_state
 
 MAJOR = 18
@@ -75,20 +76,28 @@ def programs_for(account: Account | None, state: Path) -> Programs:
     status = installed.postgres.stat()
     digest = hashlib.sha256(f"{installed.root} {status.st_size} {status.st_mtime_ns}".encode()).hexdigest()[:12]
     copied = Programs(root=state / "programs" / f"{MAJOR}-{digest}" / _WHEEL / installed.root.name)
-    if not copied.complete:
-        with refusing(state):
-            _copy(installed, copied, state)
+    with refusing(state):
+        make_state(state)
+        make_state(state / "programs")
+        lock = state / "programs.lock"
+        descriptor = open_lock(lock)
+        try:
+            take_lock(descriptor, fcntl.LOCK_EX, lock)
+            if not copied.complete:
+                _copy(installed, copied, state / "programs")
+        finally:
+            os.close(descriptor)
     return copied
 
 
-def _copy(installed: Programs, copied: Programs, state: Path) -> None:
+def _copy(installed: Programs, copied: Programs, place: Path) -> None:
     """Copies programs, whole or not at all, readable by everybody.
 
     The wheel's libraries lie beside its package (or in `.dylibs`), and the programs look for them from where they are.
     """
-    make_state(state)
-    make_state(state / "programs")
-    draft, place = Path(tempfile.mkdtemp(prefix="draft-", dir=state / "programs")), copied.root.parent.parent
+    draft = place / "draft"
+    shutil.rmtree(draft, ignore_errors=True)
+    draft.mkdir()
     package, target = installed.root.resolve().parent, draft / _WHEEL
     parts = {
         package.with_name(f"{_WHEEL}.libs"): draft / f"{_WHEEL}.libs",
@@ -106,9 +115,8 @@ def _copy(installed: Programs, copied: Programs, state: Path) -> None:
             shutil.copy(program, bin_folder)
         for path in (draft, *draft.rglob("*")):
             path.chmod(0o755 if path.is_dir() or path.parent == bin_folder else 0o644)
-        if not copied.complete:
-            shutil.rmtree(place, ignore_errors=True)
-            draft.rename(place)
+        os.sync()  # a power cut must not leave programs that are there and empty
+        draft.rename(copied.root.parent.parent)
     finally:
         shutil.rmtree(draft, ignore_errors=True)
 

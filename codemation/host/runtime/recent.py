@@ -1,0 +1,42 @@
+"""Payloads that this process has just stored, kept for the nodes that read them next."""
+
+from __future__ import annotations
+
+import threading
+from collections import OrderedDict
+
+from codemation.core.ids import RunId
+
+BYTES = 128 * 1024 * 1024
+"""Kept at the most; a payload larger than an eighth of it is not kept at all."""
+
+
+class Recent:
+    """The most recently stored or read payloads by run and reference; what is not here is read from the database."""
+
+    def __init__(self, limit: int = BYTES) -> None:
+        self._limit = limit
+        self._guard = threading.Lock()
+        self._kept: OrderedDict[tuple[RunId, str], bytes] = OrderedDict()
+        self._size = 0
+
+    def put(self, run: RunId, ref: str, data: bytes) -> None:
+        """Keep a payload; what was not used for longest makes room."""
+        if not ref or len(data) > self._limit // 8:
+            return
+        with self._guard:
+            if (run, ref) in self._kept:
+                return
+            self._kept[run, ref] = data
+            self._size += len(data)
+            while self._size > self._limit:
+                _, dropped = self._kept.popitem(last=False)
+                self._size -= len(dropped)
+
+    def get(self, run: RunId, ref: str) -> bytes | None:
+        """The payload, if it is kept."""
+        with self._guard:
+            data = self._kept.get((run, ref))
+            if data is not None:
+                self._kept.move_to_end((run, ref))
+            return data
