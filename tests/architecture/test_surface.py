@@ -10,7 +10,32 @@ import pytest
 
 import codemation
 
-PUBLIC: tuple[str, ...] = ()
+PUBLIC = (
+    "Attachment",
+    "AuthorError",
+    "Branch",
+    "CodemationError",
+    "Context",
+    "Failure",
+    "Flow",
+    "FunctionNode",
+    "InputError",
+    "Item",
+    "Node",
+    "NodeOptions",
+    "NodeResult",
+    "Params",
+    "Ports",
+    "Retry",
+    "Run",
+    "Start",
+    "Workflow",
+    "__version__",
+    "last_run",
+    "node",
+    "port",
+    "workflow",
+)
 
 LIBRARIES = {"sqlalchemy", "alembic", "psycopg", "pyarrow", "pandas", "polars", "numpy", "click", "rich", "matplotlib"}
 MACHINERY = {"asyncio", "concurrent", "multiprocessing", "subprocess"}

@@ -117,7 +117,6 @@ def test_the_installed_command_tells_its_version(environment: Path, tmp_path: Pa
     assert PROJECT["version"] in _run(environment / "bin" / "codemation", "--version", cwd=tmp_path)
 
 
-@pytest.mark.xfail(raises=AssertionError, reason="workflows cannot be run through the package yet")
 def test_an_installed_codemation_runs_a_workflow_on_its_own_database(environment: Path, tmp_path: Path) -> None:
     (tmp_path / "sums.py").write_text(WORKFLOW)
     assert _run(environment / "bin" / "python", "sums.py", cwd=tmp_path).split() == ["succeeded", "6"]
