@@ -9,10 +9,11 @@ from codemation.core import launch as _launch
 
 if TYPE_CHECKING:
     from codemation.core.context import Context
+    from codemation.core.definition import Definition
     from codemation.core.errors import CodemationError, InputError
     from codemation.core.flow import Branch, Flow
     from codemation.core.items import Attachment, Failure, Item
-    from codemation.core.launch import Launcher, Renderer, last_run
+    from codemation.core.launch import Launcher, last_run
     from codemation.core.mistakes import AuthorError
     from codemation.core.node import FunctionNode, Node, NodeOptions, node
     from codemation.core.outlets import Ports, port
@@ -96,10 +97,22 @@ def _launcher() -> Launcher:
     return launcher
 
 
-def _renderer() -> Renderer:
-    renderer: Renderer = importlib.import_module("codemation.views.drawing").renderer()
-    return renderer
+class _Views:
+    """Draws definitions with `codemation.views`, which is imported when somebody looks."""
+
+    def text(self, definition: Definition) -> str:
+        """The plan as lines of text."""
+        return str(importlib.import_module("codemation.views.text").plan_text(definition))
+
+    def svg(self, definition: Definition) -> str:
+        """The graph as an SVG picture."""
+        view = importlib.import_module("codemation.views.canvas").graph_view(definition)
+        return str(importlib.import_module("codemation.views.svg").svg(view))
+
+    def mermaid(self, definition: Definition) -> str:
+        """The graph as Mermaid text."""
+        return str(importlib.import_module("codemation.views.mermaid").mermaid(definition))
 
 
 _launch.set_launcher(_launcher)
-_launch.set_renderer(_renderer)
+_launch.set_renderer(_Views)

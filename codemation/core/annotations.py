@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import array
-import collections.abc as abc
 import enum
 import inspect
 import types
 import typing
+from collections import abc
 from typing import Any, Literal, TypeGuard
 
 LISTS = frozenset({list, abc.Sequence, abc.MutableSequence, abc.Collection})

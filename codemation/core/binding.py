@@ -53,7 +53,7 @@ class Binding:
     def _check_branches(self, named: Mapping[str, Wire], first: Wire | None) -> None:
         takes = [parameter.name for parameter in self._parameters()]
         if "" in named:
-            what = f'.into({self.step.id}) follows a fork, and here one flow comes without a name'
+            what = f".into({self.step.id}) follows a fork, and here one flow comes without a name"
             self.report(what, f".parallel({', '.join(f'{name}=…' for name in takes) or 'name=…'}).into({self.step.id})")
         elif first is None and self.signature.data is not None:
             what = f'no branch is called {self.signature.data.name!r}, the first argument of "{self.step.id}"'

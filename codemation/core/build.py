@@ -11,6 +11,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from codemation.core.annotations import readable
 from codemation.core.binding import Binding
 from codemation.core.code import code_of, code_of_model
 from codemation.core.definition import Grain, Input, NodeKind, NodePlan
@@ -47,7 +48,7 @@ def built(stand: Stand) -> tuple[Frozen, list[Mistake]]:
             assembly.wiring.check_port(use.end, assembly.reporter(use.place))
     check_ids(steps, assembly.reporter)
     whole = frozen(stand, assembly.plans, assembly.wiring, assembly.reporter(draft.place))
-    return Frozen(definition=whole, params=draft.params, code=assembly.code), assembly.mistakes
+    return Frozen(definition=whole, params=draft.params, input=draft.input, code=assembly.code), assembly.mistakes
 
 
 @dataclass(slots=True)
@@ -127,9 +128,12 @@ class Assembly:
         self.wiring.outlets[step] = Outlets(gives=dict.fromkeys((*ports, ERROR), Any))
 
     def _add_call(self, step: Step, function: Callable[..., Any], report: Report) -> None:
-        signature = signature_of(step, function, report)
+        about_function: list[tuple[str, str]] = []
+        signature = signature_of(step, function, lambda what, way_out: about_function.append((what, way_out)))
         binding = Binding(step=step, signature=signature, wiring=self.wiring, report=report)
         binding.bind()
+        for problem in about_function:  # after what leads here, in the order in which a reader looks
+            report(*problem)
         if step.kind is NodeKind.SWITCH:
             check_cases(step, signature.result, report)
         manner = conduct(step.id, _settings(step), report)
@@ -161,8 +165,9 @@ def _outlets(step: Step, signature: Signature, arriving: Any, manner: Conduct, r
         if ERROR in gives:
             report(f'"{step.id}" has a port "error" of its own', 'call it something else, or leave out on_error="port"')
         data = signature.data
+        failure: Any = Failure  # an alias that is made at run time
         entered = data.item_type if data is not None and data.shape is Shape.ONE else Any
-        gives[ERROR] = Failure[entered]
+        gives[ERROR] = failure[entered]
     return Outlets(gives=gives, nothing=step.kind not in _PASSES_ON and result.shape is Shape.NOTHING)
 
 
@@ -207,5 +212,5 @@ def _grain(signature: Signature) -> Grain:
 def _own_config(step: Step) -> Mapping[str, Any]:
     """What the verb itself was told, in so far as it is no argument of the function."""
     if step.kind is NodeKind.SWITCH:
-        return {"cases": [[str(type(value).__name__), str(getattr(value, "value", value)), port] for value, port in step.cases.items()]}
+        return {"cases": [[readable(type(value)), str(value), port] for value, port in step.cases.items()]}
     return {}

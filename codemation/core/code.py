@@ -54,8 +54,9 @@ class _Reading:
         if isinstance(value, FunctionNode):
             return self.describe(value.function)
         if isinstance(value, functools.partial):
-            arguments = [*value.args, *(value.keywords[name] for name in sorted(value.keywords))]
-            return ["partial", self.describe(value.func), sorted(value.keywords), [self._enclosed(a) for a in arguments]]
+            names = sorted(value.keywords)
+            arguments = [self._enclosed(one) for one in (*value.args, *(value.keywords[name] for name in names))]
+            return ["partial", self.describe(value.func), names, arguments]
         if isinstance(value, MethodType):
             return ["method", self.describe(value.__func__)]
         if isinstance(value, FunctionType):
@@ -150,5 +151,3 @@ def _constant(value: object) -> object:
 
 def _digest(body: object) -> str:
     return hashlib.sha256(json.dumps(body, sort_keys=True).encode()).hexdigest()
-
-

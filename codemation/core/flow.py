@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import collections.abc as abc
-from collections.abc import Callable, Coroutine, Iterator, Mapping, Sequence
+from collections.abc import Callable, Coroutine, Iterable, Iterator, Mapping, Sequence
 from typing import Any, Generic, Literal, Never, TypeAlias, overload
 
 from typing_extensions import ParamSpec, TypeVar
@@ -27,7 +26,16 @@ PS = ParamSpec("PS", default=...)
 Door = TypeVar("Door", bound=SupportsArrow | Params | Context)
 """What a first parameter may be whatever the type of the items: a table, or something injected."""
 
-Branch: TypeAlias = Callable[["Flow[T]"], "Flow[U]"] | Node[T, U]
+Given = TypeVar("Given")
+Made = TypeVar("Made")
+Branch: TypeAlias = (
+    Callable[["Flow[Given]"], "Flow[Made]"]
+    | Node[Given, Made]
+    | Node[list[Given], Made]
+    | Node[Item[Given], Made]
+    | Node[Iterator[Given], Made]
+    | Node[dict[str, Any], Made]
+)
 """A node, or a function from where a branch begins to where it ends."""
 OnError: TypeAlias = Literal["fail", "drop", "port"] | Branch[Failure[Any], Any] | None
 
@@ -71,13 +79,15 @@ class Flow(Generic[T, PS]):
     def then(
         self, node: Node[T, U], /, *, id: str | None = None, on_error: OnError = None, **arguments: object
     ) -> Flow[U, PS]: ...
-    def then(
-        self, node: Any, /, *, id: str | None = None, on_error: OnError = None, **arguments: object
-    ) -> Any:
+    def then(self, node: Any, /, *, id: str | None = None, on_error: OnError = None, **arguments: object) -> Any:
         """Give the items to a node; its other arguments are given by name: a flow, a value or `Params.<field>`."""
         return _caught(self, NodeKind.THEN, node, id=id, on_error=on_error, arguments=_stands(node, arguments))
 
-    def map(self, function: Callable[[T], U] | Callable[[T], Coroutine[Any, Any, U]], /, *, id: str | None = None) -> Flow[U, PS]:
+    @overload
+    def map(self, function: Callable[[T], Coroutine[Any, Any, U]], /, *, id: str | None = None) -> Flow[U, PS]: ...
+    @overload
+    def map(self, function: Callable[[T], U], /, *, id: str | None = None) -> Flow[U, PS]: ...
+    def map(self, function: Any, /, *, id: str | None = None) -> Any:
         """Turn each item into another one."""
         return _stepped(self, NodeKind.MAP, function, id=id)
 
@@ -89,9 +99,7 @@ class Flow(Generic[T, PS]):
         """Keep the items for which the function is true, and drop the others."""
         return _stepped(self, NodeKind.FILTER, keep, id=id, arguments=_stands(keep, arguments))
 
-    def split(
-        self, function: Callable[[T], Sequence[U] | Iterator[U]], /, *, id: str | None = None
-    ) -> Flow[U, PS]:
+    def split(self, function: Callable[[T], Sequence[U] | Iterator[U]], /, *, id: str | None = None) -> Flow[U, PS]:
         """Turn each item into any number of items."""
         return _stepped(self, NodeKind.SPLIT, function, id=id)
 
@@ -106,9 +114,7 @@ class Flow(Generic[T, PS]):
     @overload
     def tap(self, node: Node[Iterator[T], Any], /, *, id: str | None = None, **arguments: object) -> Flow[T, PS]: ...
     @overload
-    def tap(
-        self, node: Node[dict[str, Any], Any], /, *, id: str | None = None, **arguments: object
-    ) -> Flow[T, PS]: ...
+    def tap(self, node: Node[dict[str, Any], Any], /, *, id: str | None = None, **arguments: object) -> Flow[T, PS]: ...
     @overload
     def tap(self, node: Node[Door, Any], /, *, id: str | None = None, **arguments: object) -> Flow[T, PS]: ...
     @overload
@@ -243,7 +249,7 @@ def _pieces(branches: Mapping[str, Any]) -> dict[str, Piece]:
     return {name: _piece(branch) for name, branch in branches.items()}
 
 
-def _opened(given: abc.Iterable[object]) -> list[object]:
+def _opened(given: Iterable[object]) -> list[object]:
     return [value.stand if isinstance(value, Flow) else value for value in given]
 
 

@@ -26,21 +26,15 @@ def branched(stand: Stand, when: object, branches: Mapping[str, Piece | None], *
     return fork(after, step, branches)
 
 
-def switched(
-    stand: Stand, key: object, cases: Mapping[Any, Piece], default: Piece | None, **written: Any
-) -> Stand:
+def switched(stand: Stand, key: object, cases: Mapping[Any, Piece], default: Piece | None, **written: Any) -> Stand:
     """One way for each value of a key; a tuple stands for several values."""
     ports = {case: port_of(case) for case in cases}
-    values = {
-        value: port for case, port in ports.items() for value in (case if isinstance(case, tuple) else (case,))
-    }
+    values = {value: port for case, port in ports.items() for value in (case if isinstance(case, tuple) else (case,))}
     branches = {ports[case]: branch for case, branch in cases.items()}
     clashes = sorted({port for port in ports.values() if list(ports.values()).count(port) > 1 or port == DEFAULT})
     if default is not None:
         branches[DEFAULT] = default
-    step, after = stepped(
-        stand, NodeKind.SWITCH, key, ports=tuple(branches), cases=values, **written
-    )
+    step, after = stepped(stand, NodeKind.SWITCH, key, ports=tuple(branches), cases=values, **written)
     for port in clashes:
         what = f'"{step.id}" has several ways that are called {port!r}'
         way_out = "put the values of one way into a tuple: {(1, '1'): …}; the case without a value is default=…"
@@ -133,7 +127,8 @@ def _outcome(stand: Stand, piece: Piece, what: str, way_out: str) -> Stand:
     except Exception as error:  # noqa: BLE001 - the author's code; it is reported with everything else
         said = f"{what} raised {type(error).__name__}: {error}"
         return stand.lost().wrote(Mistake(place=raised_at(error, place), what=said, way_out=way_out))
-    if isinstance(outcome, Stand):
+    if isinstance(outcome, Stand) and outcome.draft is stand.draft:
         return outcome
-    said = f"{what} returned {outcome!r}, which is no flow"
+    shown = "a flow of another workflow" if isinstance(outcome, Stand) else f"{outcome!r}, which is no flow"
+    said = f"{what} returned {shown}"
     return stand.lost().wrote(Mistake(place=place, what=said, way_out=way_out))

@@ -27,6 +27,8 @@ class Frozen:
 
     definition: Definition
     params: type[Params] | None
+    input: Any
+    """The type of the items that a run is given; `None` when it is given none."""
     code: Mapping[NodeId, NodeCode]
 
 
@@ -124,7 +126,8 @@ def _check_input(given: Any, report: Report) -> None:
         way_out = f"input={readable(args[0])}" if args else "name the model of one item: input=Order"
         report(f"input={readable(given)} is a list; a run is given many items anyway", way_out)
     elif what := never_an_item(given):
-        report(f"input={readable(given)} is {what}, and an item is never one", "name the model of one item: input=Order")
+        way_out = "name the model of one item: input=Order"
+        report(f"input={readable(given)} is {what}, and an item is never one", way_out)
 
 
 def _is_params(given: object) -> bool:

@@ -53,6 +53,10 @@ class Launcher(Protocol):
 class Renderer(Protocol):
     """Draws definitions."""
 
+    def text(self, definition: Definition) -> str:
+        """The plan as lines of text."""
+        ...
+
     def svg(self, definition: Definition) -> str:
         """The graph as an SVG picture."""
         ...

@@ -6,16 +6,34 @@ import functools
 import inspect
 import sys
 from collections.abc import AsyncIterator, Callable, Coroutine, Iterator, Mapping
-from datetime import timedelta
+from datetime import date, time, timedelta
+from decimal import Decimal
+from enum import Enum
+from pathlib import PurePath
 from types import MappingProxyType
-from typing import TYPE_CHECKING, Any, Concatenate, Generic, Literal, Never, ParamSpec, Protocol, TypedDict, Unpack, overload
+from typing import (
+    TYPE_CHECKING,
+    Any,
+    ClassVar,
+    Concatenate,
+    Generic,
+    Literal,
+    Never,
+    ParamSpec,
+    Protocol,
+    TypedDict,
+    Unpack,
+    overload,
+)
+from uuid import UUID
 
+from pydantic import BaseModel
 from typing_extensions import TypeVar
 
 from codemation.core.annotations import readable
 from codemation.core.items import Item
-from codemation.core.outlets import Ports
 from codemation.core.names import name_of
+from codemation.core.outlets import Ports
 from codemation.core.retry import Retry
 
 P = ParamSpec("P")
@@ -38,6 +56,17 @@ class SupportsArrow(Protocol):
 
 Loose = TypeVar("Loose", bound=dict[str, Any] | SupportsArrow | Ports)
 """What a function returns without saying the type of an item."""
+
+
+class SupportsFields(Protocol):
+    """An instance of a dataclass."""
+
+    __dataclass_fields__: ClassVar[dict[str, Any]]
+
+
+Plain = str | bytes | int | float | complex | Decimal | date | time | timedelta | UUID | PurePath | Enum
+Definite = TypeVar("Definite", bound=BaseModel | SupportsFields | Plain)
+"""What is never `None`: a call of the node then has exactly the type that the function has."""
 
 
 class NodeOptions(TypedDict, total=False):
@@ -69,7 +98,9 @@ class Node(Generic[In_contra, Out_co]):
 
     if TYPE_CHECKING:
 
-        def _types(self, taken: In_contra, /) -> Out_co: ...
+        def _types(self, taken: In_contra, /) -> Out_co:
+            """Tells checkers what the type parameters stand for."""
+            ...
 
 
 class FunctionNode(Node[In_contra, Out_co], Generic[In_contra, Out_co, P, R_co]):
@@ -91,6 +122,7 @@ class FunctionNode(Node[In_contra, Out_co], Generic[In_contra, Out_co, P, R_co])
         self.bound = bound
 
     def __call__(self, *args: P.args, **kwargs: P.kwargs) -> R_co:
+        """Call the function: in a cell, a test or a debugger."""
         return self.function(*args, **kwargs)
 
     @property
@@ -115,7 +147,7 @@ class FunctionNode(Node[In_contra, Out_co], Generic[In_contra, Out_co, P, R_co])
         return f"<node {self.id}({', '.join(map(_written, parameters))})>"
 
     def __reduce__(self) -> str | tuple[Any, ...]:
-        """By name where the node can be imported; a copy with other options refers to the node that it was made from."""
+        """By name where the node can be imported; a copy with other options refers to what it was made from."""
         found = _imported(self.__module__, self.__qualname__)
         if found is self:
             return self.__qualname__
@@ -178,6 +210,10 @@ class NodeDecorator:
     ) -> FunctionNode[In, U, Concatenate[In, P], Answer[Item[U]]]: ...
     @overload
     def __call__(
+        self, function: Callable[Concatenate[In, P], Answer[Definite]], /
+    ) -> FunctionNode[In, Definite, Concatenate[In, P], Answer[Definite]]: ...
+    @overload
+    def __call__(
         self, function: Callable[Concatenate[In, P], Answer[U | None]], /
     ) -> FunctionNode[In, U, Concatenate[In, P], Answer[U | None]]: ...
     @overload
@@ -218,15 +254,23 @@ class NodeDecorator:
     ) -> FunctionNode[In, U, Concatenate[In, P], Item[U]]: ...
     @overload
     def __call__(
+        self, function: Callable[Concatenate[In, P], Definite], /
+    ) -> FunctionNode[In, Definite, Concatenate[In, P], Definite]: ...
+    @overload
+    def __call__(
         self, function: Callable[Concatenate[In, P], U | None], /
     ) -> FunctionNode[In, U, Concatenate[In, P], U | None]: ...
     @overload
     def __call__(self, **options: Unpack[NodeOptions]) -> NodeDecorator: ...
-    def __call__(self, function: Any = None, /, **options: Any) -> Any:
+    def __call__(  # type: ignore[misc]  # mypy does not see that the options of the last overload are these
+        self, function: Any = None, /, **options: Unpack[NodeOptions]
+    ) -> Any:
         """The function as a node, or the decorator with these options."""
         if function is None:
-            return NodeDecorator({**self._settings, **options})  # type: ignore[typeddict-item]
-        return FunctionNode(inspect.unwrap(function) if isinstance(function, FunctionNode) else function, self._settings)
+            return NodeDecorator({**self._settings, **options})
+        if isinstance(function, FunctionNode):
+            return function.options(**self._settings)
+        return FunctionNode(function, self._settings)
 
 
 node = NodeDecorator()

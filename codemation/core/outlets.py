@@ -52,7 +52,8 @@ class Ports:
         self.__dict__.update(held)
 
     def __setattr__(self, name: str, value: object) -> NoReturn:
-        raise AttributeError(f"{type(self).__name__} cannot be changed; make a new one: {type(self).__name__}({name}=…)")
+        kind = type(self).__name__
+        raise AttributeError(f"{kind} cannot be changed; make a new one: {kind}({name}=…)")
 
     def __eq__(self, other: object) -> bool:
         return type(self) is type(other) and self.__dict__ == other.__dict__
@@ -66,11 +67,6 @@ class Ports:
 def declared_ports(ports: type[Ports]) -> tuple[str, ...]:
     """The names of the ports that a class declares, inherited ones first."""
     return tuple(ports.__described__)
-
-
-def held(ports: Ports) -> Mapping[str, Any]:
-    """What an instance gives, by port; ports that were left out are not in it."""
-    return MappingProxyType(ports.__dict__)
 
 
 def _is_class_variable(annotation: object) -> bool:

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import linecache
-import os
 import re
 import sys
 from dataclasses import dataclass
+from pathlib import Path
 from types import FrameType, TracebackType
 
-_PACKAGE = os.path.dirname(os.path.dirname(os.path.abspath(__file__))) + os.sep
+_PACKAGE = f"{Path(__file__).parent.parent}/"
 _INPUT = re.compile(r"<ipython-input-(\d+)-")
 _NUMBER = re.compile(r"\d+")
 
@@ -79,10 +79,5 @@ def _cell(file: str) -> int | None:
 
 
 def _readable(file: str) -> str:
-    if not os.path.isabs(file):
-        return file
-    try:
-        relative = os.path.relpath(file)
-    except ValueError:  # another drive
-        return file
-    return file if relative.startswith(os.pardir) else relative
+    path = Path(file)
+    return str(path.relative_to(Path.cwd())) if path.is_relative_to(Path.cwd()) else file

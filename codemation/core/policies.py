@@ -84,7 +84,7 @@ def _objection(name: str, value: object) -> str:
         case "timeout":
             return _no_duration(value)
         case "concurrency":
-            return "" if _is_number(value) and value >= 1 else "give a whole number, 1 or more"
+            return "" if _is_number(value, least=1) else "give a whole number, 1 or more"
         case "priority":
             return "" if _is_number(value) else "give a whole number; higher goes first"
         case "on_error":
@@ -99,8 +99,8 @@ def _objection(name: str, value: object) -> str:
             return "" if isinstance(value, bool) else "give True or False"
 
 
-def _is_number(value: object) -> bool:
-    return isinstance(value, int) and not isinstance(value, bool)
+def _is_number(value: object, least: int | None = None) -> bool:
+    return isinstance(value, int) and not isinstance(value, bool) and (least is None or value >= least)
 
 
 def _no_duration(value: Any) -> str:

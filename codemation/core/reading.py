@@ -154,9 +154,7 @@ def _injected_type(annotation: Any) -> Any:
     return kind
 
 
-def _data(
-    rest: list[inspect.Parameter], hints: dict[str, Any], problems: list[Problem]
-) -> Parameter | None:
+def _data(rest: list[inspect.Parameter], hints: dict[str, Any], problems: list[Problem]) -> Parameter | None:
     """The first parameter that can be given by position takes the data."""
     found = next((parameter for parameter in rest if parameter.kind in _BY_POSITION), None)
     found = found or next((parameter for parameter in rest if parameter.kind is parameter.VAR_POSITIONAL), None)
@@ -169,9 +167,7 @@ def _data(
     return data
 
 
-def _arguments(
-    rest: list[inspect.Parameter], hints: dict[str, Any], problems: list[Problem]
-) -> tuple[Parameter, ...]:
+def _arguments(rest: list[inspect.Parameter], hints: dict[str, Any], problems: list[Problem]) -> tuple[Parameter, ...]:
     by_position = [one.name for one in rest if one.kind is one.POSITIONAL_ONLY and one.default is one.empty]
     if by_position:
         way_out = "remove the / from its parameters: all but the first are given by name"
@@ -245,7 +241,7 @@ def _ports_result(ports: type[Ports], optional: bool, problems: list[Problem]) -
 def _unannotated(function: Callable[..., Any]) -> Result:
     """Without an annotation the body tells whether anything is given at all."""
     plain = inspect.unwrap(function.func if isinstance(function, functools.partial) else function)
-    code = getattr(plain, "__code__", None) or getattr(getattr(type(plain), "__call__", None), "__code__", None)
+    code = getattr(plain if inspect.isroutine(plain) else type(plain).__call__, "__code__", None)
     if isinstance(code, CodeType) and code.co_flags & (inspect.CO_GENERATOR | inspect.CO_ASYNC_GENERATOR):
         return Result(shape=Shape.STREAM, item_type=Any)
     if isinstance(code, CodeType) and code.co_name != "<lambda>" and not _gives(code):
@@ -267,8 +263,9 @@ def _gives(code: CodeType) -> bool:
 
 
 def _is_asynchronous(function: Callable[..., Any], returned: Any) -> bool:
-    called = function if inspect.isroutine(function) else getattr(function, "__call__", function)  # noqa: B004
-    called = function.func if isinstance(function, functools.partial) else called
+    called: Any = function.func if isinstance(function, functools.partial) else function
+    if not inspect.isroutine(called) and not inspect.isclass(called):
+        called = type(called).__call__
     if inspect.iscoroutinefunction(called) or inspect.isasyncgenfunction(called):
         return True
     head, _ = parts(returned)

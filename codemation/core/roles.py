@@ -28,7 +28,7 @@ _MANY = (Shape.LIST, Shape.STREAM)
 
 def function_of(step: Step, report: Report) -> Callable[..., Any] | None:
     """What the step calls; `None` once it has been reported that it cannot be called."""
-    does = step.does
+    does: object = step.does
     if step.kind is NodeKind.PARSE:
         return _reader(does, report)
     if isinstance(does, FunctionNode):
@@ -88,11 +88,11 @@ def _reader(model: Any, report: Report) -> Callable[..., Any] | None:
         report(f".parse() reads one item at a time, and {readable(model)} is many", f".parse({readable(Any)})")
         return None
     try:
-        adapter: TypeAdapter[Any] = TypeAdapter(model)
+        read: Callable[..., Any] = TypeAdapter[Any](model).validate_python
     except (PydanticSchemaGenerationError, PydanticUserError, NameError, TypeError) as error:
         report(f".parse() cannot read items as {readable(model)}", str(error).split("\n", maxsplit=1)[0])
         return None
-    return adapter.validate_python
+    return read
 
 
 def _aggregating(step: Step, signature: Signature, data: Parameter, report: Report) -> Signature:
@@ -113,7 +113,8 @@ def _checked_result(step: Step, signature: Signature, report: Report) -> Signatu
         way_out = f"return a value from {step.id}, or make it a node and use .tap({step.id})"
         report(f'"{step.id}" returns nothing, and .{step.verb}() needs what it returns', way_out)
     elif result.shape is Shape.PORTS:
-        report(f'"{step.id}" gives several ports, and .{step.verb}() has one', "make it a node (@cm.node) and use .then()")
+        way_out = "make it a node (@cm.node) and use .then()"
+        report(f'"{step.id}" gives several ports, and .{step.verb}() has one', way_out)
     elif step.kind is NodeKind.MAP and result.shape in _MANY:
         report(f'"{step.id}" gives many items, but .map() makes one of each', f"use .split({step.id})")
     elif step.kind is NodeKind.SPLIT and result.shape is Shape.ONE:

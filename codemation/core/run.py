@@ -12,10 +12,10 @@ from codemation.core.items import Failure
 from codemation.core.node import Node
 
 U = TypeVar("U")
-Out_co = TypeVar("Out_co", covariant=True, default=Any)
+Out = TypeVar("Out", default=Any)
 
 
-class NodeResult(Protocol[Out_co]):
+class NodeResult(Protocol[Out]):
     """What one node of a run took and gave."""
 
     @property
@@ -24,12 +24,12 @@ class NodeResult(Protocol[Out_co]):
         ...
 
     @property
-    def items(self) -> list[Out_co]:
+    def items(self) -> list[Out]:
         """What the node gave, item by item."""
         ...
 
     @property
-    def item(self) -> Out_co:
+    def item(self) -> Out:
         """The only item that the node gave; an error when there is not exactly one."""
         ...
 

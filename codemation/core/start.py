@@ -39,11 +39,13 @@ class Start(Flow[T, PS]):
         """
         draft = replace(self.stand.draft, recorded=[], summary=first_sentence(define))
         start = begun(draft)
-        returned = define(Flow(start))
-        outcome = returned.stand if isinstance(returned, Flow) else start.at([])
-        if returned is not None and not isinstance(returned, Flow):
-            what = f"{name_of(define)} returned {returned!r}, which is no flow"
-            outcome.record(Mistake(place=draft.place, what=what, way_out="return the flow that is the output, or nothing"))
+        returned: object = define(Flow(start))
+        ours = isinstance(returned, Flow) and returned.stand.draft is draft
+        outcome = returned.stand if isinstance(returned, Flow) and ours else start.at([])
+        if returned is not None and not ours:
+            what = f"{name_of(define)} returned {returned!r}, which is no flow of this workflow"
+            way_out = "return the flow that is the output, or nothing"
+            outcome.record(Mistake(place=draft.place, what=what, way_out=way_out))
         frozen, mistakes = built(outcome)
         if mistakes:
             raise AuthorError(draft.id, mistakes)
@@ -69,7 +71,7 @@ def workflow(  # noqa: PLR0913 - the options of a workflow
     """Begin a workflow; `params` is its model of parameters, `input` the type of the items that a run is given."""
     draft = Draft(
         id=id,
-        params=params,
+        params=Params if params is None else params,
         input=input,
         title=title,
         max_parallel=max_parallel,

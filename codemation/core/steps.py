@@ -39,7 +39,7 @@ class Step:
     draft: Draft
     kind: NodeKind
     verb: str
-    id: Any
+    id: str
     """As given, or the name of what it does."""
     place: Place
     does: Any = None
@@ -116,7 +116,8 @@ class Stand:
         """Another place, to which all belongs that belongs to this and to the others."""
         beside = dict.fromkeys(self.beside)
         for other in others:
-            beside.update(dict.fromkeys(other.beside))
+            if other.draft is self.draft:
+                beside.update(dict.fromkeys(other.beside))
         return replace(self, ends=tuple(ends), beside=tuple(beside))
 
     def with_step(self, step: Step) -> Stand:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Mapping, Sequence
 from types import MappingProxyType
 from typing import Any
@@ -40,7 +41,7 @@ def stepped(stand: Stand, kind: NodeKind, does: object, **written: Any) -> tuple
     return step, stand.at([End(step=step)], *given.values())
 
 
-def into(stand: Stand, does: object, *, id: str | None, arguments: Mapping[str, object]) -> Stand:  # noqa: A002
+def into(stand: Stand, does: object, *, id: str | None, arguments: Mapping[str, object]) -> Stand:
     """Put a step after a fork, each branch of which leads to the argument of its name."""
     by_label: dict[str, list[End]] = {}
     for end in stand.ends:
@@ -50,28 +51,34 @@ def into(stand: Stand, does: object, *, id: str | None, arguments: Mapping[str, 
     return after
 
 
-def merged(stand: Stand, others: Sequence[object], *, id: str | None, config: Mapping[str, object]) -> Stand:  # noqa: A002
+def merged(stand: Stand, others: Sequence[object], *, id: str | None, config: Mapping[str, object]) -> Stand:
     """Make one stream of several flows; the branches of a fork are flows of their own."""
     stand, flows = _flows(stand, others, "merge")
     wires: dict[str, tuple[End, ...]] = {}
     for flow in flows:
         labels = dict.fromkeys(end.label for end in flow.ends) or {"": None}
         for label in labels:
-            name = label if label and label not in wires else str(len(wires) + 1)
+            name = label if label and label not in wires else _free(wires)
             wires[name] = tuple(end for end in flow.ends if end.label == label)
     given = tuple(Wire(name=name, ends=ends) for name, ends in wires.items())
     step, _ = stepped(stand, NodeKind.MERGE, None, id=id, wires=given, config=config)
     return stand.at([End(step=step)], *flows)
 
 
-def joined(stand: Stand, others: Sequence[object], *, id: str | None, config: Mapping[str, object]) -> Stand:  # noqa: A002
+def joined(stand: Stand, others: Sequence[object], *, id: str | None, config: Mapping[str, object]) -> Stand:
     """Match the items of several flows by key."""
     stand, flows = _flows(stand, others, "join")
     wires = tuple(
-        Wire(name="left" if position == 0 else f"right{position}", ends=flow.ends) for position, flow in enumerate(flows)
+        Wire(name="left" if position == 0 else f"right{position}", ends=flow.ends)
+        for position, flow in enumerate(flows)
     )
     step, _ = stepped(stand, NodeKind.JOIN, None, id=id, wires=wires, config=config)
     return stand.at([End(step=step)], *flows)
+
+
+def _free(taken: Mapping[str, object]) -> str:
+    """A number as the name of an input that has none of its own."""
+    return next(str(number) for number in itertools.count(len(taken) + 1) if str(number) not in taken)
 
 
 def _flows(stand: Stand, others: Sequence[object], verb: str) -> tuple[Stand, list[Stand]]:
@@ -83,10 +90,10 @@ def _flows(stand: Stand, others: Sequence[object], verb: str) -> tuple[Stand, li
     return stand, [stand, *flows]
 
 
-def _named(given: str | None, does: object, verb: str) -> Any:
+def _named(given: str | None, does: object, verb: str) -> str:
     if given is not None:
-        return given
-    name: object = verb
+        return given if isinstance(given, str) else repr(given)
+    name = verb
     if isinstance(does, FunctionNode):
         name = does.id
     elif callable(does) and verb not in ("parse", "merge", "join"):

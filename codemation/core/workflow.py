@@ -12,7 +12,7 @@ from typing_extensions import ParamSpec, TypeVar
 from codemation.core.definition import Definition, NodePlan
 from codemation.core.errors import CodemationError, InputError
 from codemation.core.freezing import Frozen
-from codemation.core.ids import MAIN, START, NodeId, WorkflowId
+from codemation.core.ids import START, NodeId, WorkflowId
 from codemation.core.launch import Launch, launcher, renderer
 from codemation.core.mistakes import listed, meant
 from codemation.core.node import FunctionNode, Node
@@ -54,6 +54,11 @@ class Workflow(Generic[Out, PS]):
         return self._frozen.params
 
     @property
+    def input(self) -> Any:
+        """The type of the items that a run is given; `None` for a workflow that is given none."""
+        return self._frozen.input
+
+    @property
     def definition(self) -> Definition:
         """The workflow as plain data."""
         return self._frozen.definition
@@ -90,8 +95,10 @@ class Workflow(Generic[Out, PS]):
         if len(found) == 1:
             return found[0]
         if found:
-            raise UnknownNode(f'"{node.id}" stands in workflow "{self.id}" as {listed(found)}', way_out="use one of these ids")
-        raise UnknownNode(f'workflow "{self.id}" does not have the node "{node.id}"', way_out=_known(node.id, self.nodes))
+            places = f'"{node.id}" stands in workflow "{self.id}" as {listed(found)}'
+            raise UnknownNode(places, way_out="use one of these ids")
+        missing = f'workflow "{self.id}" does not have the node "{node.id}"'
+        raise UnknownNode(missing, way_out=_known(node.id, self.nodes))
 
     def options(
         self,
@@ -165,13 +172,8 @@ class Workflow(Generic[Out, PS]):
         return renderer().mermaid(self.definition)
 
     def text(self) -> str:
-        """The plan, a line for each node: where its input comes from, and what it gives."""
-        lines = [repr(self)]
-        if self.params is not None:
-            lines.append(f"  params  {', '.join(map(str, self.params.__signature__.parameters.values()))}")
-        width = max(len(node) for node in self.nodes)
-        lines += [f"  {name:<{width}}  {_line(plan)}".rstrip() for name, plan in self.nodes.items()]
-        return "\n".join(lines)
+        """The plan as text: what each node takes and gives."""
+        return renderer().text(self.definition)
 
     def __repr__(self) -> str:
         count = len(self.nodes)
@@ -183,13 +185,3 @@ class Workflow(Generic[Out, PS]):
 
 def _known(word: str, nodes: Mapping[NodeId, NodePlan]) -> str:
     return meant(word, nodes, f"it has {listed(nodes)}")
-
-
-def _line(plan: NodePlan) -> str:
-    inputs = []
-    for position, given in enumerate(plan.inputs):
-        ends = [source.node + ("" if source.port == MAIN else f"[{source.port}]") for source in given.sources]
-        inputs.append(f"{f'{given.name}=' if position else ''}{' + '.join(ends)}")
-    types = [plan.types.get(f"out:{port}", "Any") for port in plan.ports]
-    gives = [f"{port}: {kind}" for port, kind in zip(plan.ports, types, strict=True)] if len(types) > 1 else types
-    return f"← {', '.join(inputs)}" + (f"  → {', '.join(gives)}" if plan.gives and gives != ["Any"] else "")

@@ -1,0 +1,62 @@
+"""What type checkers must refuse; the comment behind a line says what pyright's message has, then what mypy's has."""
+
+# pyright: strict
+
+import codemation as cm
+from pydantic import BaseModel
+
+
+class Params(cm.Params):
+    month: int = 1
+
+
+class Order(BaseModel):
+    id: str
+
+
+class Flight(BaseModel):
+    carrier: str
+
+
+class Checked(cm.Ports):
+    valid: Order = cm.port()
+    rejected: Order = cm.port()
+
+
+@cm.node
+def by_flight(flight: Flight) -> Flight: ...
+
+
+@cm.node
+async def fetch(order: Order) -> Flight: ...
+
+
+@cm.node
+def archive(order: Order) -> None: ...
+
+
+@cm.node
+def plain(order: Order) -> Order: ...
+
+
+def is_big(flight: Flight) -> bool: ...
+
+
+flow = cm.workflow("orders.static", params=Params, input=Order)
+built = flow.then(plain).build()
+
+flow.then(by_flight)
+flow.branch(is_big, yes=archive)
+flow.then(fetch, on_error="prot")
+cm.node(retries=3)
+flow.merge(by="key")
+flow.map(lambda order: order.idd)
+flow.aggregate(lambda orders: orders[0].idd)
+built.run(moth=2)
+Checked(vald=Order(id="1"))
+flow.then(is_big)
+flow.parse("Order")
+flow.join(flow, how="left")
+cm.workflow("orders.typed", parms=Params)
+built.run()[plain].item.idd
+flow.tap(by_flight)
