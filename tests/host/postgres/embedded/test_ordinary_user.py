@@ -51,9 +51,15 @@ def test_all_of_it_holds_for_an_ordinary_user(ground: Path, name: str) -> None:
     if account.barrier(REPOSITORY) is not None or not packages:
         pytest.skip("an ordinary user cannot reach the repository or its packages from here")
     options = ["-q", "-p", "no:cacheprovider", "-p", "no:xdist", f"--basetemp={ground / 'temporary'}"]
+    python = interpreter(ground)
     ended = subprocess.run(
-        [interpreter(ground), "-B", "-m", "pytest", *options, REPOSITORY / "tests/host/postgres/embedded" / name],
-        env={"PATH": os.defpath, "HOME": os.fspath(ground), "PYTHONPATH": os.pathsep.join(packages)},
+        [python, "-B", "-m", "pytest", *options, REPOSITORY / "tests/host/postgres/embedded" / name],
+        env={
+            "PATH": os.defpath,
+            "HOME": os.fspath(ground),
+            "PYTHONPATH": os.pathsep.join(packages),
+            "LD_LIBRARY_PATH": os.fspath(python.parent.with_name("lib")),  # of a copy whose own path is root's
+        },
         cwd=REPOSITORY,
         capture_output=True,
         text=True,

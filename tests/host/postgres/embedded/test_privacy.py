@@ -60,7 +60,7 @@ def test_the_server_asks_for_the_password(project: Project) -> None:
         parts = conninfo_to_dict(server.url)
         parts.pop("passfile")
         with pytest.raises(psycopg.OperationalError, match="password authentication failed"):
-            psycopg.connect(**parts, passfile=os.devnull, password="wrong")  # noqa: S106 - a wrong one
+            psycopg.connect(**parts, passfile=os.devnull, password="wrong")
         with pytest.raises(psycopg.OperationalError, match="no password"):
             psycopg.connect(**parts, passfile=os.devnull)
 
@@ -217,7 +217,7 @@ def test_programs_that_the_account_cannot_reach_are_copied_to_where_it_can(close
     assert query(visitor.url(), "SELECT 1") == 1
     [copied] = (project.state / "programs").iterdir()
     [server] = project.servers()
-    assert server.exe() == os.fspath(copied / "bin" / "postgres")
+    assert copied in Path(server.exe()).parents
     visitor.leave()
 
 

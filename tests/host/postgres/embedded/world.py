@@ -73,8 +73,10 @@ class Project:
         return processes(watchdog.__file__, os.fspath(self.home.folder))
 
     def servers(self) -> list[psutil.Process]:
-        """The servers on the cluster; their children have other command lines."""
-        return [process for process in processes("-D") if watchdog.serves(process.pid, os.fspath(self.home.data))]
+        """The servers on the cluster, without the processes of theirs that still bear their name."""
+        data = os.fspath(self.home.data)
+        found = {process.pid: process for process in processes("-D") if watchdog.serves(process.pid, data)}
+        return [process for process in found.values() if parent(process) not in found]
 
     def at_rest(self) -> bool:
         """Whether neither a server nor a watchdog is left."""
@@ -109,6 +111,14 @@ class Visitor:
         """Ends it as a power cut would."""
         self.process.kill()
         self.process.communicate(timeout=PATIENCE)
+
+
+def parent(process: psutil.Process) -> int | None:
+    """The process id of a process's parent, while there is a process."""
+    try:
+        return int(process.ppid())
+    except psutil.NoSuchProcess:
+        return None
 
 
 def processes(*words: str) -> list[psutil.Process]:
