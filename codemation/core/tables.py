@@ -37,7 +37,7 @@ class Tables(Protocol):
 
         Raises:
             PayloadLost: the bytes are damaged.
-            ContractError: the class is no table, its library is missing, or it cannot hold the table.
+            ContractError: the class is no table that can be made from Arrow.
         """
         ...
 
