@@ -3,13 +3,28 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
+from typing import assert_never
 
 import psycopg
 from psycopg import errors
 
 from codemation.core.errors import HostError, InputError, UnknownRun
 from codemation.core.ids import ActivationId, Head, RunId, TicketId, WorkflowId
-from codemation.core.ports import Claim, Commit, Drop, Entry, GoOn, Holding, Look, NewRun, NewTicket, Reopening, RunRow
+from codemation.core.ports import (
+    Claim,
+    Commit,
+    Drop,
+    Entry,
+    GoOn,
+    Holding,
+    Leave,
+    Look,
+    NewRun,
+    NewTicket,
+    Reopening,
+    RunRow,
+)
 from codemation.core.states import FINISHED
 from codemation.host.postgres.codes import (
     FIRST_FINISHED,
@@ -21,7 +36,7 @@ from codemation.host.postgres.codes import (
 )
 from codemation.host.postgres.connection import Connections, Link, Row
 from codemation.host.postgres.lanes import Lanes
-from codemation.host.postgres.statements import HELD, StepShape, ask_for_fold, statement, step
+from codemation.host.postgres.statements import HELD, StepShape, Then, ask_for_fold, statement, step
 
 # The first of the new tickets is held from the start if somebody claims it.
 _TICKETS = f"""
@@ -166,14 +181,17 @@ class PostgresJournal:
 
     def step(self, commit: Commit) -> bool:
         """Write one revision; `False` when it was refused, by fence, revision or a cancel: `look` says which."""
-        wanted, values = _shape(commit), _values(commit)
+        shape, values = _shape(commit), _values(commit)
         with self._connections.lease() as link:
             try:
-                written = link.one(step(wanted), values)
+                written = link.one(step(shape), values)
             except errors.NotNullViolation:
                 # Only a lane that nobody has entered yet can be missing; the statement has changed nothing.
                 self._lanes.enter_for(link, commit)
-                written = link.one(step(wanted), values)
+                written = link.one(step(shape), values)
+            if written is None and shape.then is Then.DROP:
+                # It may have been the ticket of a fold that had nothing to answer.
+                written = link.one(step(replace(shape, then=Then.DROP_FOLD)), values)
         return written is not None
 
     def look(self, run: RunId, holding: Holding, after: int) -> Look:
@@ -262,13 +280,17 @@ def storable(text: str) -> str:
 def _shape(commit: Commit) -> StepShape:
     match commit.then:
         case GoOn():
-            then = "go on"
+            then = Then.GO_ON
+        case Leave(delay=delay):
+            then = Then.WAIT if delay > 0 else Then.READY
+        case Drop() if commit.status in FINISHED:
+            then = Then.END
         case Drop():
-            then = "drop"
-        case leave:
-            then = "wait" if leave.delay > 0 else "leave"
+            then = Then.DROP_FOLD if commit.consumed or commit.cancelling else Then.DROP
+        case _:
+            assert_never(commit.then)
     return StepShape(
-        then=then,
+        then,
         more=bool(commit.more),
         ends=commit.status in FINISHED,
         consumes=bool(commit.consumed),
@@ -293,7 +315,7 @@ def _values(commit: Commit) -> dict[str, object]:
         "consumed": list(commit.consumed),
         "activation": commit.activation,
     }
-    if not isinstance(then, GoOn | Drop):
+    if isinstance(then, Leave):
         values |= {"queue": then.queue, "priority": then.priority, "delay": then.delay}
     if more:
         values["new_ids"] = [ticket.id for ticket in more]

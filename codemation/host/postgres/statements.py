@@ -14,6 +14,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
+from enum import Enum
 from functools import lru_cache
 
 from codemation.host.postgres.codes import FIRST_FINISHED, FOLD_LANE, FOLD_PRIORITY, TicketKind, TicketState
@@ -43,99 +44,112 @@ def statement(sql: str) -> Statement:
 # --- step ------------------------------------------------------------------------------------------------------------
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+class Then(Enum):
+    """What becomes of the ticket that brought a revision."""
+
+    GO_ON = "its holder goes on with the next activation"
+    READY = "anybody may claim it"
+    WAIT = "anybody may claim it later"
+    DROP = "it is done with"
+    DROP_FOLD = "it is done with, unless a fold was asked for again meanwhile"
+    END = "it is done with, for the run is over"
+
+
+@dataclass(frozen=True, slots=True)
 class StepShape:
     """What a step has, apart from its values; one prepared statement each."""
 
-    then: str
-    """`go on`, `leave`, `wait` or `drop`."""
+    then: Then
     more: bool = False
     ends: bool = False
     consumes: bool = False
     cancelling: bool = False
 
 
-# A ticket is found by its id. Said plainly, its state would lead the planner to the index of a worker's tickets instead,
-# and to every ticket that the worker holds or has lately held.
+# A ticket is found by its id. Said plainly, its state would lead the planner to the index of a worker's tickets
+# instead, and to every ticket that the worker holds or has lately held.
 HELD = f"state + 0 = {TicketState.RUNNING:d}"
 
-_GUARD = """
+_RUN = """
     q AS MATERIALIZED (
-        SELECT id FROM runs
-        WHERE id = :run AND revision = :revision AND head = :head AND {stop} {unfinished} FOR NO KEY UPDATE),
-    t AS MATERIALIZED (
-        SELECT k.id, k.run_id {asked} FROM tickets k JOIN q ON k.run_id = q.id
-        WHERE k.id = :ticket AND k.owner = :worker AND k.fence = :fence AND k.{held} {kind}
-        FOR NO KEY UPDATE OF k),
-    r AS (
-        UPDATE runs SET revision = :revision + 1, head = :new_head, status = :status,
-            started_at = COALESCE(started_at, now_()), reason = COALESCE(NULLIF(:reason::text, ''), reason) {ended}
-        FROM t WHERE runs.id = t.run_id RETURNING runs.id, runs.digest, runs.priority),
-    j AS (
-        INSERT INTO journal (run_id, revision, head, at, delta, output)
-        SELECT id, :revision + 1, :new_head, now_(), :delta, :output FROM r)"""
+        SELECT id, digest, priority FROM runs
+        WHERE id = :run AND revision = :revision AND head = :head AND {conditions} FOR NO KEY UPDATE)"""
+_FENCE = f"tickets.id = :ticket AND tickets.run_id = q.id AND owner = :worker AND fence = :fence AND {HELD}"
+_PASSED = "RETURNING tickets.run_id, q.digest, q.priority"
+_SAME_KIND = f"(kind = {TicketKind.FOLD:d}) = (:activation::text = '')"
 
 # A lane that is not there yet makes this fail on the column's NOT NULL: whoever sends it enters the lane, and sends it
 # again.
-_LANE = "(SELECT l.id FROM lanes l WHERE l.queue = {queue} AND l.digest = r.digest)"
+_LANE = "(SELECT id FROM lanes WHERE lanes.queue = {queue} AND lanes.digest = {digest})"
 
+_TICKET = {
+    Then.GO_ON: f"""
+    t AS (
+        UPDATE tickets SET activation = :activation, fence = fence + 1, starts = 1, lost = 0
+        FROM q WHERE {_FENCE} AND {_SAME_KIND} {_PASSED})""",
+    Then.DROP: f"""
+    t AS (DELETE FROM tickets USING q WHERE {_FENCE} AND kind <> {TicketKind.FOLD:d} {_PASSED})""",
+    Then.END: f"""
+    t AS (DELETE FROM tickets USING q WHERE {_FENCE} {_PASSED})""",
+    # A letter that came while the inbox was being folded has only touched this ticket, for there was one already. The
+    # id of the last letter stands on it and is read under the row's lock, so that a fold which did not answer that
+    # letter is not done with, but asked for again.
+    Then.DROP_FOLD: f"""
+    k AS MATERIALIZED (
+        SELECT tickets.id, run_id, digest, q.priority, kind = {TicketKind.FOLD:d} AND (
+            (signal IS NOT NULL AND signal <> ALL(:consumed::bigint[]))
+            OR EXISTS (SELECT FROM signals s WHERE s.run_id = q.id AND s.id <> ALL(:consumed::bigint[]))) AS asked
+        FROM tickets CROSS JOIN q WHERE {_FENCE} FOR NO KEY UPDATE OF tickets),
+    d AS (DELETE FROM tickets USING k WHERE tickets.id = k.id AND NOT k.asked),
+    a AS (
+        UPDATE tickets SET state = {TicketState.READY:d}, owner = NULL, due_at = now_(), starts = 0
+        FROM k WHERE tickets.id = k.id AND k.asked),
+    t AS (SELECT run_id, digest, priority FROM k)""",
+} | {
+    then: f"""
+    t AS (
+        UPDATE tickets SET activation = :activation, state = {state:d}, owner = NULL, starts = 0, lost = 0,
+            priority = :priority, due_at = now_() + :delay::float8 * interval '1 second',
+            lane = CASE WHEN kind = {TicketKind.FOLD:d} THEN lane
+                ELSE {_LANE.format(queue=":queue", digest="q.digest")} END
+        FROM q WHERE {_FENCE} AND {_SAME_KIND} {_PASSED})"""
+    for then, state in ((Then.READY, TicketState.READY), (Then.WAIT, TicketState.WAITING))
+}
+
+_JOURNAL = """
+    j AS (
+        INSERT INTO journal (run_id, revision, head, at, delta, output)
+        SELECT run_id, :revision + 1, :new_head, now_(), :delta, :output FROM t)"""
 _MORE = f"""
     m AS (
         INSERT INTO tickets (id, run_id, activation, kind, state, lane, priority, due_at)
-        SELECT x.id, r.id, x.activation, {TicketKind.WORK:d}, {TicketState.READY:d}, {_LANE.format(queue="x.queue")},
-            COALESCE(NULLIF(x.priority, 0), r.priority), now_()
-        FROM r, unnest(:new_ids::bigint[], :new_activations::text[], :new_queues::text[], :new_priorities::int[])
+        SELECT x.id, t.run_id, x.activation, {TicketKind.WORK:d}, {TicketState.READY:d},
+            {_LANE.format(queue="x.queue", digest="t.digest")}, COALESCE(NULLIF(x.priority, 0), t.priority), now_()
+        FROM t, unnest(:new_ids::bigint[], :new_activations::text[], :new_queues::text[], :new_priorities::int[])
             AS x (id, activation, queue, priority))"""
-
 _CONSUME = """
-    c AS (DELETE FROM signals USING r WHERE signals.run_id = r.id AND signals.id = ANY(:consumed::bigint[]))"""
-_FORGET = """
-    c AS (DELETE FROM signals USING r WHERE signals.run_id = r.id)"""
-
-# After a cancel nothing is begun any more, so what nobody is at work on goes with the first fold.
+    c AS (DELETE FROM signals USING t WHERE signals.run_id = t.run_id AND signals.id = ANY(:consumed::bigint[]))"""
+_CONSUME_ALL = """
+    c AS (DELETE FROM signals USING t WHERE signals.run_id = t.run_id)"""
+# The progress of an activation that is tried again stays, so that only the items that are left are worked on. On an
+# empty table this costs 15 µs of the server's 210 for a step: less than it would cost to know that there is nothing.
+_PROGRESS = {
+    True: """
+    x AS (DELETE FROM progress USING t WHERE ticket = :ticket)""",
+    False: """
+    x AS (DELETE FROM progress USING t WHERE ticket = :ticket AND activation <> :activation)""",
+}
+# At the end, and from the first fold after a cancel, what nobody is at work on goes. What others hold stays theirs, and
+# they are told by the next refusal.
 _CLEAR = f"""
-    gone AS (
-        DELETE FROM tickets USING r WHERE tickets.run_id = r.id AND tickets.stop <> 0
-            AND tickets.state <> {TicketState.RUNNING:d}
-        RETURNING tickets.id),
-    p AS (DELETE FROM progress USING gone WHERE progress.ticket = gone.id)"""
-
-# The progress of an activation that goes on stays: a retry works on the items that are left.
-_GO_ON = """
-    x AS (DELETE FROM progress USING r WHERE ticket = :ticket AND activation <> :activation)
-UPDATE tickets SET activation = :activation, fence = fence + 1, starts = 1, lost = 0
-FROM r WHERE tickets.id = :ticket RETURNING 1"""
-
-_LEAVE = f"""
-    x AS (DELETE FROM progress USING r WHERE ticket = :ticket AND activation <> :activation)
-UPDATE tickets SET activation = :activation, state = {{state}}, owner = NULL, priority = :priority, starts = 0,
-    lost = 0, due_at = now_() + :delay * interval '1 second',
-    lane = CASE WHEN kind = {TicketKind.FOLD:d} THEN lane ELSE {_LANE.format(queue=":queue")} END
-FROM r, t WHERE tickets.id = :ticket RETURNING 1"""
-
-# A letter that came while the inbox was being folded has only touched this ticket, for there was one already. The id of
-# the last letter stands on it and is read under the row's lock, so that a fold which did not answer that letter is not
-# done with, but asked for again.
-_DROP = f"""
-    d AS (DELETE FROM tickets USING r, t WHERE tickets.id = t.id AND NOT t.asked RETURNING tickets.id),
-    a AS (
-        UPDATE tickets SET state = {TicketState.READY:d}, owner = NULL, due_at = now_(), starts = 0
-        FROM r, t WHERE tickets.id = t.id AND t.asked),
-    x AS (DELETE FROM progress USING d WHERE ticket = d.id)
-SELECT 1 FROM r"""
-_ASKED = f""", k.kind = {TicketKind.FOLD:d} AND (
-            (k.signal IS NOT NULL AND k.signal <> ALL(:consumed::bigint[]))
-            OR EXISTS (SELECT FROM signals s WHERE s.run_id = k.run_id AND s.id <> ALL(:consumed::bigint[]))
-            ) AS asked"""
-
-# What others hold stays theirs; they are told when they come back.
-_END = f"""
-    d AS (
-        DELETE FROM tickets USING r
-        WHERE tickets.run_id = r.id AND (tickets.id = :ticket OR tickets.state <> {TicketState.RUNNING:d})
-        RETURNING tickets.id),
-    x AS (DELETE FROM progress USING d WHERE ticket = d.id)
-SELECT 1 FROM r"""
+    o AS (
+        DELETE FROM tickets USING t WHERE tickets.run_id = t.run_id AND id <> :ticket
+            AND state <> {TicketState.RUNNING:d} RETURNING id),
+    p AS (DELETE FROM progress USING o WHERE ticket = o.id)"""
+_RECORD = """
+UPDATE runs SET revision = :revision + 1, head = :new_head, status = :status,
+    started_at = COALESCE(started_at, now_()), reason = COALESCE(NULLIF(:reason::text, ''), reason) {ended}
+FROM t WHERE runs.id = t.run_id RETURNING 1"""
 
 
 @lru_cache
@@ -145,46 +159,31 @@ def step(shape: StepShape) -> Statement:
     Run, revision, head and stop are compared under the run's lock, holder and fence under the ticket's. A ticket
     without an activation is a fold ticket and stays one.
     """
-    drops = shape.then == "drop"
-    guard = _GUARD.format(
-        stop="stop <> 0" if shape.cancelling else "stop = 0",
-        unfinished="" if shape.ends else "AND finished_at IS NULL",
-        held=HELD,
-        kind="" if drops else f"AND (k.kind = {TicketKind.FOLD:d}) = (:activation::text = '')",
-        asked=_ASKED if drops and not shape.ends else "",
-        ended=", stop = 0, finished_at = COALESCE(finished_at, now_())" if shape.ends else "",
-    )
-    parts = [guard]
+    drops = shape.then in (Then.DROP, Then.DROP_FOLD, Then.END)
+    conditions = "stop <> 0" if shape.cancelling else "stop = 0"
+    if not shape.ends:
+        conditions += " AND finished_at IS NULL"
+    parts = [_RUN.format(conditions=conditions), _TICKET[shape.then], _JOURNAL]
     if shape.more:
         parts.append(_MORE)
     if shape.ends:
-        parts.append(_FORGET)
+        parts.append(_CONSUME_ALL)
     elif shape.consumes:
         parts.append(_CONSUME)
-    if shape.cancelling and not shape.ends:
+    parts.append(_PROGRESS[drops])
+    if shape.ends or shape.cancelling:
         parts.append(_CLEAR)
-    match shape.then:
-        case _ if shape.ends:
-            parts.append(_END)
-        case "go on":
-            parts.append(_GO_ON)
-        case "leave":
-            parts.append(_LEAVE.format(state=f"{TicketState.READY:d}"))
-        case "wait":
-            parts.append(_LEAVE.format(state=f"{TicketState.WAITING:d}"))
-        case _:
-            parts.append(_DROP)
-    return statement("WITH" + ",".join(parts))
+    ended = ", stop = 0, finished_at = COALESCE(finished_at, now_())" if shape.ends else ""
+    return statement("WITH" + ",".join(parts) + _RECORD.format(ended=ended))
 
 
 # --- asking for a fold ----------------------------------------------------------------------------------------------
 
-_NOBODY = 0
-"""Stands for the signal where there is none to point to: no letter has this id."""
-
 
 def ask_for_fold(rows: str) -> str:
     """SQL that asks for a fold of each run in `rows`, which gives `id`, `run_id` and `signal`, a run at most once.
+
+    The signal is the letter that asks, or 0 where no letter does.
 
     A fold that waits becomes ready; one that somebody is at work on learns by the signal that it was asked for again.
     """

@@ -47,7 +47,6 @@ CREATE TABLE runs (
     retention JSONB,
     CONSTRAINT runs_pkey PRIMARY KEY (id),
     CONSTRAINT runs_finished CHECK ((finished_at IS NULL) = (status < 3)),
-    CONSTRAINT runs_status CHECK (status BETWEEN 0 AND 5),
     CONSTRAINT runs_digest_fkey FOREIGN KEY(digest) REFERENCES definitions (digest)
 ) WITH (fillfactor = 80);
 CREATE INDEX runs_by_age ON runs (created_at DESC, id DESC);
@@ -110,9 +109,7 @@ CREATE TABLE tickets (
     CONSTRAINT tickets_ready CHECK (state <> 0 OR due_at IS NOT NULL),
     CONSTRAINT tickets_waiting CHECK (
         state <> 2 OR due_at IS NOT NULL OR wait_key IS NOT NULL OR COALESCE(left_, 0) > 0
-    ),
-    CONSTRAINT tickets_state CHECK (state BETWEEN 0 AND 2),
-    CONSTRAINT tickets_kind CHECK (kind BETWEEN 0 AND 6)
+    )
 ) WITH (
     fillfactor = 50,
     autovacuum_vacuum_scale_factor = 0.02,
