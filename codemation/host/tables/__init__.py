@@ -2,7 +2,8 @@
 
 Read in the order of the data: `libraries` (tables of all libraries ⇄ Arrow) and `records` (items → Arrow) → `stream`
 (Arrow ⇄ bytes) → `union` (several tables → one). pyarrow takes longer to import than all the rest of a worker, so it is
-loaded with the first table; pandas and polars only when one of their tables comes or is wanted.
+loaded with the first table; polars only when one of its tables comes or is wanted. (pyarrow itself imports pandas, if
+that is installed, to make columns of Python values.)
 """
 
 from __future__ import annotations

@@ -134,7 +134,8 @@ def _to_pandas(data: bytes | memoryview) -> object:
         if column.null_count and pa.types.is_integer(column.type) and frame[name].dtype == float and _is_wide(column):
             # Beside missing values pandas makes floats of ints, which would change such numbers.
             wide = pandas.UInt64Dtype() if pa.types.is_unsigned_integer(column.type) else pandas.Int64Dtype()
-            frame[name] = column.to_pandas(types_mapper={column.type: wide}.get)
+            mapper: Any = {column.type: wide}.get
+            frame[name] = column.to_pandas(types_mapper=mapper)
     return frame
 
 

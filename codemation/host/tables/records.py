@@ -35,13 +35,22 @@ def from_rows(values: Sequence[object]) -> pa.Table:
     rows = [_fields(value, at) for at, value in enumerate(values)]
     names = dict.fromkeys(name for row in rows for name in row)
     columns = {name: _column(name, [_plain(row.get(name)) for row in rows]) for name in names}
+    if not columns:  # such a table has rows all the same
+        return without_columns(len(rows))
     return pa.table(columns)
+
+
+def without_columns(rows: int) -> pa.Table:
+    """A table that has rows and nothing in them."""
+    return pa.Table.from_struct_array(pa.array([{}] * rows, pa.struct([])))
 
 
 def to_rows(table: pa.Table) -> list[dict[str, Any]]:
     """The rows as dicts."""
     columns = [_in_python(column).to_pylist() for column in table.columns]
     names = table.column_names
+    if not columns:
+        return [{} for _ in range(table.num_rows)]
     return [dict(zip(names, row, strict=True)) for row in zip(*columns, strict=True)]
 
 

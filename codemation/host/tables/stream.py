@@ -40,7 +40,8 @@ def write(table: pa.Table) -> PackedTable:
     with pa.ipc.new_stream(sink, table.schema, options=options) as writer:
         # One batch at least: the categories of a dictionary are written with the first.
         for start in range(0, max(table.num_rows, 1), _BATCH_ROWS):
-            part = table.slice(start, _BATCH_ROWS).combine_chunks()
+            # Up to the end exactly: a table without columns would give any number of rows.
+            part = table.slice(start, min(_BATCH_ROWS, table.num_rows - start)).combine_chunks()
             for batch in part.to_batches() or [one_batch(part)]:
                 writer.write_batch(batch)
     checksum = zlib.crc32(sink.getbuffer())

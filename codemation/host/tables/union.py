@@ -8,6 +8,7 @@ from typing import Any
 import pyarrow as pa
 
 from codemation.core.errors import ContractError
+from codemation.host.tables.records import without_columns
 
 _FAMILIES: tuple[Callable[[pa.DataType], bool], ...] = (
     lambda kind: pa.types.is_integer(kind) or pa.types.is_floating(kind),
@@ -29,6 +30,8 @@ def of(tables: Sequence[pa.Table]) -> pa.Table:
         ContractError: they have different columns, or a column has types that do not go together.
     """
     first = tables[0]
+    if not any(table.num_columns for table in tables):
+        return without_columns(sum(table.num_rows for table in tables))
     if all(table.schema.equals(first.schema, check_metadata=True) for table in tables):
         return pa.concat_tables(tables)
     names = first.column_names
@@ -39,7 +42,7 @@ def of(tables: Sequence[pa.Table]) -> pa.Table:
     return pa.concat_tables([_cast(table, schema) for table in tables])
 
 
-def _common_metadata(tables: Sequence[pa.Table]) -> dict[bytes, bytes]:
+def _common_metadata(tables: Sequence[pa.Table]) -> dict[bytes | str, bytes | str]:
     """What all tables say about themselves; what pandas notes about types need not hold for the whole."""
     every = [table.schema.metadata or {} for table in tables]
     same = set(every[0].items()).intersection(*(metadata.items() for metadata in every))
