@@ -92,6 +92,11 @@ def never_an_item(annotation: Any) -> str:
     return "a bare array" if is_array(annotation) else ""
 
 
+def can_be_an_item(annotation: Any) -> bool:
+    """Whether one item can be of this type."""
+    return parts(annotation)[0] not in LISTS and not never_an_item(annotation)
+
+
 def choices(annotation: Any) -> tuple[Any, ...] | None:
     """The values that a `Literal` or an enum can have; `None` for types that say less."""
     annotation, _ = without_none(annotation)

@@ -78,7 +78,7 @@ class Binding:
     def _take(self, name: str, parameter: Parameter, arrival: Arrival) -> None:
         self.inputs.append(Input(name=name, sources=arrival.sources))
         self.taken[name] = parameter.item_type
-        if fits(arrival.type, parameter.item_type):
+        if refusal(parameter.annotation) or fits(arrival.type, parameter.item_type):
             return
         wanted, given = readable(parameter.item_type), readable(arrival.type)
         what = f'"{self.step.id}" takes {wanted}, but {arrival.origin} gives {given}'
@@ -99,7 +99,8 @@ class Binding:
                 self._unknown(name, rest, is_flow=name in named)
                 probable.update([guess] if (guess := near(name, rest)) else [])
         given = {*named, *self.step.arguments}
-        for parameter in rest.values():
+        unforked = self.step.verb == "into" and "" in named
+        for parameter in [] if unforked else rest.values():
             if parameter.required and parameter.name not in given | probable:
                 verb = f".{self.step.verb}({self.step.id}, {parameter.name}=…)"
                 what = f'"{self.step.id}" needs {parameter.name}: {readable(parameter.annotation)}'

@@ -11,7 +11,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from codemation.core.annotations import readable
+from codemation.core.annotations import can_be_an_item, readable
 from codemation.core.binding import Binding
 from codemation.core.code import code_of, code_of_model
 from codemation.core.definition import Grain, Input, NodeKind, NodePlan
@@ -21,6 +21,7 @@ from codemation.core.items import Failure
 from codemation.core.mistakes import Mistake
 from codemation.core.names import first_sentence
 from codemation.core.node import FunctionNode
+from codemation.core.params import Params
 from codemation.core.places import Place
 from codemation.core.policies import Conduct, Report, conduct, shared
 from codemation.core.roles import check_cases, function_of, signature_of
@@ -48,7 +49,8 @@ def built(stand: Stand) -> tuple[Frozen, list[Mistake]]:
             assembly.wiring.check_port(use.end, assembly.reporter(use.place))
     check_ids(steps, assembly.reporter)
     whole = frozen(stand, assembly.plans, assembly.wiring, assembly.reporter(draft.place))
-    return Frozen(definition=whole, params=draft.params, input=draft.input, code=assembly.code), assembly.mistakes
+    params = None if draft.params is Params else draft.params
+    return Frozen(definition=whole, params=params, input=draft.input, code=assembly.code), assembly.mistakes
 
 
 @dataclass(slots=True)
@@ -84,7 +86,8 @@ class Assembly:
                     self._add_call(step, function, report)
 
     def _add_start(self, step: Step) -> None:
-        given = {MAIN: Any if step.draft.input is None else step.draft.input}
+        known = step.draft.input is not None and can_be_an_item(step.draft.input)
+        given = {MAIN: step.draft.input if known else Any}
         self.wiring.outlets[step] = Outlets(gives=given)
         self.plans.append(
             NodePlan(

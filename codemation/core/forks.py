@@ -62,7 +62,7 @@ def routed(stand: Stand, branches: Mapping[str, Piece]) -> Stand:
     ways = [followed(at_port(stand, port, verb="route"), port, piece) for port, piece in branches.items()]
     if not branches:
         way_out = ".route(valid=…, rejected=…) with the ports of the node before"
-        stand = stand.wrote(Mistake(place=here(), what=".route() names no port", way_out=way_out))
+        return stand.wrote(Mistake(place=here(), what=".route() names no port", way_out=way_out)).lost()
     return stand.at([end for way in ways for end in way.ends], stand, *ways)
 
 
@@ -83,7 +83,7 @@ def parallel(stand: Stand, branches: Mapping[str, Piece]) -> Stand:
     ways = [followed(stand, name, piece) for name, piece in branches.items()]
     if not branches:
         way_out = ".parallel(orders=…, stock=…) with a name for each branch"
-        stand = stand.wrote(Mistake(place=here(), what=".parallel() has no branches", way_out=way_out))
+        return stand.wrote(Mistake(place=here(), what=".parallel() has no branches", way_out=way_out)).lost()
     return stand.at([end for way in ways for end in way.ends], stand, *ways)
 
 

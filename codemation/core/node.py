@@ -128,7 +128,7 @@ class FunctionNode(Node[In_contra, Out_co], Generic[In_contra, Out_co, P, R_co])
     @property
     def id(self) -> str:
         """The given id, or the function's name."""
-        return self.settings.get("id") or name_of(self.function)
+        return str(self.settings.get("id") or name_of(self.function))
 
     def options(self, **options: Unpack[NodeOptions]) -> FunctionNode[In_contra, Out_co, P, R_co]:
         """A copy with other options."""

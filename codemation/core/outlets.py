@@ -69,6 +69,11 @@ def declared_ports(ports: type[Ports]) -> tuple[str, ...]:
     return tuple(ports.__described__)
 
 
+def held(ports: Ports) -> Mapping[str, Any]:
+    """What an instance gives, by port; ports that were left out are not in it."""
+    return MappingProxyType(ports.__dict__)
+
+
 def _is_class_variable(annotation: object) -> bool:
     if isinstance(annotation, str):
         return annotation.startswith(("ClassVar", "typing.ClassVar", "t.ClassVar"))

@@ -84,8 +84,10 @@ def check_cases(step: Step, result: Result, report: Report) -> None:
 
 
 def _reader(model: Any, report: Report) -> Callable[..., Any] | None:
-    if parts(model)[0] in LISTS:
-        report(f".parse() reads one item at a time, and {readable(model)} is many", f".parse({readable(Any)})")
+    head, args = parts(model)
+    if head in LISTS:
+        one = readable(args[0]) if args else "Model"
+        report(f".parse() reads one item at a time, and {readable(model)} is many", f".parse({one})")
         return None
     try:
         read: Callable[..., Any] = TypeAdapter[Any](model).validate_python
