@@ -19,12 +19,12 @@ A signal that comes late or twice is silence: `None`, no facts, no events.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from heapq import heapify, heappop, heappush
 from typing import assert_never
 
 from codemation.core.definition import NodePlan
-from codemation.core.facts import Began, Broke, Cancelling, Delta, Done, Due, Ended, Fact, Reopened, Retrying, Skipped
+from codemation.core.facts import Began, Broke, Cancelling, Delta, Done, Due, Ended, Reopened, Retrying, Skipped
 from codemation.core.ids import START, ActivationId, NodeId, activation_id, node_of
 from codemation.core.items import EMPTY, Batch
 from codemation.core.signals import (
@@ -159,7 +159,8 @@ def _resumed(snapshot: Snapshot, signal: Resumed) -> Step | None:
     ahead = snapshot.fork()
     ahead.apply((reopened,))
     ready = [node for node, missing in ahead.missing.items() if not missing and not ahead.reported(node)]
-    return _settle_ready(ahead, (reopened,), ready, {}, (Event(kind="run_resumed", detail={"who": signal.who}),))
+    resumed = Event(kind="run_resumed", detail={"who": signal.who})
+    return _settle_ready(_Beginning(snapshot=ahead, facts=(reopened,), events=(resumed,)), ready)
 
 
 def _current(snapshot: Snapshot, activation: ActivationId, attempt: int) -> bool:
@@ -217,21 +218,32 @@ def _settle(
     """What follows when `node` reports `outputs`."""
     missing = snapshot.missing
     after = snapshot.plan.followers.get(node, ())
-    ready = [follower for follower in after if missing[follower] == 1]
-    shortened = {follower: missing[follower] - 1 for follower in after}
-    return _settle_ready(snapshot, facts, ready, {node: outputs}, events, shortened)
+    beginning = _Beginning(
+        snapshot=snapshot,
+        facts=facts,
+        events=events,
+        reported={node: outputs},
+        missing={follower: missing[follower] - 1 for follower in after},
+    )
+    return _settle_ready(beginning, [follower for follower in after if missing[follower] == 1])
 
 
-def _settle_ready(
-    snapshot: Snapshot,
-    facts: Delta,
-    ready: Iterable[NodeId],
-    reported: dict[NodeId, Mapping[str, Batch] | None],
-    events: tuple[Event, ...],
-    shortened: dict[NodeId, int] | None = None,
-) -> Step:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Beginning:
+    """What a step already knows when it looks for what follows."""
+
+    snapshot: Snapshot
+    facts: Delta
+    events: tuple[Event, ...]
+    reported: Mapping[NodeId, Mapping[str, Batch]] = field(default_factory=dict)
+    missing: Mapping[NodeId, int] = field(default_factory=dict)
+
+
+def _settle_ready(beginning: _Beginning, ready: Iterable[NodeId]) -> Step:
     """Make due or skip the nodes that are ready, in order of rank, until nothing more follows."""
-    plan, missing = snapshot.plan, dict(shortened or {})
+    snapshot, plan = beginning.snapshot, beginning.snapshot.plan
+    missing = dict(beginning.missing)
+    reported: dict[NodeId, Mapping[str, Batch] | None] = dict(beginning.reported)
     due: list[ActivationId] = []
     skipped: list[NodeId] = []
     queue = [(plan.rank[node], node) for node in ready]
@@ -248,7 +260,7 @@ def _settle_ready(
             missing[after] = missing.get(after, snapshot.missing[after]) - 1
             if not missing[after]:
                 heappush(queue, (plan.rank[after], after))
-    return _step(snapshot, facts, due, skipped, events)
+    return _step(beginning, due, skipped)
 
 
 def _has_work(node: NodePlan, snapshot: Snapshot, reported: Mapping[NodeId, Mapping[str, Batch] | None]) -> bool:
@@ -267,9 +279,8 @@ def _has_work(node: NodePlan, snapshot: Snapshot, reported: Mapping[NodeId, Mapp
     return False
 
 
-def _step(
-    snapshot: Snapshot, facts: Delta, due: list[ActivationId], skipped: list[NodeId], events: tuple[Event, ...]
-) -> Step:
+def _step(beginning: _Beginning, due: list[ActivationId], skipped: list[NodeId]) -> Step:
+    snapshot, facts, events = beginning.snapshot, beginning.facts, beginning.events
     if skipped:
         facts = (*facts, Skipped(nodes=tuple(skipped)))
         events = (*events, *(Event(kind="node_skipped", node=node) for node in skipped))

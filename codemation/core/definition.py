@@ -16,7 +16,7 @@ from functools import cached_property
 from typing import Any, Literal, TypeAlias
 
 from codemation.core.errors import CodemationError
-from codemation.core.ids import ERROR, MAIN, START, NodeId, WorkflowId
+from codemation.core.ids import MAIN, NodeId, WorkflowId
 
 Json: TypeAlias = dict[str, Any]
 OnError = Literal["fail", "drop", "port"]
@@ -277,4 +277,3 @@ def _node(raw: Mapping[str, Any]) -> NodePlan:
 def _digest(body: object) -> str:
     text = json.dumps(body, sort_keys=True, separators=(",", ":"), ensure_ascii=True)
     return hashlib.sha256(text.encode()).hexdigest()
-

@@ -20,7 +20,9 @@ def seconds(duration: str | timedelta) -> float:
     elif isinstance(duration, str) and duration.strip() and not _PART.sub("", duration.strip()):
         total = sum(float(number) * _UNITS[unit] for number, unit in _PART.findall(duration))
     else:
-        raise ValueError(f'{duration!r} is not a duration; write it like "500ms", "30s", "5m", "2h", "7d" or a timedelta')
+        raise ValueError(
+            f'{duration!r} is not a duration; write it like "500ms", "30s", "5m", "2h", "7d" or a timedelta'
+        )
     if total <= 0:
         raise ValueError(f"{duration!r} is not a positive duration")
     return total

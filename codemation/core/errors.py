@@ -1,20 +1,20 @@
 """Every error that codemation raises; the branch says whose fault it is.
 
-    CodemationError
-    ├── AuthorError          the workflow as written cannot work           core/mistakes.py
-    ├── InputError           what was given to a run does not fit          (params, items)
-    ├── NodeError            a node failed while it worked
-    │   ├── Unstorable       it returned something that cannot be stored   core/values
-    │   └── ContractError    what reached it does not fit its annotations
-    ├── RunError             a run cannot do what was asked
-    │   ├── RunFailed        the run ended in failure
-    │   ├── RunCancelled     the run was cancelled
-    │   ├── UnknownRun       no run has that id
-    │   └── DefinitionDrift  the code has changed since the run started
-    └── HostError            the machine, the database or the set-up
-        ├── StoreUnavailable the database does not answer
-        ├── SchemaMismatch   the database has another schema
-        └── PayloadLost      a payload cannot be read or written
+CodemationError
+├── AuthorError          the workflow as written cannot work           core/mistakes.py
+├── InputError           what was given to a run does not fit          (params, items)
+├── NodeError            a node failed while it worked
+│   ├── Unstorable       it returned something that cannot be stored   core/values
+│   └── ContractError    what reached it does not fit its annotations
+├── RunError             a run cannot do what was asked
+│   ├── RunFailed        the run ended in failure
+│   ├── RunCancelled     the run was cancelled
+│   ├── UnknownRun       no run has that id
+│   └── DefinitionDrift  the code has changed since the run started
+└── HostError            the machine, the database or the set-up
+    ├── StoreUnavailable the database does not answer
+    ├── SchemaMismatch   the database has another schema
+    └── PayloadLost      a payload cannot be read or written
 """
 
 from __future__ import annotations

@@ -73,7 +73,9 @@ class Fetcher:
         return [
             Item(
                 value,
-                {name: replace(file, source=self.files) for name, file in attached[at].items()} if at in attached else {},
+                {name: replace(file, source=self.files) for name, file in attached[at].items()}
+                if at in attached
+                else {},
                 key=f"{given.key}{at}",
                 origins=items.origin(at),
             )
@@ -88,7 +90,7 @@ class Fetcher:
 
 
 def joined(parts: Sequence[StoredItems], rank: Callable[[NodeId], int]) -> StoredItems:
-    """Several batches as one: items numbered by the same node in the order of their paths, the earliest numbering first.
+    """Several batches as one: in the order of the items' paths, those of the earliest numbering first.
 
     What was numbered later (by an aggregate in one branch, say) has no place among the others and comes last, stable.
     """
@@ -222,5 +224,3 @@ _OPEN: frozenset[type | None] = frozenset({dict, list, None})
 def _short(value: object) -> str:
     text = repr(value)
     return text if len(text) <= 80 else f"{text[:77]}..."
-
-

@@ -61,8 +61,8 @@ def _preferred(parts: Sequence[StoredItems], prefer: Sequence[int]) -> list[Stor
 def joined_by_key(parts: Sequence[Sequence[object]], *, on: Sequence[str], how: str) -> list[dict[str, Any]]:
     """Records matched by the values of the fields `on`, in the order of the first part.
 
-    A field that both sides have keeps the left one's name; the right one's gets `_right` behind it. `left` keeps records
-    without a match, `outer` those of the right side as well, at the end; missing fields are `None`.
+    A field that both sides have keeps the left one's name; the right one's gets `_right` behind it. `left` keeps
+    records without a match, `outer` those of the right side as well, at the end; missing fields are `None`.
 
     Raises:
         ContractError: something is no record, or has no such field.

@@ -78,26 +78,40 @@ def emitted_by_item(node: NodePlan, code: NodeCode, item: Item[Any], value: Any,
             return [(MAIN, _placed(item, value, item.origins, attached))]
         case _:
             files = {**item.attachments, **attached} if node.policy.keep_attachments else attached
-            return list(_results(node, MAIN, code.signature.result, item, value, files))
+            return list(_Giving(node, item, files).results(MAIN, code.signature.result, value))
 
 
-def _results(node: NodePlan, port: str, result: Result, item: Item[Any], value: Any, files: Files) -> Iterator[Emitted]:
-    match shape_given(result, value):
-        case Shape.NOTHING:
-            return
-        case Shape.PORTS:
-            for name, one in declared(value):
-                yield from _results(node, name, result.ports.get(name, ANY), item, one, files)
-        case Shape.LIST | Shape.STREAM:
-            yield from _fan_out(port, item, value, files)
-        case Shape.TABLE:
-            raise NodeError(
-                f'"{node.id}" is called once per item and gave a whole table',
-                way_out=f"return rows (a list of dicts or models) from {node.id}, or take the whole batch",
-            )
-        case _:
-            if value is not None or not (result.optional or result.item_type is Any):
-                yield port, _placed(item, value, item.origins, files)
+@dataclass(frozen=True, slots=True)
+class _Giving:
+    """One call of a per-item node."""
+
+    node: NodePlan
+    item: Item[Any]
+    files: Files
+
+    def results(self, port: str, result: Result, value: Any) -> Iterator[Emitted]:
+        """What a value gives to a port, or to the ports that it names."""
+        match shape_given(result, value):
+            case Shape.NOTHING:
+                return
+            case Shape.PORTS:
+                for name, one in _set(value):
+                    yield from self.results(name, result.ports.get(name, ANY), one)
+            case Shape.LIST | Shape.STREAM:
+                yield from _fan_out(port, self.item, value, self.files)
+            case Shape.TABLE:
+                raise NodeError(
+                    f'"{self.node.id}" is called once per item and gave a whole table',
+                    way_out=f"return rows (a list of dicts or models) from {self.node.id}, or take the whole batch",
+                )
+            case _:
+                if value is not None or not (result.optional or result.item_type is Any):
+                    yield port, _placed(self.item, value, self.item.origins, self.files)
+
+
+def _set(ports: Ports) -> list[tuple[str, Any]]:
+    """What an instance gives to its ports; a port that is left out, or holds `None`, is given nothing."""
+    return [(name, held) for name, held in vars(ports).items() if held is not None]
 
 
 ANY = Result(shape=Shape.ONE, item_type=Any)
@@ -118,11 +132,6 @@ def shape_given(result: Result, value: Any) -> Shape:
     if isinstance(value, Iterator):
         return Shape.STREAM
     return Shape.TABLE if is_table(value) else Shape.ONE
-
-
-def declared(value: Ports) -> list[tuple[str, Any]]:
-    """The ports that a result sets, in order of declaration."""
-    return [(name, held) for name, held in vars(value).items() if held is not None]
 
 
 def _fan_out(port: str, item: Item[Any], values: Iterable[Any], files: Files) -> list[Emitted]:
@@ -156,7 +165,9 @@ def _case(node: NodePlan, code: NodeCode, key: Any) -> str:
     if "default" in node.ports:
         return "default"
     known = ", ".join(repr(case) for case in code.cases)
-    raise NodeError(f'"{node.id}" gave {key!r}, for which there is no case', way_out=f"it has {known}; or add default=…")
+    raise NodeError(
+        f'"{node.id}" gave {key!r}, for which there is no case', way_out=f"it has {known}; or add default=…"
+    )
 
 
 def batch_outputs(outputs: Outputs, code: NodeCode, value: Any, files: Files) -> None:
@@ -169,7 +180,7 @@ def _enter(outputs: Outputs, port: str, result: Result, value: Any, files: Files
         case Shape.NOTHING:
             return
         case Shape.PORTS:
-            for name, one in declared(value):
+            for name, one in _set(value):
                 _enter(outputs, name, result.ports.get(name, ANY), one, files)
         case Shape.TABLE:
             outputs.packed[port] = outputs.tables.pack(value)

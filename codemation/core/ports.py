@@ -359,7 +359,7 @@ class Workers(Protocol):
         ...
 
     def bury(self, workers: Sequence[WorkerId]) -> None:
-        """Enter the death of workers; they can neither beat nor claim any more. What they hold waits for a take-over."""
+        """Enter the death of workers: they neither beat nor claim any more, and what they hold awaits a take-over."""
         ...
 
 

@@ -45,7 +45,7 @@ class Retry:
 
 
 def delay_before(plan: RetryPlan, attempt: int, seed: str) -> float:
-    """Seconds to wait before try number `attempt` (2 or more); `seed` fixes the jitter, so that a replay waits alike."""
+    """Seconds to wait before try number `attempt`, 2 or more; `seed` fixes the jitter, so that a replay waits alike."""
     if plan.backoff == "none":
         return 0.0
     base = plan.delay if plan.backoff == "fixed" else plan.delay * 2.0 ** min(attempt - 2, 64)

@@ -104,7 +104,7 @@ Signal = Started | Succeeded | Failed | ItemsLeft | Lost | CancelRequested | Sto
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Event:
-    """What became true, for those who watch: `run_started`, `node_succeeded`, …"""
+    """What became true, for those who watch: `run_started`, `node_succeeded` and the like."""
 
     kind: str
     node: str = ""

@@ -129,8 +129,7 @@ class Snapshot:
                     self._due(activation)
             case Skipped(nodes=nodes):
                 for node in nodes:
-                    activation = activation_id(node)
-                    self._note(node, status=NodeStatus.SKIPPED, activation=activation)
+                    self._note(node, status=NodeStatus.SKIPPED, activation=activation_id(node))
                     self._report(node)
             case Began(input=batch):
                 self.status = RunStatus.RUNNING
@@ -146,14 +145,20 @@ class Snapshot:
                 self._note(node, status=waits, activation=activation, attempt=attempt, error=error, partial=kept)
             case Broke():
                 self._broke(fact)
+            case Cancelling() | Reopened() | Ended():
+                self._turn(fact)
+            case _:
+                assert_never(fact)
+
+    def _turn(self, fact: Cancelling | Reopened | Ended) -> None:
+        """What befalls the run as a whole."""
+        match fact:
             case Cancelling(reason=reason):
-                self.cancelling = True
-                self.reason = reason
+                self.cancelling, self.reason = True, reason
+            case Ended(status=status, reason=reason):
+                self.status, self.reason, self.cancelling = status, reason, False
             case Reopened():
                 self._reopen(fact)
-            case Ended(status=status, reason=reason):
-                self.status, self.reason = status, reason
-                self.cancelling = False
             case _:
                 assert_never(fact)
 

@@ -66,6 +66,17 @@ class Tables(Protocol):
         """
         ...
 
+    def join(self, parts: Sequence[bytes | memoryview], on: Sequence[str], how: str) -> PackedTable:
+        """Tables matched by the columns `on`, in the order of the first; `how` is `inner`, `left` or `outer`.
+
+        A column that both sides have keeps the left one's name; the right one's gets `_right` behind it.
+
+        Raises:
+            PayloadLost: the bytes are damaged.
+            ContractError: a column is missing, or has types that cannot be compared.
+        """
+        ...
+
     def schema(self, data: bytes | memoryview) -> tuple[tuple[str, str], ...]:
         """Name and Arrow type of each column, in order.
 

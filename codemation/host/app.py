@@ -13,8 +13,9 @@ from types import TracebackType
 from typing import Any
 
 from codemation import __version__
+from codemation.core.delivery import Means, Outcome
 from codemation.core.drift import drift
-from codemation.core.engine import Engine, Outcome, Start
+from codemation.core.engine import Engine, Start
 from codemation.core.errors import DefinitionDrift, RunError
 from codemation.core.ids import RunId, WorkerId
 from codemation.core.launch import Launch
@@ -29,9 +30,9 @@ from codemation.host.handles import RunHandle
 from codemation.host.identity import entropy, new_run_id
 from codemation.host.launching import encoded_input, encoded_params
 from codemation.host.patience import Patience
+from codemation.host.runtime.activity import RunCode, Workbench
 from codemation.host.runtime.calling import Loop
 from codemation.host.runtime.capture import Capture
-from codemation.host.runtime.performing import RunCode, Workbench
 from codemation.host.runtime.recent import Recent
 from codemation.host.runtime.scheduler import InlineScheduler, Watched
 from codemation.host.settings import Settings
@@ -54,15 +55,13 @@ class App:
         self._guard = threading.Lock()
         self._loop = Loop()
         self._capture = Capture()
-        self.engine = Engine(
-            self.stores,
-            WorkerId(entropy()),
-            entropy=entropy,
-            lock=threading.RLock,
-            patience=Patience(settings.config.patience),
-            publish=self._publish,
+        means = Means(
+            entropy=entropy, lock=threading.RLock, patience=Patience(settings.config.patience), publish=self._publish
         )
-        bench = Workbench(engine=self.engine, tables=self.tables, loop=self._loop, capture=self._capture, recent=Recent())
+        self.engine = Engine(self.stores, WorkerId(entropy()), means)
+        bench = Workbench(
+            engine=self.engine, tables=self.tables, loop=self._loop, capture=self._capture, recent=Recent()
+        )
         self.scheduler = InlineScheduler(self.engine, bench, settings.config.threads)
         self.caretaker = Caretaker(self.engine, __version__, self._changed_elsewhere)
         self._stack = ExitStack()
@@ -81,7 +80,9 @@ class App:
     def __enter__(self) -> App:
         return self
 
-    def __exit__(self, _type: type[BaseException] | None, _value: BaseException | None, _tb: TracebackType | None) -> None:
+    def __exit__(
+        self, _type: type[BaseException] | None, _value: BaseException | None, _tb: TracebackType | None
+    ) -> None:
         self.close()
 
     def close(self) -> None:
@@ -130,7 +131,9 @@ class App:
         """Have the code of a workflow at hand."""
         self._workflows[workflow.digest] = workflow
 
-    def resume(self, run: RunId, workflow: Workflow[Any, ...], *, with_changes: bool = False, who: str = "") -> RunHandle:
+    def resume(
+        self, run: RunId, workflow: Workflow[Any, ...], *, with_changes: bool = False, who: str = ""
+    ) -> RunHandle:
         """Go on with a run: one that has failed or was cancelled, or one whose worker has died or was interrupted.
 
         Raises:

@@ -31,16 +31,16 @@ def open_backend(settings: Settings) -> Backend:
 
 
 def _external(settings: Settings, url: str) -> Backend:
-    from codemation.host.postgres.stores import open_stores
+    from codemation.host.postgres.stores import open_stores  # noqa: PLC0415  # only the database in use pays for its adapter
 
     opened = open_stores(url.replace("postgresql+psycopg://", "postgresql://"), blobs=_blobs(settings))
     return Backend(stores=opened.stores, close=opened.close, describes=opened.describes)
 
 
 def _embedded(settings: Settings) -> Backend:
-    from codemation.host.postgres.embedded import open_embedded
-    from codemation.host.postgres.migrate import ensure
-    from codemation.host.postgres.stores import open_stores
+    from codemation.host.postgres.embedded import open_embedded  # noqa: PLC0415  # only the database in use pays for its adapter
+    from codemation.host.postgres.migrate import ensure  # noqa: PLC0415  # only the database in use pays for its adapter
+    from codemation.host.postgres.stores import open_stores  # noqa: PLC0415  # only the database in use pays for its adapter
 
     server = open_embedded(settings.state)
     try:
@@ -60,6 +60,6 @@ def _embedded(settings: Settings) -> Backend:
 def _blobs(settings: Settings) -> Blobs | None:
     if settings.config.payloads == "postgres":
         return None
-    from codemation.host.directory_blobs import DirectoryBlobs
+    from codemation.host.directory_blobs import DirectoryBlobs  # noqa: PLC0415  # only the database in use pays for its adapter
 
     return DirectoryBlobs(settings.path(settings.config.payload_directory))

@@ -44,7 +44,10 @@ class Caretaker:
         self._thread: threading.Thread | None = None
 
     def begin(self, new_worker: Callable[[], WorkerId], stopping: Callable[[tuple[RunId, ...]], bool]) -> None:
-        """Enter this process and beat from now on; `stopping` hears which runs should stop, says if any is worked on."""
+        """Enter this process and beat from now on.
+
+        `stopping` is told which runs should stop and says whether any run is worked on here.
+        """
         self._new_worker, self._stopping = new_worker, stopping
         self._register()
         self._thread = threading.Thread(target=self._beat_on, name="codemation-beat", daemon=True)
@@ -87,7 +90,7 @@ class Caretaker:
             except StoreUnavailable as error:
                 self._observer.outage()
                 _log.info("no beat: %s", error.message)
-            except Exception:
+            except Exception:  # noqa: BLE001  # the next beat may fare better, and without beats others take over
                 _log.exception("the caretaker failed and goes on")
 
     def _beat(self) -> None:

@@ -100,7 +100,9 @@ def discover(root: Path, folder: str = "workflows") -> Catalog:
         try:
             module = _imported(file, base, folder)
         except AuthorError as error:
-            catalog.problems.append(Problem(file=_shown(file, root), message="a workflow has mistakes", detail=str(error)))
+            catalog.problems.append(
+                Problem(file=_shown(file, root), message="a workflow has mistakes", detail=str(error))
+            )
         except (Exception, SystemExit) as error:  # noqa: BLE001  # whatever a file raises, the others shall work
             catalog.problems.append(_problem(error, file, root))
         else:

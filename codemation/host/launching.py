@@ -65,5 +65,7 @@ def _validated(workflow: Workflow[Any, ...], values: list[Any]) -> list[Any]:
     if problems:
         shown = problems[:10] + ([f"  … and {len(problems) - 10} more"] if len(problems) > 10 else [])
         name = getattr(workflow.input, "__name__", str(workflow.input))
-        raise InputError(f'{len(problems)} of {len(values)} items do not fit {name} of "{workflow.id}":\n' + "\n".join(shown))
+        raise InputError(
+            f'{len(problems)} of {len(values)} items do not fit {name} of "{workflow.id}":\n' + "\n".join(shown)
+        )
     return fitting

@@ -1,4 +1,4 @@
-"""The settings of an app: `[tool.codemation]` or `codemation.config.py`, then the environment; read once, here alone."""
+"""The settings of an app, read once and here alone: `[tool.codemation]` or `codemation.config.py`, then variables."""
 
 from __future__ import annotations
 

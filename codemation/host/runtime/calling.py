@@ -1,4 +1,4 @@
-"""How a function is called: in this thread, on the loop for `async def`, or in a thread of its own under a time limit."""
+"""How a function is called: in this thread, on the loop for `async def`, or in a thread of its own with a limit."""
 
 from __future__ import annotations
 

@@ -49,7 +49,7 @@ class Sink:
             self._add(level, text)
 
     def take(self, *, last: bool = False) -> list[LogLine]:
-        """The lines since the last time; with `last` also what has no line break yet and the note of what was left out."""
+        """The lines since the last time; with `last` also what has no line break yet, and what was left out."""
         with self._guard:
             if last:
                 for level, text in self._partial.items():

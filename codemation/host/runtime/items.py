@@ -1,4 +1,4 @@
-"""Per-item work: so many calls at a time, each tried again by itself, finished items recorded while the rest goes on."""
+"""Per-item work: so many calls at a time, each tried again by itself, and every ending told as it comes."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from codemation.host.runtime.calling import Loop, awaited, called
 from codemation.host.runtime.trouble import Interrupted, ItemFailed, retry_delay, trace_of
 
 SHORT = 5.0
-"""Seconds: a retry policy whose delays never exceed this waits inside of the activation; any other waits as a ticket."""
+"""Seconds: a retry policy whose delays never exceed this waits inside the activation; any other waits as a ticket."""
 _LOOK = 0.05
 
 

@@ -1,10 +1,11 @@
 """The inline scheduler: runs are worked on by threads of this process, and by whoever waits for them.
 
-Theory of operation. A ticket that is ready is put into a queue; a thread takes it, claims it, and walks the chain: perform,
-record, go on with the next activation of the same ticket, for as long as there is one. Whatever else became ready goes
-into the queue. Threads are started when there is more to do than threads to do it, and end when they are idle. The
-thread that called `run()` works too, and so Ctrl-C reaches the node that it is in. Tickets that wait for a time are kept
-in a heap and claimed when it has come. The database stays the truth: what this process forgets by dying is found there.
+Theory of operation. A ticket that is ready is put into a queue; a thread takes it, claims it, and walks the chain:
+perform, record, go on with the next activation of the same ticket, for as long as there is one. Whatever else became
+ready goes into the queue. Threads are started when there is more to do than threads to do it, and end when they are
+idle. The thread that called `run()` works too, and so Ctrl-C reaches the node that it is in. Tickets that wait for a
+time are kept in a heap and claimed when it has come. The database stays the truth: what this process forgets by dying
+is found there.
 """
 
 from __future__ import annotations
@@ -16,12 +17,14 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 
-from codemation.core.engine import Engine, Outcome, Refusal
+from codemation.core.delivery import Outcome, Refusal
+from codemation.core.engine import Engine
 from codemation.core.ids import NodeId, RunId, TicketId, node_of
 from codemation.core.opening import OpenRun
 from codemation.core.ports import Claim, Lane
+from codemation.host.runtime.activity import RunCode, Workbench
 from codemation.host.runtime.meter import Meter
-from codemation.host.runtime.performing import Performance, RunCode, Workbench
+from codemation.host.runtime.performing import Performance
 from codemation.host.runtime.trouble import Interrupted
 
 IDLE = 5.0

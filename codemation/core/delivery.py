@@ -1,0 +1,189 @@
+"""Deliver a signal to a run: fold, write, apply.
+
+Theory of operation. Folding is free of effects, so the order is: fold, write, apply. What was written is known by its
+`head`, random bits chosen before sending: after a lost answer the journal is read, and the own head in it means that
+the revision stands. One head serves every sending of a delivery, since a first sending may still land after a second
+was sent. A refused write means that somebody else was faster (apply the tail, fold again), that the run was asked to
+stop, or that the ticket was taken over; only the last two give the work up.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import TypedDict, Unpack
+
+from codemation.core.advance import Step, advance
+from codemation.core.definition import Plan
+from codemation.core.errors import StoreUnavailable
+from codemation.core.facts import encode_delta
+from codemation.core.ids import ActivationId, Head, RunId, TicketId, node_of
+from codemation.core.opening import Lock, Opener, OpenRun
+from codemation.core.ports import Claim, Commit, Drop, GoOn, Leave, NewTicket, Stores
+from codemation.core.signals import Event, Signal
+
+
+def _unheard(run: RunId, revision: int, events: tuple[Event, ...]) -> None:
+    """Nobody watches."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Means:
+    """What the engine has from its host, because the core knows neither chance nor time nor threads."""
+
+    entropy: Callable[[], int]
+    """63 random bits."""
+    lock: Callable[[], Lock]
+    """A lock that its holder may take again."""
+    patience: Callable[[int, StoreUnavailable], None]
+    """Given the number of the failed try, waits before another one to reach the database, or raises."""
+    publish: Callable[[RunId, int, tuple[Event, ...]], None] = _unheard
+    """Told what became true, after it was recorded."""
+
+
+class Refusal(StrEnum):
+    """Why a result was not recorded."""
+
+    SILENCE = "silence"
+    """It was late or said twice."""
+    STOPPING = "stopping"
+    """The run was asked to stop."""
+    TAKEN_OVER = "taken over"
+    """Somebody else holds the ticket now."""
+    OVERTAKEN = "overtaken"
+    """Another revision was written first; the signal has to be folded again. Never seen outside of the engine."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Outcome:
+    """What delivering a signal led to."""
+
+    next: Claim | None = None
+    """What the same worker goes on with."""
+    ready: tuple[TicketId, ...] = ()
+    """Other tickets that may be claimed now."""
+    later: tuple[TicketId, float] | None = None
+    """A ticket that waits, and the seconds."""
+    refusal: Refusal | None = None
+
+
+class Enclosed(TypedDict, total=False):
+    """What a commit may carry beside the step."""
+
+    output: bytes | None
+    consumed: tuple[int, ...]
+
+
+class Courier:
+    """Brings signals to runs, and what follows from them to the journal."""
+
+    def __init__(self, stores: Stores, opener: Opener, means: Means) -> None:
+        self._stores = stores
+        self._opener = opener
+        self._means = means
+
+    def deliver(self, run: OpenRun, claim: Claim, signal: Signal, output: bytes | None = None) -> Outcome:
+        """Fold a signal into the run and record it, together with what becomes of the claim.
+
+        Raises:
+            StoreUnavailable: the database stayed away for longer than the engine's patience.
+        """
+        head = self.new_head()
+        with run.lock:
+            while True:
+                step = advance(run.snapshot, signal)
+                if step is None:
+                    return Outcome(refusal=Refusal.STOPPING if run.snapshot.cancelling else Refusal.SILENCE)
+                commit = self.commit(run, claim, step, head=head, output=output)
+                refusal = self.write(run, commit, step)
+                if refusal is None:
+                    return _outcome(claim, commit)
+                if refusal is not Refusal.OVERTAKEN:
+                    return Outcome(refusal=refusal)
+
+    def commit(self, run: OpenRun, claim: Claim, step: Step, *, head: Head, **more: Unpack[Enclosed]) -> Commit:
+        """The revision that a step makes of what the run is now."""
+        then, tickets = self._then(run.snapshot.plan, claim, step)
+        return Commit(
+            run=run.id,
+            holding=claim.holding,
+            revision=run.snapshot.revision,
+            head=run.head,
+            new_head=head,
+            delta=encode_delta(step.delta),
+            then=then,
+            more=tickets,
+            status=step.status,
+            reason=step.reason,
+            cancelling=run.snapshot.cancelling,
+            **more,
+        )
+
+    def write(self, run: OpenRun, commit: Commit, step: Step) -> Refusal | None:
+        """Write a revision; `None` when it stands and the snapshot has it."""
+        refusal = self._written(run, commit, step)
+        if refusal is None:
+            self._means.publish(run.id, run.snapshot.revision, step.events)
+        return refusal
+
+    def tickets(self, plan: Plan, due: tuple[ActivationId, ...]) -> tuple[NewTicket, ...]:
+        """A ticket for each activation that is due."""
+        policies = [plan.nodes[node_of(activation)].policy for activation in due]
+        return tuple(
+            NewTicket(id=self.new_ticket(), activation=activation, queue=policy.queue, priority=policy.priority)
+            for activation, policy in zip(due, policies, strict=True)
+        )
+
+    def new_head(self) -> Head:
+        """A name for a revision."""
+        return Head(self._means.entropy())
+
+    def new_ticket(self) -> TicketId:
+        """An id for a ticket."""
+        return TicketId(self._means.entropy())
+
+    def _written(self, run: OpenRun, commit: Commit, step: Step) -> Refusal | None:
+        try:
+            if self._stores.journal.step(commit):
+                run.snapshot.apply(step.delta)
+                run.head = commit.new_head
+                return None
+        except StoreUnavailable as error:
+            self._means.patience(1, error)
+        look = self._opener.persist(self._stores.journal.look, run.id, commit.holding, run.snapshot.revision)
+        landed = any(entry.head == commit.new_head for entry in look.tail)
+        self._opener.catch_up(run, look)
+        if landed:
+            return None
+        if look.run.stop and not commit.cancelling:
+            return Refusal.STOPPING
+        if look.claim is None or look.claim.holding.fence != commit.holding.fence:
+            return Refusal.TAKEN_OVER
+        return Refusal.OVERTAKEN
+
+    def _then(self, plan: Plan, claim: Claim, step: Step) -> tuple[GoOn | Leave | Drop, tuple[NewTicket, ...]]:
+        """What becomes of the claim's ticket, and the tickets beside it.
+
+        The first due activation of the same queue is gone on with.
+        """
+        if claim.is_fold:
+            return Drop(), self.tickets(plan, step.due)
+        if step.retry_in is not None:
+            queue, priority = claim.queue, claim.priority
+            return Leave(activation=claim.activation, queue=queue, priority=priority, delay=step.retry_in), ()
+        same = next((one for one in step.due if plan.nodes[node_of(one)].policy.queue == claim.queue), None)
+        if same is None:
+            return Drop(), self.tickets(plan, step.due)
+        return GoOn(activation=same), self.tickets(plan, tuple(one for one in step.due if one != same))
+
+
+def _outcome(claim: Claim, commit: Commit) -> Outcome:
+    ready = tuple(ticket.id for ticket in commit.more)
+    match commit.then:
+        case GoOn(activation=activation):
+            return Outcome(next=claim.going_on(activation), ready=ready)
+        case Leave(delay=delay):
+            return Outcome(later=(claim.holding.ticket, delay), ready=ready)
+        case _:
+            return Outcome(ready=ready)

@@ -1,0 +1,190 @@
+"""One activation under way: what it works on, what its code is given, and what is said of it afterwards."""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any, BinaryIO
+
+from codemation.core.context import Context
+from codemation.core.definition import NodePlan
+from codemation.core.engine import Engine, Stored
+from codemation.core.ids import NodeId, node_of
+from codemation.core.inputs import Fetcher, Given, taken
+from codemation.core.items import EMPTY, Attachment, Batch
+from codemation.core.opening import OpenRun
+from codemation.core.outputs import Outputs
+from codemation.core.params import ParamRef, Params
+from codemation.core.ports import Claim
+from codemation.core.signals import Failed, Signal, Succeeded
+from codemation.core.signature import NodeCode
+from codemation.core.tables import Tables
+from codemation.host.runtime.calling import Loop
+from codemation.host.runtime.capture import NODE_LOGGER, Capture
+from codemation.host.runtime.meter import Meter
+from codemation.host.runtime.recent import Recent
+from codemation.host.runtime.trouble import info_of, retry_delay
+
+Performed = tuple[Signal, bytes | None]
+"""A signal, and the output that goes into the journal with it."""
+Stop = Callable[[], bool]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Workbench:
+    """What every activation needs; one for a process."""
+
+    engine: Engine
+    tables: Tables
+    loop: Loop
+    capture: Capture
+    recent: Recent
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RunCode:
+    """The code of a run's definition, and the params that the run was started with."""
+
+    nodes: Mapping[NodeId, NodeCode]
+    params: Params | None
+
+
+class Activity:
+    """What the ways to perform an activation share."""
+
+    def __init__(self, bench: Workbench, run: OpenRun, code: RunCode, claim: Claim, meter: Meter) -> None:
+        self.bench = bench
+        self.run = run
+        self.claim = claim
+        self.meter = meter
+        self.params = code.params
+        self.node: NodePlan = run.snapshot.plan.nodes[node_of(claim.activation)]
+        self.attempt = run.snapshot.live.get(claim.activation, 1)
+        self.items = 0
+        """Items, or rows, that came in."""
+        self.stored: dict[str, bytes] = {}
+        """What the ports were given, as it was stored."""
+        self._code = code.nodes.get(self.node.id)
+        self._began = time.monotonic()
+        self.fetcher = Fetcher(
+            snapshot=run.snapshot, fetch=self.fetch, tables=bench.tables, files=bench.engine.stores.blobs
+        )
+
+    @property
+    def code(self) -> NodeCode:
+        """What is called.
+
+        Raises:
+            LookupError: this process does not have it.
+        """
+        if self._code is None:
+            raise LookupError(f'this process has no code for "{self.node.id}"')
+        return self._code
+
+    @property
+    def seed(self) -> str:
+        """Names the activation among all runs; fixes the jitter of delays, and is what idempotency keys are made of."""
+        return f"{self.run.id}/{self.claim.activation}"
+
+    def fetch(self, batch: Batch) -> bytes:
+        """The bytes of a batch, from this process if it has them."""
+        data = self.bench.recent.get(self.run.id, batch.ref)
+        if data is None:
+            engine = self.bench.engine
+            data = engine.persist(engine.stores.payloads.get, self.run.id, batch)
+            self.bench.recent.put(self.run.id, batch.ref, data)
+        return data
+
+    def keep(self) -> None:
+        """Once the step stands: have at hand what the next nodes will read."""
+        for port, data in self.stored.items():
+            self.bench.recent.put(self.run.id, self.run.snapshot.output(self.node.id, port).ref, data)
+
+    def inputs(self) -> dict[str, Given]:
+        """What reached each input that carries something, by name; the node's data comes first."""
+        given = {wanted.name: self.fetcher.given(wanted) for wanted in self.node.inputs if not wanted.ordering}
+        self.items = sum(one.count for one in given.values())
+        return given
+
+    def arguments(self, given: Mapping[str, Given], context: Context | None) -> dict[str, Any]:
+        """What the code is called with beside its data: configuration, other inputs, params, and the context."""
+        code = self.code
+        arguments = {name: self._configured(value) for name, value in code.arguments.items()}
+        by_name = {parameter.name: parameter for parameter in code.signature.arguments}
+        for at, (name, one) in enumerate(given.items()):
+            if at or not code.signature.data:
+                arguments[name] = taken(self.fetcher, self.node, by_name[name], one)
+        for injection in code.signature.injections:
+            if injection.what == "params":
+                arguments[injection.name] = self.params
+            elif context is not None:
+                arguments[injection.name] = context
+        return arguments
+
+    def context(self, stop: Stop, suffix: str = "") -> Context:
+        """The context of one call; `suffix` names the item."""
+        node = self.node.id
+        return Context(
+            run_id=self.run.id,
+            workflow_id=self.run.definition.workflow,
+            node_id=node,
+            attempt=self.attempt,
+            idempotency_key=f"{self.seed}{suffix}",
+            params=self.params,
+            log=logging.getLogger(f"{NODE_LOGGER}.{self.run.definition.workflow}.{node}"),
+            store=self._attach,
+            stopping=stop,
+            report=lambda done, total: self.meter.move(node, done, total),
+        )
+
+    def outputs(self) -> Outputs:
+        """Where what the node gives is collected."""
+        return Outputs(self.node, self.bench.tables)
+
+    def succeeded(self, outputs: Outputs, scope: NodeId | None = None, failures: int = 0) -> Performed:
+        """Store what the node gave and say so; `scope` is the node that numbered its items."""
+        encoded: dict[str, Stored] = outputs.encoded(scope or self.node.id)
+        batches, inline = self.bench.engine.store_outputs(self.run.id, encoded)
+        self.stored = {port: data for port, (data, _, _) in encoded.items()}
+        return self.success(batches, failures), inline
+
+    def success(self, batches: Mapping[str, Batch], failures: int = 0) -> Succeeded:
+        """The signal that the node gave these batches."""
+        return Succeeded(
+            activation=self.claim.activation,
+            outputs=batches,
+            attempt=self.attempt,
+            milliseconds=self._milliseconds(),
+            items=self.items,
+            failures=failures,
+        )
+
+    def delay(self, error: Exception) -> float | None:
+        """Seconds until the activation is tried again after this, or `None`."""
+        return retry_delay(self.node, self._code, error, self.attempt, self.seed)
+
+    def failure(
+        self, error: Exception, *, item: int | None = None, delay: float | None = None, partial: Batch = EMPTY
+    ) -> Failed:
+        """The signal that the node failed."""
+        return Failed(
+            activation=self.claim.activation,
+            attempt=self.attempt,
+            error=info_of(error, item),
+            retry_in=delay,
+            milliseconds=self._milliseconds(),
+            partial=partial,
+        )
+
+    def _configured(self, value: Any) -> Any:
+        return getattr(self.params, value.name) if isinstance(value, ParamRef) else value
+
+    def _attach(self, stream: BinaryIO, mime: str) -> Attachment:
+        blobs = self.bench.engine.stores.blobs
+        stored = blobs.put(stream)
+        return Attachment(blob=stored.id, size=stored.size, sha256=stored.sha256, mime=mime, source=blobs)
+
+    def _milliseconds(self) -> int:
+        return round((time.monotonic() - self._began) * 1000)

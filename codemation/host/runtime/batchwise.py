@@ -1,0 +1,65 @@
+"""Nodes that are called once: for a whole batch, or as a source."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from codemation.core.definition import NodeKind
+from codemation.core.ids import ERROR, MAIN
+from codemation.core.inputs import Given, taken
+from codemation.core.items import Item
+from codemation.core.outputs import batch_outputs, failure_of
+from codemation.host.runtime.activity import Activity, Performed, Stop
+from codemation.host.runtime.calling import awaited, called, outcome
+from codemation.host.runtime.trouble import trace_of
+
+
+def perform_batch(activity: Activity, stop: Stop) -> Performed:
+    """Call the node's code once with all that reached it."""
+    node, code = activity.node, activity.code
+    given = activity.inputs()
+    activity.meter.begin(node.id, None)
+    data, first = code.signature.data, next(iter(given.values()), None)
+    args = (taken(activity.fetcher, node, data, first),) if data and first else ()
+    context = activity.context(stop)
+    kwargs = activity.arguments(given, context)
+    try:
+        value = _answer(activity, args, kwargs)
+        if node.kind is NodeKind.TAP and first:
+            return _passed_on(activity, first)
+        outputs = activity.outputs()
+        batch_outputs(outputs, code, value, context.attachments)
+        return activity.succeeded(outputs)
+    except Exception as error:
+        if node.policy.on_error == "fail" or activity.delay(error) is not None:
+            raise
+        return _let_go(activity, error, args)
+
+
+def _answer(activity: Activity, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+    node, function = activity.node, activity.code.function
+    if activity.code.signature.asynchronous:
+        return outcome(activity.bench.loop.run(awaited(node.id, node.policy.timeout, function, *args, **kwargs)))
+    return called(node.id, node.policy.timeout, function, *args, **kwargs)
+
+
+def _let_go(activity: Activity, error: Exception, args: tuple[Any, ...]) -> Performed:
+    """The batch as a whole is dropped, or goes to the `error` port as one failure."""
+    outputs = activity.outputs()
+    if activity.node.policy.on_error == "port":
+        entered = args[0] if args else None
+        failure = failure_of(activity.node, entered, error, activity.attempt, trace_of(error))
+        outputs.emit([(ERROR, Item(failure))])
+    return activity.succeeded(outputs, failures=1)
+
+
+def _passed_on(activity: Activity, given: Given) -> Performed:
+    """What a `tap` lets through: the very batch that reached it, if it was one."""
+    wanted = activity.node.inputs[0]
+    held = [activity.run.snapshot.output(source.node, source.port) for source in wanted.sources]
+    filled = [batch for batch in held if batch.size]
+    if len(filled) == 1:
+        return activity.success({MAIN: filled[0]}), None
+    outputs = activity.outputs()
+    outputs.emit((MAIN, item) for item in activity.fetcher.wrapped(given))
+    return activity.succeeded(outputs, activity.fetcher.items(given).scope)

@@ -1,0 +1,163 @@
+"""Nodes that are called once for each item; what is finished is recorded while the rest goes on."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from codemation.core.context import Context
+from codemation.core.ids import NodeId
+from codemation.core.inputs import Door, Given, each
+from codemation.core.items import EMPTY, Batch, Item
+from codemation.core.ports import Chunk
+from codemation.core.progress import Finished, decode_finished, encode_finished
+from codemation.core.signals import ItemsLeft
+from codemation.host.runtime.activity import Activity, Performed, Stop
+from codemation.host.runtime.items import Ask, ItemWork, Postponed, checked
+from codemation.host.runtime.trouble import Interrupted, ItemFailed, info_of
+
+CHUNK_SECONDS = 1.0
+CHUNK_ITEMS = 5_000
+"""Finished items are recorded when either is reached and more is to come."""
+
+
+class ItemwisePerformance:
+    """A per-item activation; takes up where an earlier try was broken off."""
+
+    def __init__(self, activity: Activity, stop: Stop, keep_logs: Callable[[], None]) -> None:
+        self._activity = activity
+        self._stop = stop
+        self._keep_logs = keep_logs
+        self._finished: dict[int, Finished] = {}
+        self._chunks = 0
+
+    def perform(self) -> Performed:
+        """Work on every item that is left.
+
+        Raises:
+            ItemFailed: an item failed, and the node with it.
+            Interrupted: the run stops.
+        """
+        activity = self._activity
+        given = activity.inputs()
+        first = next(iter(given.values()))
+        work, door = self._prepared(given, first)
+        if activity.node.policy.on_error == "fail":
+            checked(work, door.value)
+        postponed = self._run(work)
+        if postponed:
+            return self._items_left(postponed), None
+        outputs = activity.outputs()
+        for position in range(len(work.items)):
+            outputs.emit(self._finished[position].emitted)
+        scope = activity.fetcher.items(first).scope if first.items else NodeId(first.key.rstrip(":"))
+        return activity.succeeded(outputs, scope, failures=sum(one.failed for one in self._finished.values()))
+
+    def partial(self) -> Batch:
+        """What was finished before an item failed for good, kept for a resume."""
+        if not self._finished:
+            return EMPTY
+        engine, run = self._activity.bench.engine, self._activity.run
+        data = encode_finished(self._finished.values())
+        return engine.persist(engine.stores.payloads.put, run.id, data, len(self._finished), "items")
+
+    def _prepared(self, given: Mapping[str, Given], first: Given) -> tuple[ItemWork, Door]:
+        activity, node, code = self._activity, self._activity.node, self._activity.code
+        if code.signature.data is None:
+            raise LookupError(f'the code of "{node.id}" takes no item')
+        items, door = each(activity.fetcher, node, code.signature.data, first)
+        if not items and node.policy.run_on_empty:
+            items = [Item(None, origins=(0,))]
+        self._finished = {one.position: one for one in self._recorded()}
+        activity.meter.begin(node.id, len(items))
+        work = ItemWork(
+            node=node,
+            code=code,
+            items=items,
+            todo=[position for position in range(len(items)) if position not in self._finished],
+            ask=self._asking(door, given),
+            attempt=activity.attempt,
+            seed=activity.seed,
+            stop=self._stop,
+            loop=activity.bench.loop,
+        )
+        return work, door
+
+    def _run(self, work: ItemWork) -> list[Postponed]:
+        """Work on what is left; record finished items now and then, and whenever the work breaks off."""
+        postponed: list[Postponed] = []
+        fresh: list[Finished] = []
+        recorded_at = time.monotonic()
+        node = self._activity.node.id
+        try:
+            for ending in work.endings():
+                if isinstance(ending, Postponed):
+                    postponed.append(ending)
+                    continue
+                self._finished[ending.position] = ending
+                fresh.append(ending)
+                self._activity.meter.move(node, len(self._finished))
+                due = len(fresh) >= CHUNK_ITEMS or time.monotonic() - recorded_at >= CHUNK_SECONDS
+                if due and len(self._finished) < len(work.items):
+                    self._record(fresh)
+                    self._keep_logs()
+                    fresh, recorded_at = [], time.monotonic()
+        except ItemFailed:
+            raise
+        except BaseException:
+            self._record(fresh)
+            raise
+        if postponed:
+            self._record(fresh)
+        return postponed
+
+    def _recorded(self) -> list[Finished]:
+        """What earlier tries have finished."""
+        activity = self._activity
+        record = activity.run.snapshot.nodes.get(activity.node.id)
+        known = decode_finished(activity.fetch(record.partial)) if record and record.partial.size else []
+        if activity.claim.fresh:
+            return known
+        engine, claim = activity.bench.engine, activity.claim
+        chunks = engine.persist(engine.stores.tickets.progress, claim.holding.ticket, claim.activation)
+        self._chunks = len(chunks)
+        return known + [one for chunk in chunks for one in decode_finished(chunk.data)]
+
+    def _record(self, fresh: list[Finished]) -> None:
+        if not fresh:
+            return
+        positions = tuple(one.position for one in fresh)
+        chunk = Chunk(number=self._chunks, items=positions, data=encode_finished(fresh))
+        self._chunks += 1
+        engine, claim = self._activity.bench.engine, self._activity.claim
+        if not engine.persist(engine.stores.tickets.save_progress, claim.holding, claim.activation, chunk):
+            raise Interrupted
+
+    def _asking(self, door: Door, given: Mapping[str, Given]) -> Ask:
+        activity, signature = self._activity, self._activity.code.signature
+        arguments = activity.arguments(given, None)
+        contexts = [one.name for one in signature.injections if one.what == "context"]
+        wrapped = bool(signature.data and signature.data.wrapped)
+
+        def ask(position: int, item: Item[Any]) -> tuple[tuple[Any, ...], dict[str, Any], Context | None]:
+            value = door.value(item.value, position)
+            if wrapped:
+                value = Item(value, item.attachments, key=item.key, origins=item.origins)
+            if not contexts:
+                return (value,), arguments, None
+            context = activity.context(self._stop, f"/{position}")
+            return (value,), {**arguments, **dict.fromkeys(contexts, context)}, context
+
+        return ask
+
+    def _items_left(self, postponed: list[Postponed]) -> ItemsLeft:
+        soonest = min(postponed, key=lambda one: one.delay)
+        return ItemsLeft(
+            activation=self._activity.claim.activation,
+            attempt=self._activity.attempt,
+            done=len(self._finished),
+            left=len(postponed),
+            retry_in=soonest.delay,
+            error=info_of(soonest.error, soonest.position),
+        )
