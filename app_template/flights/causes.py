@@ -30,6 +30,8 @@ FREEZING = 32.0
 RAREST = 50
 """Departures that a value needs for a column of its own; rarer ones share the column of the first value."""
 CHUNK = 65_536
+SHORTEST = 1e-10
+"""A direction this much shorter than the longest is taken for none."""
 PLACES = 9
 
 Floats = NDArray[np.float64]
@@ -85,11 +87,11 @@ def _columns(departures: pl.DataFrame) -> tuple[NDArray[np.float32], NDArray[np.
     owners = [-1]
     for number, names in enumerate(GROUPS.values()):
         for name in names:
-            values = departures[name].cast(pl.String).fill_null("unknown")
-            counts = values.value_counts().filter(pl.col("count") >= RAREST)
-            for value in counts[name].sort()[1:]:
-                columns.append((values == value).to_numpy().astype(np.float32))
-                owners.append(number)
+            values = departures[name]
+            frequent = values.value_counts().filter(pl.col("count") >= RAREST)[name].sort(nulls_last=True)
+            made = [values.is_null() if value is None else (values == value).fill_null(value=False) for value in frequent]
+            columns += [each.to_numpy().astype(np.float32) for each in made[1:]]
+            owners += [number] * len(made[1:])
     return np.column_stack(columns), np.array(owners)
 
 
@@ -100,14 +102,19 @@ def _products(columns: NDArray[np.float32], late: Floats) -> tuple[Floats, Float
     for start in range(0, len(late), CHUNK):
         part = columns[start : start + CHUNK]
         gram += part.T @ part
-        moments += part.T @ late[start : start + CHUNK]
+        moments += part.T @ late[start : start + CHUNK].astype(np.float32)
     return gram, moments
 
 
 def _fit(gram: Floats, moments: Floats, chosen: NDArray[np.bool_], count: int) -> float:
-    """The variance that a model of the chosen columns explains."""
-    coefficients = np.linalg.lstsq(gram[np.ix_(chosen, chosen)], moments[chosen], rcond=1e-10)[0]
-    return float(coefficients @ moments[chosen]) - float(moments[0]) ** 2 / count
+    """The variance that a model of the chosen columns explains, as a sum of squares.
+
+    Columns may repeat each other (no wind is known where no visibility is), so directions without length are left out.
+    """
+    lengths, directions = np.linalg.eigh(gram[np.ix_(chosen, chosen)])
+    kept = lengths > SHORTEST * lengths[-1]
+    along = directions[:, kept].T @ moments[chosen]
+    return float(along**2 @ (1 / lengths[kept])) - float(moments[0]) ** 2 / count
 
 
 def _average_gain(group: int, fit: dict[tuple[int, ...], float], groups: int) -> float:

@@ -25,9 +25,9 @@ FEWEST_FLIGHTS = 100
 """Departures in fair and in rough weather that a carrier needs to be measured."""
 SEED = 2013
 PLACES = 9
-LONGEST_DELAY = 1440
+LONGEST_DELAY = 600
 """Minutes: longer delays count as this one when the slowest tenth is sought."""
-_RIDGE = 1e-6
+_RIDGE = 1e-7
 
 Floats = NDArray[np.float64]
 

@@ -31,15 +31,12 @@ PRECIPITATION_EDGES = (0.01, 0.05, 0.15)
 STORMY = 60.0
 """Miles per hour: a sustained wind to look at twice."""
 
-FLIGHT_KEY = pl.format(
-    "{} {}{} {}-{}",
-    pl.date("year", "month", "day").dt.to_string("%Y-%m-%d"),
-    "carrier",
-    "flight",
-    "origin",
-    "dest",
+# Joined with concat_str: pl.format panics (polars 1.x and 2.x) on a table whose first chunk is empty.
+FLIGHT_KEY = pl.concat_str(
+    pl.date("year", "month", "day").dt.to_string("%Y-%m-%d "),
+    *("carrier", "flight", pl.lit(" "), "origin", pl.lit("-"), "dest"),
 )
-READING_KEY = pl.format("{} {} UTC", "origin", pl.col("time_hour").dt.to_string("%Y-%m-%d %H:%M"))
+READING_KEY = pl.concat_str("origin", pl.col("time_hour").dt.to_string(" %Y-%m-%d %H:%M UTC"))
 ORDER = ["time_hour", "origin", "carrier", "flight", "dest"]
 
 

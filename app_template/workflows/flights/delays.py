@@ -30,7 +30,7 @@ class Params(cm.Params):
     """Months of 2013 to look at, 1 to 12."""
     min_delay: Minutes = 15
     """Minutes after its time from which a departure counts as late."""
-    resamples: Draws = 4000
+    resamples: Draws = 5000
     """Draws of days behind each interval: more make the bounds steadier and take longer."""
     out: Path = Path("build/flights")
     """Folder for the report, the table and the rejects, from the working directory."""
