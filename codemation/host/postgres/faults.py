@@ -8,8 +8,8 @@ from codemation.core.errors import CodemationError, HostError, SchemaMismatch, S
 
 DISK_FULL = "53100"
 _MIGRATE = "codemation db migrate"
-_SCHEMA = frozenset({"42P01", "42703", "42883", "3F000"})
-"""A table, column, function or schema that is not there."""
+_SCHEMA = frozenset({"42P01", "42703", "3F000"})
+"""A table, column or schema that is not there."""
 _REFUSED_FOR_NOW = frozenset({"25006", "25P03", "40001", "40P01", "53200", "53300", "53400", "55P03", "57014", "58000"})
 """Read-only after a failover, idle too long, a deadlock, out of memory or connections, lock or answer took too long."""
 _CUT_OFF = frozenset({"25006", "25P03", "57P01", "57P02", "57P03", "57P04", "57P05"})

@@ -224,7 +224,11 @@ class PostgresJournal:
             UnknownRun: there is none.
         """
         with self._connections.lease() as link:
-            return _split(run, link.all(_LOAD, {"run": run}))
+            try:
+                rows = link.all(_LOAD, {"run": run})
+            except errors.InvalidTextRepresentation:
+                rows = []  # what is not even spelled like an id names no run
+        return _split(run, rows)
 
     def reopen(self, reopening: Reopening) -> bool:
         """Let a failed or cancelled run go on; `False` when it is not finished or has changed."""

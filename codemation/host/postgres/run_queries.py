@@ -11,7 +11,6 @@ from sqlalchemy import (
     Select,
     Text,
     and_,
-    bindparam,
     cast,
     exists,
     func,
@@ -98,7 +97,7 @@ def tickets_of(run: str) -> Select[Any]:
             tickets.c.due_at,
             tickets.c.lost,
         )
-        .where(tickets.c.run_id == bindparam("run", run))
+        .where(tickets.c.run_id == run)
         .order_by(tickets.c.id)
     )
 
