@@ -62,7 +62,8 @@ def joined_by_key(parts: Sequence[Sequence[object]], *, on: Sequence[str], how: 
     """Records matched by the values of the fields `on`, in the order of the first part.
 
     A field that both sides have keeps the left one's name; the right one's gets `_right` behind it. `left` keeps
-    records without a match, `outer` those of the right side as well, at the end; missing fields are `None`.
+    records without a match, `outer` those of the right side as well, at the end; missing fields are `None`, and a key
+    with a `None` in it matches nothing, as in SQL.
 
     Raises:
         ContractError: something is no record, or has no such field.
@@ -79,15 +80,15 @@ def _join_two(
     left_names = list(dict.fromkeys(name for row in left for name in row))
     right_names = [name for name in dict.fromkeys(name for row in right for name in row) if name not in on]
     renamed = {name: f"{name}_right" if name in left_names else name for name in right_names}
-    by_key: dict[Hashable, list[dict[str, Any]]] = {}
+    by_key: dict[tuple[Hashable, ...], list[dict[str, Any]]] = {}
     for row in right:
         by_key.setdefault(_key(row, on), []).append(row)
     rows: list[dict[str, Any]] = []
-    matched: set[Hashable] = set()
+    matched: set[tuple[Hashable, ...]] = set()
     for row in left:
         key = _key(row, on)
-        found = by_key.get(key, [])
-        matched.add(key)
+        found = by_key.get(key, []) if None not in key else []
+        matched.update([key] if found else [])
         rows += [{**row, **{renamed[name]: other.get(name) for name in right_names}} for other in found]
         if not found and how in ("left", "outer"):
             rows.append({**row, **{renamed[name]: None for name in right_names}})
@@ -100,7 +101,7 @@ def _join_two(
     return rows
 
 
-def _key(row: Mapping[str, Any], on: Sequence[str]) -> Hashable:
+def _key(row: Mapping[str, Any], on: Sequence[str]) -> tuple[Hashable, ...]:
     try:
         return tuple(row[name] for name in on)
     except KeyError as error:

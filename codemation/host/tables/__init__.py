@@ -71,6 +71,17 @@ class ArrowTables:
 
         return stream.write(union.of([stream.read(part) for part in parts]))
 
+    def join(self, parts: Sequence[bytes | memoryview], on: Sequence[str], how: str) -> PackedTable:
+        """Tables matched by the columns `on`, in the order of the first; `how` is `inner`, `left` or `outer`.
+
+        Raises:
+            PayloadLost: the bytes are damaged.
+            ContractError: a column is missing, or has types that cannot be compared.
+        """
+        from codemation.host.tables import matching, stream  # noqa: PLC0415 - pyarrow comes with the first table
+
+        return stream.write(matching.joined([stream.read(part) for part in parts], on, how))
+
     def schema(self, data: bytes | memoryview) -> tuple[tuple[str, str], ...]:
         """Name and Arrow type of each column, in order.
 
