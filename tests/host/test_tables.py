@@ -158,6 +158,12 @@ def test_an_arrow_table_that_pandas_wrote_does_not_bring_its_index_back() -> Non
     assert list(through(table, pl.DataFrame).columns) == ["a", "key"]
 
 
+def test_a_note_of_pandas_that_is_older_than_the_columns_does_not_matter() -> None:
+    noted = pa.Table.from_pandas(pd.DataFrame({"a": pd.array([1], dtype="Int64")}))
+    changed = noted.set_column(0, "a", pa.array(["x"]))
+    assert list(through(changed, pd.DataFrame)["a"]) == ["x"]
+
+
 def test_long_ints_beside_missing_values_are_not_rounded_for_pandas() -> None:
     table = pa.table(
         {
@@ -496,6 +502,12 @@ def test_types_that_go_together_are_promoted(one: Any, other: Any, kind: pa.Data
 def test_categories_of_several_tables_are_one_set() -> None:
     parts = [pa.table({"a": pa.array(values).dictionary_encode()}) for values in (["x"], ["y", "x"])]
     assert joined(*parts).column("a").to_pylist() == ["x", "y", "x"]
+    assert joined(parts[0], pa.table({"a": ["z"]})).schema.field("a").type == pa.string()
+    assert joined(pa.table({"a": ["z"]}), parts[0]).to_pylist() == [{"a": "z"}, {"a": "x"}]
+    empty = pd.DataFrame({"a": pd.Categorical([], categories=["x", "unused"])})
+    packed = tables.concat([tables.pack(empty).data] * 2)
+    kept: Any = tables.unpack(packed.data, pd.DataFrame)
+    assert list(kept["a"].cat.categories) == ["x", "unused"]
 
 
 def test_what_all_tables_say_about_themselves_is_kept_and_no_more() -> None:

@@ -129,7 +129,12 @@ def _without_index(table: pa.Table) -> pa.Table:
 def _to_pandas(data: bytes | memoryview) -> object:
     pandas = importlib.import_module("pandas")  # before the bytes are read: it brings Arrow types of its own
     table = stream.read(data)
-    frame: Any = table.to_pandas()
+    frame: Any
+    try:
+        frame = table.to_pandas()
+    except (pa.ArrowException, TypeError, ValueError):
+        # What pandas noted about its types is older than the columns: the table went through other hands since.
+        frame = table.to_pandas(ignore_metadata=True)
     for name, column in zip(table.column_names, table.columns, strict=True):
         if column.null_count and pa.types.is_integer(column.type) and frame[name].dtype == float and _is_wide(column):
             # Beside missing values pandas makes floats of ints, which would change such numbers.

@@ -34,7 +34,7 @@ def from_rows(values: Sequence[object]) -> pa.Table:
     """
     rows = [_fields(value, at) for at, value in enumerate(values)]
     names = dict.fromkeys(name for row in rows for name in row)
-    columns = {name: _column(name, [_plain(row.get(name)) for row in rows]) for name in names}
+    columns = {name: _column(name, [row.get(name) for row in rows]) for name in names}
     if not columns:  # such a table has rows all the same
         return without_columns(len(rows))
     return pa.table(columns)
@@ -42,7 +42,8 @@ def from_rows(values: Sequence[object]) -> pa.Table:
 
 def without_columns(rows: int) -> pa.Table:
     """A table that has rows and nothing in them."""
-    return pa.Table.from_struct_array(pa.array([{}] * rows, pa.struct([])))
+    nothing: Any = pa.array([{}] * rows, pa.struct([]))
+    return pa.Table.from_struct_array(nothing)
 
 
 def to_rows(table: pa.Table) -> list[dict[str, Any]]:
@@ -99,6 +100,8 @@ def _plain(value: Any) -> Any:
 
 
 def _column(name: str, values: list[Any]) -> pa.Array[Any]:
+    if not _ATOMS.issuperset(map(type, values)):
+        values = [_plain(value) for value in values]
     if reason := objection(values):
         raise _mixed(name, reason)
     try:

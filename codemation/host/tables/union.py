@@ -71,6 +71,8 @@ def _common(name: str, one: pa.DataType, other: pa.DataType) -> pa.DataType:
         return one
     if pa.types.is_null(one):
         return other
+    if pa.types.is_dictionary(one) != pa.types.is_dictionary(other):
+        return _common(name, getattr(one, "value_type", one), getattr(other, "value_type", other))
     same_zone = pa.types.is_timestamp(one) and pa.types.is_timestamp(other) and one.tz == other.tz
     if same_zone or any(belongs(one) and belongs(other) for belongs in _FAMILIES):
         try:
