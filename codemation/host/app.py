@@ -269,7 +269,7 @@ class InlineLauncher:
             RunPaused: Ctrl-C; whatever was under way was handed back.
         """
         handle = default_app().launch(launch)
-        handle.result()
+        handle.wait()
         return handle
 
     def start(self, launch: Launch) -> RunHandle:
@@ -279,7 +279,7 @@ class InlineLauncher:
     async def arun(self, launch: Launch) -> RunHandle:
         """What `run` does, without blocking the event loop."""
         handle = await asyncio.to_thread(self.start, launch)
-        await asyncio.to_thread(handle.result)
+        await asyncio.to_thread(handle.wait)
         return handle
 
     def last_run(self) -> RunHandle | None:

@@ -109,6 +109,21 @@ class RunHandle:
     def result(self, timeout: float | None = None) -> Any:
         """Wait for the end, at most `timeout` seconds, working on the run if this process does; gives the output.
 
+        Several outputs are given by name.
+
+        Raises:
+            RunFailed: it failed.
+            RunCancelled: it was cancelled.
+            RunPaused: Ctrl-C while this process worked on it.
+            TimeoutError: it is not over yet.
+        """
+        self.wait(timeout)
+        names = self._run.definition.outputs
+        return self.output if MAIN in names or len(names) == 1 else self.outputs or None
+
+    def wait(self, timeout: float | None = None) -> None:
+        """Do what `result` does, without reading what came out.
+
         Raises:
             RunFailed: it failed.
             RunCancelled: it was cancelled.
@@ -123,7 +138,6 @@ class RunHandle:
             raise RunCancelled(f"run {self.id} was cancelled: {self.reason}", run=self)
         if status not in FINISHED:
             raise TimeoutError(f"run {self.id} is still {status} after {timeout} s")
-        return self.output if self._run.definition.outputs else None
 
     def serve(self) -> RunHandle:
         """Let threads of this process work on the run."""
@@ -139,7 +153,7 @@ class RunHandle:
         if self._workflow is None:
             raise RunError(f"the code of run {self.id} is not at hand", way_out=f"codemation runs resume {self.id}")
         handle = self.app.resume(self.id, self._workflow)
-        handle.result()
+        handle.wait()
         return handle
 
     def at(self, revision: int) -> RunHandle:

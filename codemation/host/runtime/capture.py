@@ -7,7 +7,7 @@ import logging
 import sys
 import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from contextvars import ContextVar
 from datetime import UTC, datetime
 from typing import Any, TextIO
@@ -93,10 +93,20 @@ class _Tee(io.TextIOBase):
         sink = _sink.get()
         if sink is not None:
             sink.write(self._level, text)
-        return self.stream.write(text)
+        # Whoever read this may have gone (`| head`). That is no fault of a node, and its lines are kept all the same.
+        with suppress(BrokenPipeError):
+            self.stream.write(text)
+        return len(text)
 
     def flush(self) -> None:
-        self.stream.flush()
+        with suppress(BrokenPipeError):
+            self.stream.flush()
+
+    def isatty(self) -> bool:
+        return self.stream.isatty()
+
+    def fileno(self) -> int:
+        return self.stream.fileno()
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self.stream, name)
