@@ -1,6 +1,6 @@
 """A PostgreSQL server that needs no installation: it lives in a project's `.codemation/` and ends with its last user.
 
-errors → programs, account → filesystem, pointer → home → locks → cluster → address → watchdog → postmaster → server.
+errors → account, locks → filesystem → pointer → home → programs → cluster → address → watchdog → postmaster → server.
 Read them in that order.
 """
 

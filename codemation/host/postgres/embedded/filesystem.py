@@ -8,16 +8,21 @@ from __future__ import annotations
 
 import os
 import re
+import secrets
 import subprocess
 from pathlib import Path
 
 from codemation.host.postgres.embedded.errors import EXTERNAL, NetworkFileSystem
+from codemation.host.postgres.embedded.locks import locked_folder
 
 _NETWORK = frozenset({
     "9p", "acfs", "afpfs", "afs", "beegfs", "ceph", "cifs", "coda", "davfs", "fuse.ceph", "fuse.davfs", "fuse.gcsfuse",
     "fuse.glusterfs", "fuse.goofys", "fuse.rclone", "fuse.s3fs", "fuse.sshfs", "gfs", "gfs2", "glusterfs", "gpfs",
     "lustre", "ncpfs", "nfs", "nfs3", "nfs4", "ocfs2", "prl_fs", "pvfs2", "smb2", "smb3", "smbfs", "vboxsf", "webdav",
 })  # fmt: skip
+PASSABLE = 0o711
+"""The mode of root's folders on the way to what its server's account owns: one may pass, and see nothing."""
+
 _MOUNT_LINE = re.compile(r"^.* on (?P<folder>/.*?) \((?P<kind>[^,)]+)")
 
 
@@ -69,9 +74,17 @@ def read_mount_listing(text: str) -> list[tuple[str, str]]:
     return [(line["folder"], line["kind"]) for line in map(_MOUNT_LINE.match, text.splitlines()) if line]
 
 
+def make_folder(folder: Path, mode: int) -> None:
+    """Makes a folder of root's unless it is there; who comes at the same time waits until its mode is set."""
+    with locked_folder(folder.parent):
+        if not folder.is_dir():
+            folder.mkdir(mode=0o700)
+            folder.chmod(mode)
+
+
 def write_private(path: Path, content: bytes) -> None:
     """Writes a file of mode 0600 whole or not at all, and safely on disk."""
-    draft = path.with_name(f"{path.name}.{os.getpid()}.new")
+    draft = path.with_name(f"{path.name}.{secrets.token_hex(4)}.new")
     descriptor = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o600)
     with os.fdopen(descriptor, "wb") as file:
         file.write(content)

@@ -19,7 +19,8 @@ from pathlib import Path
 
 from codemation.host.postgres.embedded.account import RESERVED, Account, dedicated, name_of
 from codemation.host.postgres.embedded.errors import EXTERNAL, NotAFolder, OtherOwner, refusing
-from codemation.host.postgres.embedded.filesystem import check_local, mounts
+from codemation.host.postgres.embedded.filesystem import PASSABLE, check_local, make_folder, mounts
+from codemation.host.postgres.embedded.locks import locked_folder
 from codemation.host.postgres.embedded.pointer import follow, pointer_of, settle, unreachable
 
 SYSTEM_STATE = Path("/var/lib/codemation")
@@ -55,10 +56,10 @@ class Home:
 
     def make(self) -> None:
         """Makes the folder, private to its user; root's lets the server's account pass, and nothing more."""
-        mode = 0o700 if self.account is None else 0o711
+        mode = 0o700 if self.account is None else PASSABLE
         with refusing(self.folder):
             if not self.folder.is_dir():
-                self.folder.mkdir(exist_ok=True)
+                self.folder.mkdir(mode=0o700, exist_ok=True)
             status = self.folder.stat()
             if status.st_uid != os.geteuid():
                 raise other_owner(self.folder, status.st_uid)
@@ -88,10 +89,10 @@ def _project_folder(directory: Path) -> Path:
                 f"{directory.parent} is not a folder, so there is no place for {directory.name} in it.",
                 way_out="Run codemation in a project folder, or make it with `codemation new`.",
             )
-        if not directory.exists():
+        if os.geteuid() == 0 and not directory.is_file():
+            make_folder(directory, PASSABLE)
+        elif not directory.exists():
             directory.mkdir(mode=0o700, exist_ok=True)
-            if os.geteuid() == 0:
-                directory.chmod(0o711)
         if not directory.is_dir():
             raise NotAFolder(
                 f"{directory} is a file, and the embedded PostgreSQL server needs a folder there.",
@@ -109,19 +110,24 @@ def _home_of_user(directory: Path, state: Path) -> Home:
 
 
 def _home_of_root(directory: Path, state: Path) -> Home:
-    """Root's home: where the pointer says, else in the project if the server can be there, else in the state folder."""
+    """Root's home: where the pointer says, else in the project if the server can be there, else in the state folder.
+
+    It is chosen under a lock, once: two processes that chose differently would have two databases.
+    """
     pointer, inside = pointer_of(directory), directory / "postgres"
-    with refusing(directory):
+    with refusing(directory), locked_folder(directory):
         if pointer.is_file():
             folder = follow(pointer, state)
             return Home(folder=folder, state=state, account=_account(folder / "data"))
         account = _account(inside / "data")
+        home = Home(folder=inside, state=state, account=account)
         barrier = account.barrier(directory)
         if barrier is None and not is_long(inside):
-            return Home(folder=inside, state=state, account=account)
-        if barrier is not None and (inside / "data").exists():
-            raise unreachable(inside, barrier)
-    return Home(folder=settle(pointer, state, account), state=state, account=account)
+            home.make()
+            return home
+        if inside.exists():
+            raise unreachable(inside, barrier or directory)
+        return Home(folder=settle(pointer, state, account), state=state, account=account)
 
 
 def _account(data: Path) -> Account:

@@ -67,6 +67,17 @@ def starting(path: Path, make_folder: Callable[[], None]) -> Iterator[int]:
             os.close(descriptor)
 
 
+@contextmanager
+def locked_folder(folder: Path) -> Iterator[None]:
+    """Holds a folder to itself, for a decision that is made once; needs no file in it."""
+    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        take_lock(descriptor, fcntl.LOCK_EX, folder)
+        yield
+    finally:
+        os.close(descriptor)
+
+
 def _is_current(descriptor: int, path: Path) -> bool:
     """Whether the locked file is still the one at its path: the folder may have been deleted while we waited."""
     try:

@@ -9,6 +9,7 @@ import hashlib
 import os
 import re
 import secrets
+import shutil
 from pathlib import Path
 
 from codemation.host.postgres.embedded.account import Account
@@ -19,7 +20,7 @@ from codemation.host.postgres.embedded.errors import (
     CopiedProject,
     refusing,
 )
-from codemation.host.postgres.embedded.filesystem import sync_folder, write_private
+from codemation.host.postgres.embedded.filesystem import PASSABLE, make_folder, write_private
 
 _NAME = re.compile(r"[0-9a-f]{12}-[0-9a-f]{8}")
 
@@ -51,44 +52,22 @@ def follow(pointer: Path, state: Path) -> Path:
 
 
 def settle(pointer: Path, state: Path, account: Account) -> Path:
-    """A new home in the state folder, and the pointer to it."""
+    """A new home in the state folder, and the pointer to it; the caller holds the project's lock."""
     project = pointer.parent
     name = f"{hashlib.sha256(os.fsencode(project)).hexdigest()[:12]}-{secrets.token_hex(4)}"
+    folder = state / name
     with refusing(state):
-        make_state(state)
+        make_folder(state, PASSABLE)
         if barrier := account.barrier(state):
             raise unreachable(state, barrier)
-        folder = state / name
-        folder.mkdir(mode=0o700)
-        folder.chmod(0o711)
+        make_folder(folder, PASSABLE)
         write_private(folder / "project", os.fsencode(project))
-    with refusing(pointer):
-        return state / _claim(pointer, folder)
-
-
-def _claim(pointer: Path, folder: Path) -> str:
-    """Writes the pointer unless another process was faster; gives the name that it holds in the end."""
-    draft = pointer.with_name(f"{pointer.name}.{folder.name}")
     try:
-        write_private(draft, folder.name.encode())
-        os.link(draft, pointer)
-    except OSError as error:
-        (folder / "project").unlink()
-        folder.rmdir()
-        if not isinstance(error, FileExistsError):
-            raise
-        return pointer.read_text().strip()
-    finally:
-        draft.unlink(missing_ok=True)
-    sync_folder(pointer.parent)
-    return folder.name
-
-
-def make_state(state: Path) -> None:
-    """Makes root's state folder, through which accounts can pass without seeing what is in it."""
-    if not state.is_dir():
-        state.mkdir(mode=0o700, exist_ok=True)
-        state.chmod(0o711)
+        write_private(pointer, name.encode())
+    except OSError:
+        shutil.rmtree(folder)
+        raise
+    return folder
 
 
 def unreachable(place: Path, barrier: Path) -> AccountUnavailable:

@@ -13,8 +13,8 @@ from pathlib import Path
 
 from codemation.host.postgres.embedded.account import Account
 from codemation.host.postgres.embedded.errors import EXTERNAL, ProgramsMissing, refusing
+from codemation.host.postgres.embedded.filesystem import PASSABLE, make_folder
 from codemation.host.postgres.embedded.locks import open_lock, take_lock
-from codemation.host.postgres.embedded.pointer import make_state
 
 MAJOR = 18
 """The major version of PostgreSQL that this release of codemation runs."""
@@ -77,8 +77,8 @@ def programs_for(account: Account | None, state: Path) -> Programs:
     digest = hashlib.sha256(f"{installed.root} {status.st_size} {status.st_mtime_ns}".encode()).hexdigest()[:12]
     copied = Programs(root=state / "programs" / f"{MAJOR}-{digest}" / _WHEEL / installed.root.name)
     with refusing(state):
-        make_state(state)
-        make_state(state / "programs")
+        make_folder(state, PASSABLE)
+        make_folder(state / "programs", PASSABLE)
         lock = state / "programs.lock"
         descriptor = open_lock(lock)
         try:

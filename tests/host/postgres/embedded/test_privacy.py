@@ -6,7 +6,9 @@ import os
 import shutil
 import stat
 import subprocess
+import tempfile
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import psutil
@@ -146,6 +148,16 @@ def test_where_the_account_cannot_reach_the_project_the_data_lies_in_the_state_f
     eventually(project.at_rest)
     with project.open() as server:
         assert query(server.url, "SELECT one FROM kept") == 1
+
+
+def test_all_who_come_at_once_choose_the_same_home(project: Project, closed_project: Project) -> None:
+    for place in [project, closed_project] * 20:
+        fresh = Project(folder=Path(tempfile.mkdtemp(dir=place.folder)), state=place.state)
+        if place is project:
+            fresh.folder.chmod(0o755)
+        with ThreadPoolExecutor(6) as together:
+            chosen = together.map(lambda one: one.home, [fresh] * 6)
+        assert len(set(chosen)) == 1
 
 
 @needs_root

@@ -76,7 +76,7 @@ class Project:
         """The servers on the cluster, without the processes of theirs that still bear their name."""
         data = os.fspath(self.home.data)
         found = {process.pid: process for process in processes("-D") if watchdog.serves(process.pid, data)}
-        return [process for process in found.values() if parent(process) not in found]
+        return [process for process in found.values() if parent(process) not in {None, *found}]
 
     def at_rest(self) -> bool:
         """Whether neither a server nor a watchdog is left."""
