@@ -89,9 +89,10 @@ def _columns(departures: pl.DataFrame) -> tuple[NDArray[np.float32], NDArray[np.
         for name in names:
             values = departures[name]
             frequent = values.value_counts().filter(pl.col("count") >= RAREST)[name].sort(nulls_last=True)
-            made = [values.is_null() if value is None else (values == value).fill_null(value=False) for value in frequent]
-            columns += [each.to_numpy().astype(np.float32) for each in made[1:]]
-            owners += [number] * len(made[1:])
+            for value in frequent[1:]:
+                chosen = values.is_null() if value is None else (values == value).fill_null(value=False)
+                columns.append(chosen.to_numpy().astype(np.float32))
+                owners.append(number)
     return np.column_stack(columns), np.array(owners)
 
 

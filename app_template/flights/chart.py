@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from html import escape
+from itertools import pairwise
 from math import ceil
 
 WIDE, NARROW = 720, 340
@@ -45,7 +46,7 @@ class Drawing:
 
 
 def figure(draw: Callable[[int], Drawing], *, name: str, words: str, caption: str) -> str:
-    """Make a figure of both drawings, of which a page shows the one that fits; `words` describes it to who can't see it."""
+    """Make a figure of both drawings, of which a page shows the one that fits; `words` tells what cannot be seen."""
     parts = []
     for kind, width in (("wide", WIDE), ("narrow", NARROW)):
         drawing = draw(width)
@@ -84,7 +85,9 @@ def rule(x1: float, y1: float, x2: float, y2: float, *, kind: str = "grid") -> s
     return tag("line", x1=x1, y1=y1, x2=x2, y2=y2, class_=kind)
 
 
-def bar(x: float, y: float, width: float, height: float, *, kind: str, says: str) -> str:
+def bar(  # noqa: PLR0913 — a rectangle has four numbers
+    x: float, y: float, width: float, height: float, *, kind: str, says: str
+) -> str:
     """Draw a rectangle that says what it stands for."""
     return tag("rect", hint(says), x=x, y=y, width=max(width, 0), height=max(height, 0), class_=kind)
 
@@ -146,7 +149,7 @@ def spread(places: Sequence[float], gap: float) -> list[float]:
     """Move labels apart until no two stand closer than the gap, keeping their order."""
     order = sorted(range(len(places)), key=lambda index: (places[index], index))
     moved = list(places)
-    for before, after in zip(order, order[1:], strict=False):
+    for before, after in pairwise(order):
         moved[after] = max(moved[after], moved[before] + gap)
     return moved
 

@@ -209,7 +209,7 @@ def _adjusted(days: _Days, weights: Floats) -> Floats:
     sums = (weights @ products.reshape(len(products), -1)).reshape(-1, size, size)
     # A draw may lack an hour or a month altogether; the ridge leaves that coefficient at zero and the others alone.
     normal = sums[:, :-1, :-1] + _RIDGE * np.eye(size - 1)
-    return np.linalg.solve(normal, sums[:, :-1, -1:])[:, 0, 0]
+    return np.linalg.solve(normal, sums[:, :-1, -1:])[:, 0, 0].astype(np.float64)
 
 
 def _slowest(days: _Days, weights: Floats, chosen: NDArray[np.bool_]) -> Floats:
@@ -232,4 +232,5 @@ def _interval(draws: Floats) -> Interval | None:
     if np.isnan(draws[0]):
         return None
     low, high = np.nanquantile(draws[1:], [0.025, 0.975])
-    return Interval(value=round(float(draws[0]), PLACES), low=round(float(low), PLACES), high=round(float(high), PLACES))
+    value, low, high = (round(float(each), PLACES) for each in (draws[0], low, high))
+    return Interval(value=value, low=low, high=high)

@@ -31,7 +31,7 @@ PRECIPITATION_EDGES = (0.01, 0.05, 0.15)
 STORMY = 60.0
 """Miles per hour: a sustained wind to look at twice."""
 
-# Joined with concat_str: pl.format panics (polars 1.x and 2.x) on a table whose first chunk is empty.
+# Joined with concat_str: pl.format of polars 2.1 panics on a table whose first chunk is empty.
 FLIGHT_KEY = pl.concat_str(
     pl.date("year", "month", "day").dt.to_string("%Y-%m-%d "),
     *("carrier", "flight", pl.lit(" "), "origin", pl.lit("-"), "dest"),
@@ -105,9 +105,7 @@ def register(planes: pl.DataFrame) -> pl.DataFrame:
     ).sort("key")
 
 
-def assemble(
-    sources: Sources, *, rejects: Sequence[Reject], repairs: Sequence[Note], min_delay: float
-) -> pl.DataFrame:
+def assemble(sources: Sources, *, rejects: Sequence[Reject], repairs: Sequence[Note], min_delay: float) -> pl.DataFrame:
     """Join everything that is known about each departure that is believed, one row each, in a fixed order.
 
     A departure is `late` when it left at least `min_delay` minutes after its time; unknown if it never left.

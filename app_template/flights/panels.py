@@ -15,7 +15,7 @@ FEWEST = 10
 
 
 def carriers(comparisons: Sequence[Comparison], width: int) -> Drawing:
-    """A panel for each carrier: late departures from fair to severe weather, their interval, and all carriers behind."""
+    """A panel for each carrier: late departures from fair to severe weather, the interval, and all carriers behind."""
     columns = 4 if width == WIDE else 2
     gap, left = 14.0, 34.0
     room = (width - left - gap * (columns - 1)) / columns

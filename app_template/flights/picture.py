@@ -90,7 +90,8 @@ def calendar(days: pl.DataFrame, width: int) -> Drawing:
     marks, top = [], 18.0
     for start in range(0, len(weeks), in_row):
         row = weeks[start : start + in_row]
-        marks += [text(28, top + pitch * (each + 0.78), WEEKDAYS[each], anchor="end", kind="tick") for each in (0, 2, 4)]
+        middles = [(each, top + pitch * (each + 0.78)) for each in (0, 2, 4)]
+        marks += [text(28, middle, WEEKDAYS[each], anchor="end", kind="tick") for each, middle in middles]
         seen = {day.month for week in weeks[:start] for day in _week(week) if day in by_date}
         for number, week in enumerate(row):
             left = 34 + number * pitch
@@ -118,8 +119,10 @@ def weather(table: pl.DataFrame, width: int) -> Drawing:
         right = left + panel - (12 if beside else 0)
         marks.append(share_axis(y, left, right, step=0.1) if number == 0 or not beside else _grid(y, left, right))
         slot = (right - left) / len(labels)
-        for row in rows.iter_rows(named=True):
-            marks.append(_weather_bars(row, labels[row["band"]], y, left + row["band"] * slot, slot))
+        marks += [
+            _weather_bars(row, labels[row["band"]], y, left + row["band"] * slot, slot)
+            for row in rows.iter_rows(named=True)
+        ]
     return Drawing(height=height - 22 if beside else 3 * height - 22, marks="".join(marks))
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from html import escape
+from itertools import pairwise
 from pathlib import Path
 
 import polars as pl
@@ -17,6 +18,22 @@ from flights.questions import overview, worst_routes
 from flights.records import Note, Reject
 
 TOP_ROUTES = 12
+METHOD = """\
+A departure is late when it left {min_delay:g} minutes or more after its time. Shares of late departures are of \
+those that left; cancelled flights are counted apart.
+
+Weather is the reading at the airport of departure in the scheduled hour, matched by UTC. It is known for \
+{with_weather} of the flights. “Rough weather” without more means rough or severe.
+
+The age of the aircraft is known for {with_age} of the flights. The source says that American Airlines and Envoy \
+report fleet numbers instead of registrations.
+
+Intervals of carriers come from {resamples:,} draws of whole days with replacement, because flights of one day share \
+its troubles. “At equal hour, airport, month” is the coefficient of rough weather in a linear model with those. \
+“Slowest tenth” is the delay that one departure in ten exceeds.
+
+“How late the airport ran an hour before” is the share of late ones among the departures from the same airport that \
+were scheduled in the hour before."""
 STYLE = Path(__file__).with_name("report.css")
 
 
@@ -63,7 +80,8 @@ def render(answers: Answers) -> str:
     body = [_opening(answers), _contents(asked)]
     body += [_section(number, question) for number, question in enumerate(asked, start=1)]
     body.append(_method(answers))
-    page = tag("html", "\n" + tag("head", "\n" + head + "\n") + "\n" + tag("body", tag("main", "\n".join(body))), lang="en")
+    parts = tag("head", f"\n{head}\n") + "\n" + tag("body", tag("main", "\n".join(body)))
+    page = tag("html", f"\n{parts}\n", lang="en")
     return f"<!doctype html>\n{page}\n"
 
 
@@ -85,7 +103,7 @@ def _when(answers: Answers) -> Question:
             lambda width: picture.hours(answers.hours, width),
             name="hours",
             words="Lines: share of departures that left late, by scheduled hour, for each airport.",
-            caption=f"Share of departures that left late. Hours with fewer than {picture.FEWEST} departures are left out.",
+            caption=f"Share of departures that left late. Hours with fewer than {picture.FEWEST} of them are left out.",
         ),
         table=tables.hours(answers.hours),
     )
@@ -100,8 +118,8 @@ def _days(answers: Answers) -> Question:
             lambda width: picture.calendar(answers.days, width),
             name="days",
             words="A calendar: each day is a cell, darker the larger the share of departures that left late.",
-            caption=f"Share of departures that left late; a ring: {picture.MANY_CANCELLED:.0%} of the day’s flights or more "
-            f"were cancelled.<br>{tag('span', legend, class_='legend')}",
+            caption=f"Share of departures that left late. A ring: {picture.MANY_CANCELLED:.0%} or more of the "
+            f"day’s flights were cancelled.<br>{tag('span', legend, class_='legend')}",
         ),
         table=tables.days(answers.days),
     )
@@ -109,12 +127,15 @@ def _days(answers: Answers) -> Question:
 
 def _heat_words() -> list[tuple[int, str]]:
     edges = [f"{edge:.0%}" for edge in picture.HEAT_EDGES]
-    words = [f"under {edges[0]}", *(f"{low}–{high}" for low, high in zip(edges, edges[1:], strict=False))]
+    words = [f"under {edges[0]}", *(f"{low}–{high}" for low, high in pairwise(edges))]
     return list(enumerate([*words, f"{edges[-1]} and more"]))
 
 
 def _weather(answers: Answers) -> Question:
-    legend = '<span class="legend"><span><i class="s0"> </i>left late</span><span><i class="s1"> </i>cancelled</span></span>'
+    keys = "".join(
+        tag("span", tag("i", " ", class_=kind) + words) for kind, words in (("s0", "left late"), ("s1", "cancelled"))
+    )
+    legend = tag("span", keys, class_="legend")
     return Question(
         asks="How much is the weather?",
         finding=wording.weather(answers.weather),
@@ -157,7 +178,7 @@ def _rest(answers: Answers) -> list[Question]:
                 lambda width: picture.routes(worst, width),
                 name="routes",
                 words="Dots with intervals: share of departures late on the worst routes.",
-                caption=f"Share of departures that left late, with its 95% interval, on routes with {at_least} departures or more.",
+                caption=f"Share of departures that left late, with its 95% interval; routes with at least {at_least}.",
             ),
             table=tables.routes(worst),
         ),
@@ -168,7 +189,7 @@ def _rest(answers: Answers) -> list[Question]:
                 lambda width: picture.ages(answers.ages, width),
                 name="ages",
                 words="Dots: share of departures late by age of the aircraft, beside what is usual for their carriers.",
-                caption="Filled: share that left late. Hollow: what is usual for the carriers that fly aircraft of that age.",
+                caption="Filled: share that left late. Hollow: what is usual for the carriers that fly such aircraft.",
             ),
             table=tables.ages(answers.ages),
         ),
@@ -222,25 +243,16 @@ def _method(answers: Answers) -> str:
     total = overview(answers.days)
     with_weather = int(answers.weather.filter(pl.col("measure") == "level")["flights"].sum())
     with_age = int(answers.ages["flights"].sum())
-    paragraphs = [
-        f"A departure is late when it left {answers.min_delay:g} minutes or more after its time. Shares of late "
-        "departures are of those that left; cancelled flights are counted apart.",
-        f"Weather is the reading at the airport of departure in the scheduled hour, matched by UTC. It "
-        f"is known for {picture.percent(with_weather, total['flights'])} of the flights. “Rough weather” without "
-        "more means rough or severe.",
-        f"The age of the aircraft is known for {picture.percent(with_age, total['flights'])} of the flights. The "
-        "source says that American Airlines and Envoy report fleet numbers instead of registrations.",
-        f"Intervals of carriers come from {answers.resamples:,} draws of whole days with replacement, because flights "
-        "of one day share its troubles. “At equal hour, airport, month” is the coefficient of rough weather in a linear "
-        "model with those. “Slowest tenth” is the delay that one departure in ten exceeds.",
-        "“How late the airport ran an hour before” is the share of late ones among the departures from the same airport "
-        "that were scheduled in the hour before.",
-    ]
+    paragraphs = METHOD.format(
+        min_delay=answers.min_delay,
+        with_weather=picture.percent(with_weather, total["flights"]),
+        with_age=picture.percent(with_age, total["flights"]),
+        resamples=answers.resamples,
+    ).split("\n\n")
     prose = "".join(tag("p", escape(each)) for each in paragraphs)
     proof = tables.refused(answers.rejects) + tables.kept(answers.notes) + tables.files(answers.artifacts)
     return tag(
         "section",
-        tag("div", tag("h2", "Method and data") + prose, class_="answer method")
-        + tag("div", proof, class_="proof"),
+        tag("div", tag("h2", "Method and data") + prose, class_="answer method") + tag("div", proof, class_="proof"),
         id="method",
     )

@@ -139,9 +139,8 @@ def ages(table: pl.DataFrame) -> str:
     for row in table.filter(pl.col("departed") > 0).iter_rows(named=True):
         expected = row["expected"] / row["departed"]
         gap = points(row["late"] / row["departed"] - expected)
-        rows.append(
-            (f"{AGE_LABELS[row['band']]}{NO_BREAK}years", f"{row['departed']:,}", late(row), f"{expected:.1%}", gap, mean(row))
-        )
+        age = f"{AGE_LABELS[row['band']]}{NO_BREAK}years"
+        rows.append((age, f"{row['departed']:,}", late(row), f"{expected:.1%}", gap, mean(row)))
     heads = ("Age", "Departures", "Late", "Usual for their carriers", "Difference, points", "Mean delay, min")
     return html_table("Late departures by age of the aircraft", heads, [("", rows)])
 
@@ -159,10 +158,8 @@ def refused(rejects: Sequence[Reject]) -> str:
     """What was left out, by reason, with one example each."""
     counts = Counter((reject.table, reject.reason) for reject in rejects)
     first = {(each.table, each.reason): each for each in sorted(rejects, key=lambda each: each.key, reverse=True)}
-    rows = [
-        (REASONS[reason], table, f"{counts[table, reason]:,}", f"{first[table, reason].key}: {first[table, reason].detail}")
-        for table, reason in sorted(counts)
-    ]
+    examples = {found: f"{reject.key}: {reject.detail}" for found, reject in first.items()}
+    rows = [(REASONS[each[1]], each[0], f"{counts[each]:,}", examples[each]) for each in sorted(counts)]
     return html_table("Records left out, by reason", ("Reason", "Table", "Records", "For example"), [("", rows)])
 
 

@@ -104,7 +104,8 @@ def days(table: pl.DataFrame) -> str:
     if not flown["late"].sum():
         return "No departure left late on any day."
     tenth = max(flown.height // 10, 1)
-    share = flown["late"].head(tenth).sum() / flown["late"].sum()
+    late = flown["late"].to_list()
+    share = sum(late[:tenth]) / sum(late)
     worst = flown.sort(pl.col("late") / pl.col("departed"), "date", descending=[True, False]).row(0, named=True)
     lost = table.filter(pl.col("flights") > 0).sort("cancelled", "date", descending=[True, False]).row(0, named=True)
     said = (

@@ -1,4 +1,4 @@
-"""The report's questions answered with plain pandas, straight from the CSV files and without a line of the app's code."""
+"""The report's questions answered with plain pandas, straight from the CSV files, without a line of the app's code."""
 
 from __future__ import annotations
 

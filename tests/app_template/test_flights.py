@@ -11,10 +11,10 @@ import numpy as np
 import pandas as pd
 import polars as pl
 import pytest
-from tests.app_template import pipeline, plain
-
 from flights import causes, comparison, measure, questions, source
 from flights.questions import TALLY
+
+from tests.app_template import pipeline, plain
 
 Counts = dict[Any, tuple[int, ...]]
 
@@ -145,13 +145,13 @@ def test_the_ages_and_what_is_usual_for_their_carriers_are_those_of_pandas(
 
 def test_the_carriers_are_counted_as_pandas_counts_them(work: pipeline.Work, year: pd.DataFrame) -> None:
     known = year[year.level.notna() & year.departed]
-    expected = known.groupby(["carrier", "level"]).late.agg(["size", "sum"])
+    sizes = known.groupby(["carrier", "level"]).late.agg(["size", "sum"])
+    expected = {key: (int(size), int(late)) for key, size, late in sizes.itertuples()}
     for carrier in comparison.roster(work.table):
         counted = comparison.count_carrier(carrier, work.table)
         assert carrier.flights == int((year.carrier == carrier.code).sum())
         for level in counted.levels:
-            row = expected.loc[(carrier.code, level.level)] if (carrier.code, level.level) in expected.index else (0, 0)
-            assert (level.departed, level.late) == tuple(row)
+            assert (level.departed, level.late) == expected.get((carrier.code, level.level), (0, 0))
 
 
 @pytest.mark.parametrize("code", ["UA", "EV", "F9"])
@@ -197,7 +197,7 @@ def test_the_causes_are_the_average_gain_over_every_order_of_the_groups(year: pd
         previous=plain.bands(pd.Series(share, index=left.index), list(causes.PREVIOUS_EDGES)),
         weekday=left.date.dt.day_of_week,
         wind_level=plain.bands(left.wind_speed, list(measure.WIND_EDGES)),
-        visib_level=plain.bands(left.visib, sorted(measure.VISIBILITY_EDGES)),
+        visib_level=3 - plain.bands(left.visib, sorted(measure.VISIBILITY_EDGES)),
         precip_level=plain.bands(left.precip, list(measure.PRECIPITATION_EDGES)),
         cold=(left.temp < 32).where(left.temp.notna()),
         age=(left.age // 5).clip(0, 5),

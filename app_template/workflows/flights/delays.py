@@ -152,8 +152,8 @@ def ranked(comparisons: list[Comparison]) -> Ranking:
 
 @cm.node(retry=WRITE_AGAIN, icon="file")
 def write_report(  # noqa: PLR0913 - each answer comes in by a door of its own
-    *,
     hours: pl.DataFrame,
+    *,
     days: pl.DataFrame,
     weather: pl.DataFrame,
     routes: pl.DataFrame,
@@ -190,9 +190,10 @@ def delays(start: cm.Flow) -> cm.Flow[Artifact]:
     flights = start.then(load_flights)
     weather = start.then(load_weather)
 
+    odd_readings, odd_departures = cm.node(measure.odd_readings), cm.node(measure.odd_departures)
     planes = start.then(load_planes).parse(Plane, id="believe_planes", on_error="port")
-    readings = weather.then(cm.node(measure.odd_readings)).parse(Reading, id="believe_readings", on_error="port")
-    departures = flights.then(cm.node(measure.odd_departures)).parse(Departure, id="believe_departures", on_error="port")
+    readings = weather.then(odd_readings).parse(Reading, id="believe_readings", on_error="port")
+    departures = flights.then(odd_departures).parse(Departure, id="believe_departures", on_error="port")
     verdicts = departures.then(judge)
     rejects = planes["error"].merge(readings["error"], departures["error"], id="refused").map(explain)
     notes = verdicts["kept"].merge(verdicts["repaired"], readings.map(records.repeated_hour), id="noted")
