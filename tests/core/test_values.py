@@ -8,6 +8,7 @@ import struct
 import subprocess
 import sys
 from collections import Counter, OrderedDict, defaultdict, deque
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta, timezone, tzinfo
 from decimal import Decimal
@@ -26,7 +27,7 @@ from hypothesis import strategies as st
 from pydantic import AnyUrl, BaseModel, HttpUrl, PostgresDsn, TypeAdapter
 
 from codemation.core.errors import PayloadLost
-from codemation.core.values import Unstorable, decode, encode, pack, register, unpack
+from codemation.core.values import MAX_DEPTH, Unstorable, decode, encode, pack, register, unpack
 
 ROOT = Path(__file__).parents[2]
 
@@ -394,16 +395,37 @@ def test_a_cycle_is_refused_and_shown() -> None:
         encode({"tree": tree})
 
 
-def test_nesting_is_stored_down_to_a_bound_and_refused_below_it() -> None:
-    def nested(levels: int) -> list[object]:
-        value: list[object] = []
-        for _ in range(levels):
-            value = [value]
-        return value
+def nested(levels: int, wrap: Callable[[object], object]) -> object:
+    value: object = None
+    for _ in range(levels):
+        value = wrap(value)
+    return value
 
-    assert returned(nested(100)) == nested(100)
-    with pytest.raises(Unstorable, match=r"value\[0\]\[0\]\[0\]\[0\] … \[0\].*nested deeper than 100 levels"):
-        encode(nested(101))
+
+@pytest.mark.parametrize(
+    "wrap",
+    [
+        lambda value: [value],
+        lambda value: {"a": value},
+        lambda value: {1: value},
+        lambda value: (value,),
+        lambda value: defaultdict(list, {1: value}),
+        lambda value: OrderedDict(a=value),
+        lambda value: Order(customer={}, session=None).model_copy(update={"session": value}),
+    ],
+    ids=["list", "dict", "pairs", "tuple", "defaultdict", "ordered", "model"],
+)
+def test_nesting_is_stored_down_to_a_bound_and_read_wherever_the_stack_stands(
+    wrap: Callable[[object], object],
+) -> None:
+    value = nested(MAX_DEPTH, wrap)
+
+    def deep(frames: int) -> object:
+        return deep(frames - 1) if frames else decode(encode(value))
+
+    assert deep(250) == value
+    with pytest.raises(Unstorable, match=r"value.* … .*: it is nested deeper than 64 levels"):
+        encode(wrap(wrap(value)))
 
 
 # --- damaged payloads -----------------------------------------------------------------------------------------------

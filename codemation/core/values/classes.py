@@ -71,11 +71,13 @@ _shapes: dict[type, Shape | None] = {}
 
 def shape_of(cls: type) -> Shape | None:
     """The shape of a model, dataclass or namedtuple; None for every other class."""
-    if cls not in _shapes:
+    try:
+        return _shapes[cls]
+    except KeyError:
         if len(_shapes) >= _KNOWN_SHAPES:
-            _shapes.clear()
-        _shapes[cls] = _shape(cls)
-    return _shapes[cls]
+            _shapes.clear()  # and other threads may do so, too, at any moment
+        shape = _shapes[cls] = _shape(cls)
+        return shape
 
 
 def refer(cls: type) -> JsonValue:

@@ -130,8 +130,8 @@ def _find(kind: type) -> Encoder:
     encoder = _encoders.get(kind)
     for recognise in _families:
         encoder = encoder or recognise(kind)
-    _found[kind] = encoder or _refuse
-    return _found[kind]
+    _found[kind] = encoder = encoder or _refuse
+    return encoder
 
 
 def _refuse(value: object, _depth: int) -> JsonValue:

@@ -89,7 +89,7 @@ def make(shape: Shape, fields: dict[str, object], given: Given = None, rest: Res
     cls: Any = shape.cls
     value: object
     if shape.kind is Kind.MODEL:
-        value = cls.__new__(cls)
+        value = object.__new__(cls)
         _set(value, "__dict__", fields)
         _set(value, "__pydantic_fields_set__", set(shape.field_set if given is None else given))
         _set(value, "__pydantic_extra__", None if rest is None else rest.extra)

@@ -4,8 +4,12 @@ from __future__ import annotations
 
 from codemation.core.errors import NodeError
 
-MAX_DEPTH = 100
-"""Levels of nesting that are stored; deeper values are refused, cycles among them."""
+MAX_DEPTH = 64
+"""Levels of nesting that are stored; deeper values are refused, cycles among them.
+
+So few, because what was stored must be read again wherever Python's stack stands by then: a level takes up to nine
+frames of the thousand.
+"""
 
 _SHOWN_STEPS = 8
 """Steps of a path that a message shows when there are very many."""
