@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from codemation.core.ids import RunId
 from codemation.core.ports import RunRow, TicketRow, Unattended
 from codemation.core.states import FINISHED, RunStatus
-from codemation.host.memory.tables import Tables
+from codemation.host.memory.tables import Tables, Ticket
+
+OVERDUE = timedelta(seconds=60)
+"""How long after its time a waiting ticket may still stand there before somebody should be told."""
 
 
 class MemoryRunList:
@@ -67,16 +70,28 @@ class MemoryRunList:
             )
 
     def _reasons(self, run: RunId) -> Iterator[str]:
-        tables = self._tables
-        tickets = tables.of_run(run)
+        tickets = self._tables.of_run(run)
         if not tickets:
             yield "it has no ticket"
         for ticket in tickets:
-            lives = ticket.owner in tables.workers and ticket.owner not in tables.buried
-            if ticket.state == "running" and not lives:
-                yield f"worker {ticket.owner} holds {ticket.activation or 'its fold'} and is dead"
-        if tables.letters.get(run) and not any(ticket.is_fold for ticket in tickets):
+            why = self._trouble(ticket)
+            if why and not ticket.stop:
+                yield why
+        if self._tables.letters.get(run) and not any(ticket.is_fold for ticket in tickets):
             yield "nobody folds its inbox"
+
+    def _trouble(self, ticket: Ticket) -> str:
+        name, tables = ticket.activation or "its fold", self._tables
+        living = tables.workers.keys() - tables.buried
+        match ticket.state:
+            case "running" if ticket.owner not in living:
+                return f"worker {ticket.owner} holds {name} and is dead"
+            case "waiting" if ticket.due_at < tables.clock() - OVERDUE:
+                return f"the time of {name} came at {ticket.due_at} and nobody fired it"
+            case "ready" if not any(ticket.lane in tables.served.get(worker, (ticket.lane,)) for worker in living):
+                return f'nobody serves queue "{ticket.lane.queue}" of definition {ticket.lane.digest[:12]}'
+            case _:
+                return ""
 
 
 def _age(row: RunRow) -> tuple[datetime, RunId]:

@@ -84,6 +84,7 @@ class Tables:
     letters: dict[RunId, list[Letter]] = field(default_factory=dict)
     workers: dict[WorkerId, WorkerRow] = field(default_factory=dict)
     buried: set[WorkerId] = field(default_factory=set)
+    served: dict[WorkerId, frozenset[Lane]] = field(default_factory=dict)
     batches: dict[str, bytes] = field(default_factory=dict)
     blobs: dict[str, bytes] = field(default_factory=dict)
     definitions: dict[str, Definition] = field(default_factory=dict)

@@ -26,7 +26,7 @@ class MemoryTickets:
         with tables.lock:
             if worker in tables.buried:
                 return None
-            served = {*lanes, FOLD_LANE}
+            served = tables.served[worker] = frozenset((*lanes, FOLD_LANE))
             ready = [one for one in tables.tickets.values() if one.state == "ready" and not one.stop]
             mine = [one for one in ready if one.lane in served and ticket in (None, one.id)]
             return min(mine, key=lambda one: one.urgency).give_to(worker) if mine else None

@@ -1,0 +1,1 @@
+"""What helps to test workflows, and adapters of the ports."""

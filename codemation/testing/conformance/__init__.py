@@ -1,0 +1,94 @@
+'''What every adapter of a port must do, as tests that anybody can run on theirs.
+
+There is a class for each port, and one that drives all ports together at random. An adapter's own test module provides
+two fixtures and says which contracts hold:
+
+    import pytest
+
+    from codemation.core.ports import Stores
+    from codemation.testing import conformance
+
+
+    @pytest.fixture
+    def stores() -> Stores:
+        """Every port on one empty database; the ports of one contract may be the adapter's, the others in memory."""
+
+
+    @pytest.fixture
+    def later() -> Callable[[float], None]:
+        """Moves the clock of the very database of `stores` by so many seconds; it goes on from there."""
+
+
+    class TestJournal(conformance.JournalContract): ...
+
+
+    class TestTickets(conformance.TicketsContract): ...
+
+and so on for `WorkersContract`, `PayloadsContract`, `BlobsContract`, `DefinitionsContract`, `InboxContract`,
+`LogsContract` and `RunListContract`. Both fixtures have function scope, and everything in the stores belongs to the
+test. On PostgreSQL `later` replaces the function `now_()`, which tells the time to every statement, by one that adds
+the seconds that were asked for so far.
+
+`codemation.testing.conformance.machine` has the last test, `walk_at_random`. It needs hypothesis, and is therefore
+imported by its own name.
+'''
+
+from __future__ import annotations
+
+import pytest
+
+for _module in (
+    "blobs",
+    "cancel",
+    "claims",
+    "definitions",
+    "inbox",
+    "logs",
+    "machine",
+    "payloads",
+    "reading",
+    "releases",
+    "reopening",
+    "runs",
+    "start",
+    "step",
+    "waits",
+    "workers",
+    "world",
+):  # so that a failure shows what was compared
+    pytest.register_assert_rewrite(f"{__name__}.{_module}")
+
+from codemation.testing.conformance.blobs import BlobsContract  # noqa: E402
+from codemation.testing.conformance.definitions import DefinitionsContract  # noqa: E402
+from codemation.testing.conformance.inbox import InboxContract  # noqa: E402
+from codemation.testing.conformance.journal import JournalContract  # noqa: E402
+from codemation.testing.conformance.logs import LogsContract  # noqa: E402
+from codemation.testing.conformance.payloads import PayloadsContract  # noqa: E402
+from codemation.testing.conformance.runs import RunListContract  # noqa: E402
+from codemation.testing.conformance.tickets import TicketsContract  # noqa: E402
+from codemation.testing.conformance.workers import WorkersContract  # noqa: E402
+
+CONTRACTS = (
+    JournalContract,
+    TicketsContract,
+    WorkersContract,
+    PayloadsContract,
+    BlobsContract,
+    DefinitionsContract,
+    InboxContract,
+    LogsContract,
+    RunListContract,
+)
+
+__all__ = [
+    "CONTRACTS",
+    "BlobsContract",
+    "DefinitionsContract",
+    "InboxContract",
+    "JournalContract",
+    "LogsContract",
+    "PayloadsContract",
+    "RunListContract",
+    "TicketsContract",
+    "WorkersContract",
+]

@@ -1,0 +1,29 @@
+"""The contract of the journal."""
+
+from __future__ import annotations
+
+from codemation.testing.conformance.cancel import CancelContract, CancelRaceContract
+from codemation.testing.conformance.reading import ReadingContract
+from codemation.testing.conformance.reopening import ReopeningContract
+from codemation.testing.conformance.start import KeyContract, StartContract
+from codemation.testing.conformance.step import (
+    StepContract,
+    StepProgressContract,
+    StepRaceContract,
+    StepRefusalContract,
+)
+
+
+class JournalContract(
+    StartContract,
+    KeyContract,
+    StepContract,
+    StepRefusalContract,
+    StepProgressContract,
+    StepRaceContract,
+    ReadingContract,
+    ReopeningContract,
+    CancelContract,
+    CancelRaceContract,
+):
+    """What every journal must do."""

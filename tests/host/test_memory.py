@@ -1,0 +1,54 @@
+"""The memory adapters do what every adapter must do."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import pytest
+
+from codemation.core.ports import Stores
+from codemation.host.memory import memory_stores
+from codemation.testing import conformance
+from tests.testing.clock import Clock
+
+
+@pytest.fixture
+def clock() -> Clock:
+    return Clock()
+
+
+@pytest.fixture
+def stores(clock: Clock) -> Stores:
+    return memory_stores(clock)
+
+
+@pytest.fixture
+def later(clock: Clock) -> Callable[[float], None]:
+    return clock.later
+
+
+class TestJournal(conformance.JournalContract): ...
+
+
+class TestTickets(conformance.TicketsContract): ...
+
+
+class TestWorkers(conformance.WorkersContract): ...
+
+
+class TestPayloads(conformance.PayloadsContract): ...
+
+
+class TestBlobs(conformance.BlobsContract): ...
+
+
+class TestDefinitions(conformance.DefinitionsContract): ...
+
+
+class TestInbox(conformance.InboxContract): ...
+
+
+class TestLogs(conformance.LogsContract): ...
+
+
+class TestRunList(conformance.RunListContract): ...
