@@ -10,11 +10,11 @@ import typing
 from collections import abc
 from typing import Any, Literal, TypeGuard
 
-LISTS = frozenset({list, abc.Sequence, abc.MutableSequence, abc.Collection})
-STREAMS = frozenset({abc.Iterator, abc.Iterable, abc.Generator})
-ASYNC_STREAMS = frozenset({abc.AsyncIterator, abc.AsyncIterable, abc.AsyncGenerator})
-AWAITABLES = frozenset({abc.Awaitable, abc.Coroutine})
-_RECORDS = frozenset({dict, abc.Mapping, abc.MutableMapping})
+LISTS: frozenset[type] = frozenset({list, abc.Sequence, abc.MutableSequence, abc.Collection})
+STREAMS: frozenset[type] = frozenset({abc.Iterator, abc.Iterable, abc.Generator})
+ASYNC_STREAMS: frozenset[type] = frozenset({abc.AsyncIterator, abc.AsyncIterable, abc.AsyncGenerator})
+AWAITABLES: frozenset[type] = frozenset({abc.Awaitable, abc.Coroutine})
+_RECORDS: frozenset[type] = frozenset({dict, abc.Mapping, abc.MutableMapping})
 _UNITS = {int: float, float: complex, bytearray: bytes}
 """What type checkers take for the other, too."""
 _ARRAY_TRAITS = ("__array__", "__setitem__")
@@ -74,6 +74,11 @@ def is_table_type(annotation: Any) -> bool:
     return lazy or hasattr(annotation, "__arrow_c_stream__")
 
 
+def among(head: Any, classes: frozenset[type]) -> bool:
+    """Whether the head of an annotation is one of these classes; an annotation can be anything, hashable or not."""
+    return is_class(head) and head in classes
+
+
 def is_array(annotation: Any) -> bool:
     """Whether the annotation is a bare array, whose rows have no names."""
     head, _ = parts(annotation)
@@ -94,7 +99,7 @@ def never_an_item(annotation: Any) -> str:
 
 def can_be_an_item(annotation: Any) -> bool:
     """Whether one item can be of this type."""
-    return parts(annotation)[0] not in LISTS and not never_an_item(annotation)
+    return not among(parts(annotation)[0], LISTS) and not never_an_item(annotation)
 
 
 def choices(annotation: Any) -> tuple[Any, ...] | None:
@@ -155,8 +160,8 @@ def _class_fits(given: Any, wanted: Any) -> bool:
     if not is_class(given_head) or not is_class(wanted_head):
         return True
     if given_head is not wanted_head:
-        promoted = _UNITS.get(given_head)
-        return issubclass(given_head, wanted_head) or (promoted is not None and _class_fits(promoted, wanted))
+        promoted = [wider for unit, wider in _UNITS.items() if issubclass(given_head, unit)]
+        return issubclass(given_head, wanted_head) or any(_class_fits(wider, wanted) for wider in promoted)
     if len(given_args) != len(wanted_args):
         return True
     return all(fits(have, want) for have, want in zip(given_args, wanted_args, strict=True))
@@ -172,4 +177,4 @@ def _says_nothing(annotation: Any) -> bool:
     if annotation is Any or annotation is object or typing.is_typeddict(annotation) or is_table_type(annotation):
         return True
     head, _ = parts(annotation)
-    return head in _RECORDS or getattr(head, "_is_protocol", False)
+    return among(head, _RECORDS) or getattr(head, "_is_protocol", False)

@@ -83,7 +83,11 @@ def _way_out(draft: Draft, params: type) -> str:
 def _adapter(annotation: Any) -> TypeAdapter[Any]:
     try:
         return TypeAdapter(annotation)
-    except PydanticSchemaGenerationError:
-        return TypeAdapter(annotation, config=ConfigDict(arbitrary_types_allowed=True))
-    except PydanticUserError:
+    except PydanticSchemaGenerationError:  # a class of its own, which can at least be asked whether this is one
+        arbitrary = ConfigDict(arbitrary_types_allowed=True)
+    except (PydanticUserError, TypeError):
+        return TypeAdapter(Any)
+    try:
+        return TypeAdapter(annotation, config=arbitrary)
+    except (PydanticUserError, PydanticSchemaGenerationError, TypeError):  # no type at all
         return TypeAdapter(Any)

@@ -9,7 +9,7 @@ from typing import Any
 
 from pydantic import PydanticUserError
 
-from codemation.core.annotations import LISTS, never_an_item, parts, readable
+from codemation.core.annotations import LISTS, among, never_an_item, parts, readable
 from codemation.core.definition import Definition, NodePlan, Source
 from codemation.core.ids import MAIN, START, NodeId, WorkflowId
 from codemation.core.names import ID_RULE, is_id
@@ -122,7 +122,7 @@ def _schema(draft: Draft, report: Report) -> dict[str, Any] | None:
 
 def _check_input(given: Any, report: Report) -> None:
     head, args = parts(given)
-    if head in LISTS:
+    if among(head, LISTS):
         way_out = f"input={readable(args[0])}" if args else "name the model of one item: input=Order"
         report(f"input={readable(given)} is a list; a run is given many items anyway", way_out)
     elif what := never_an_item(given):

@@ -16,6 +16,7 @@ from codemation.core.annotations import (
     AWAITABLES,
     LISTS,
     STREAMS,
+    among,
     bare,
     is_class,
     is_table_type,
@@ -77,9 +78,9 @@ def shape_of(annotation: Any) -> tuple[Shape, Any, bool]:
     if is_union(kind) and all(is_table_type(member) for member in typing.get_args(kind)):
         return Shape.TABLE, typing.get_args(kind)[0], False
     head, args = parts(kind)
-    if head in LISTS or head in STREAMS:
+    if among(head, LISTS) or among(head, STREAMS):
         element, wrapped = _unwrapped(args[0] if args else Any)
-        return (Shape.LIST if head in LISTS else Shape.STREAM), element, wrapped
+        return (Shape.LIST if among(head, LISTS) else Shape.STREAM), element, wrapped
     element, wrapped = _unwrapped(kind)
     return Shape.ONE, element if wrapped else bare(annotation), wrapped
 
@@ -92,9 +93,9 @@ def refusal(annotation: Any) -> str:
         return f"takes {what}, and an item is never one"
     if what := never_an_item(item_type):
         return f"takes items that are {what}, and an item is never one"
-    if parts(item_type)[0] in LISTS:
+    if among(parts(item_type)[0], LISTS):
         return "takes a list of lists, and an item is never a list"
-    if parts(kind)[0] in ASYNC_STREAMS:
+    if among(parts(kind)[0], ASYNC_STREAMS):
         return "takes an asynchronous stream"
     if is_union(kind) and len({shape_of(member)[0] for member in typing.get_args(kind)}) > 1:
         return f"takes {readable(kind)}: either one item or many, and it must be one of them"
@@ -195,7 +196,7 @@ def _result(function: Callable[..., Any], hints: dict[str, Any], problems: list[
         return _unannotated(function)
     annotation = bare(hints["return"])
     head, args = parts(annotation)
-    if head in AWAITABLES:
+    if among(head, AWAITABLES):
         annotation = args[-1] if args else Any
     return _annotated_result(annotation, problems)
 
@@ -207,7 +208,7 @@ def _annotated_result(annotation: Any, problems: list[Problem]) -> Result:
         return Result(shape=Shape.NOTHING, item_type=typing.Never)
     if is_class(head) and issubclass(head, Ports):
         return _ports_result(head, optional, problems)
-    if head in ASYNC_STREAMS:
+    if among(head, ASYNC_STREAMS):
         element, wrapped = _unwrapped(args[0] if args else Any)
         shape = Shape.STREAM
     else:
@@ -215,7 +216,7 @@ def _annotated_result(annotation: Any, problems: list[Problem]) -> Result:
     if shape is not Shape.ONE and is_class(element) and issubclass(element, Ports):
         way_out = f"return one {element.__name__} whose fields hold lists"
         problems.append(Problem(f"returns many {element.__name__}", way_out))
-    elif parts(element)[0] in LISTS:
+    elif among(parts(element)[0], LISTS):
         problems.append(Problem("returns a list of lists", "return a list of records: each becomes an item"))
         element = Any
     elif what := never_an_item(element):
@@ -269,7 +270,7 @@ def _is_asynchronous(function: Callable[..., Any], returned: Any) -> bool:
     if inspect.iscoroutinefunction(called) or inspect.isasyncgenfunction(called):
         return True
     head, _ = parts(returned)
-    return head in AWAITABLES or head in ASYNC_STREAMS
+    return among(head, AWAITABLES) or among(head, ASYNC_STREAMS)
 
 
 def _unwrapped(annotation: Any) -> tuple[Any, bool]:

@@ -9,7 +9,7 @@ from typing import Any
 from pydantic import PydanticUserError, TypeAdapter
 from pydantic.errors import PydanticSchemaGenerationError
 
-from codemation.core.annotations import LISTS, choices, parts, readable
+from codemation.core.annotations import LISTS, among, choices, parts, readable
 from codemation.core.definition import NodeKind
 from codemation.core.forks import DEFAULT
 from codemation.core.ids import MAIN
@@ -85,7 +85,7 @@ def check_cases(step: Step, result: Result, report: Report) -> None:
 
 def _reader(model: Any, report: Report) -> Callable[..., Any] | None:
     head, args = parts(model)
-    if head in LISTS:
+    if among(head, LISTS):
         one = readable(args[0]) if args else "Model"
         report(f".parse() reads one item at a time, and {readable(model)} is many", f".parse({one})")
         return None
