@@ -81,6 +81,10 @@ def load_airlines() -> pl.DataFrame:
     return source.read_airlines()
 
 
+odd_departures = cm.node(measure.odd_departures)
+odd_readings = cm.node(measure.odd_readings)
+
+
 @cm.node
 def judge(departure: Departure) -> Verdict:
     """Say what is odd about a departure that could have happened, and how to treat it."""
@@ -190,7 +194,6 @@ def delays(start: cm.Flow) -> cm.Flow[Artifact]:
     flights = start.then(load_flights)
     weather = start.then(load_weather)
 
-    odd_readings, odd_departures = cm.node(measure.odd_readings), cm.node(measure.odd_departures)
     planes = start.then(load_planes).parse(Plane, id="believe_planes", on_error="port")
     readings = weather.then(odd_readings).parse(Reading, id="believe_readings", on_error="port")
     departures = flights.then(odd_departures).parse(Departure, id="believe_departures", on_error="port")
