@@ -6,8 +6,8 @@ import asyncio
 import atexit
 import os
 import threading
+import time
 from collections.abc import Callable, Mapping
-from contextlib import ExitStack
 from pathlib import Path
 from types import TracebackType
 from typing import Any
@@ -34,7 +34,7 @@ from codemation.host.runtime.activity import RunCode, Workbench
 from codemation.host.runtime.calling import Loop
 from codemation.host.runtime.capture import Capture
 from codemation.host.runtime.recent import Recent
-from codemation.host.runtime.scheduler import InlineScheduler, Watched
+from codemation.host.runtime.scheduler import GRACE, InlineScheduler, Watched
 from codemation.host.settings import Settings
 from codemation.host.tables import ArrowTables
 
@@ -64,7 +64,6 @@ class App:
         )
         self.scheduler = InlineScheduler(self.engine, bench, settings.config.threads)
         self.caretaker = Caretaker(self.engine, __version__, self._changed_elsewhere)
-        self._stack = ExitStack()
         self._working = False
 
     @classmethod
@@ -91,7 +90,6 @@ class App:
             self.scheduler.pause(watched, grace=0.0)
         if self._working:
             self.caretaker.end()
-        self._stack.close()
         self._loop.close()
         self.backend.close()
 
@@ -114,7 +112,7 @@ class App:
         run, outcome = self.engine.start(workflow.definition, start)
         watched = self._watch(run, workflow) if run.id == start.id and not run.finished else None
         if watched is not None:
-            self.scheduler.submit(watched, outcome)
+            self.scheduler.submit(watched, outcome, driven=True)
         self.last = RunHandle(self, run, workflow, watched)
         return self.last
 
@@ -152,16 +150,22 @@ class App:
         else:
             outcome = self._adopted(opened)
         watched = self._watch(opened, workflow)
-        self.scheduler.submit(watched, outcome)
+        self.scheduler.submit(watched, outcome, driven=True)
         self.last = RunHandle(self, opened, workflow, watched)
         return self.last
 
     def cancel(self, run: RunId, *, who: str = "", reason: str = "") -> None:
-        """Ask a run to stop; when this returns, nothing of it is claimed any more."""
+        """Ask a run to stop; when this returns, nothing of it is claimed any more.
+
+        It is `cancelled` when nobody works on it any more; those who do get a few seconds to notice here.
+        """
         self.engine.cancel(run, who=who, reason=reason)
         self._stopping((run,))
         self.caretaker.recover()
-        self.caretaker.fold()
+        deadline = time.monotonic() + GRACE
+        while not self.engine.open(run).finished and time.monotonic() < deadline:
+            if not self.caretaker.fold():
+                time.sleep(0.05)
 
     def _adopted(self, run: OpenRun) -> Outcome:
         """What there is to do in an unfinished run that nobody who lives works on."""
@@ -210,7 +214,6 @@ class App:
         with self._guard:
             if not self._working:
                 self.caretaker.begin(lambda: WorkerId(entropy()), self._stopping)
-                self._stack.enter_context(self._capture.installed())
                 self._working = True
 
     def _stopping(self, runs: tuple[RunId, ...]) -> bool:

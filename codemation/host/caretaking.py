@@ -72,6 +72,7 @@ class Caretaker:
     def fold(self) -> bool:
         """Fold every inbox that asks for it; says whether there was one."""
         engine, found = self._engine, False
+        engine.stores.tickets.fire()
         while (claim := engine.stores.tickets.claim(engine.worker, [])) is not None:
             run = engine.fold_inbox(claim, read_letter)
             found = True
@@ -103,7 +104,6 @@ class Caretaker:
         self._take_over(self._observer.dead([row for row in others if row.id != engine.worker]))
         if self._stopping(()):
             self._stopping(engine.stores.tickets.stopping(engine.worker))
-            engine.stores.tickets.fire()
             self.fold()
 
     def _take_over(self, dead: list[WorkerId]) -> int:

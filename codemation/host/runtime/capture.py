@@ -119,6 +119,9 @@ class _Handler(logging.Handler):
         sink = _sink.get()
         if sink is not None:
             sink.line(record.levelname.lower(), self.format(record))
+        alone = logging.getLogger().handlers == [self]
+        if alone and logging.lastResort is not None and record.levelno >= logging.lastResort.level:
+            logging.lastResort.handle(record)  # which our being there would otherwise silence
 
 
 class Capture:
@@ -131,15 +134,6 @@ class Capture:
         self._handler = _Handler()
 
     @contextmanager
-    def installed(self) -> Iterator[None]:
-        """Route prints and logs for as long as this lasts."""
-        self._enter()
-        try:
-            yield
-        finally:
-            self._leave()
-
-    @contextmanager
     def into(self, sink: Sink) -> Iterator[None]:
         """Everything printed or logged in this context goes to the sink as well."""
         token = _sink.set(sink)
@@ -148,7 +142,8 @@ class Capture:
         finally:
             _sink.reset(token)
 
-    def _enter(self) -> None:
+    def enter(self) -> None:
+        """Route prints and logs from now on."""
         with self._guard:
             self._users += 1
             if self._users > 1:
@@ -161,7 +156,8 @@ class Capture:
             if logger.level == logging.NOTSET:
                 logger.setLevel(logging.INFO)
 
-    def _leave(self) -> None:
+    def leave(self) -> None:
+        """Route them no longer, when everybody who entered has left."""
         with self._guard:
             self._users -= 1
             if self._users:

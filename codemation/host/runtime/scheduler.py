@@ -42,6 +42,8 @@ class Watched:
     limit: int
     """Activations at a time."""
     meter: Meter = field(default_factory=Meter)
+    served: bool = False
+    """Nobody waits for it here, so it is let go of when it is settled."""
     active: int = 0
     """Threads that work on it now."""
     holding: dict[TicketId, Claim] = field(default_factory=dict)
@@ -91,6 +93,7 @@ class InlineScheduler:
         watched = Watched(run, code, limit)
         with self._changed:
             self._runs[run.id] = watched
+        self._bench.capture.enter()
         return watched
 
     def watched(self) -> list[Watched]:
@@ -101,30 +104,34 @@ class InlineScheduler:
     def release(self, watched: Watched) -> None:
         """Have nothing more to do with a run."""
         with self._changed:
-            self._runs.pop(watched.run.id, None)
+            if self._runs.get(watched.run.id) is not watched:
+                return
+            del self._runs[watched.run.id]
             self._ready = [one for one in self._ready if one.run != watched.run.id]
             self._later = [one for one in self._later if one[2] != watched.run.id]
             heapq.heapify(self._ready)
             heapq.heapify(self._later)
+        self._bench.capture.leave()
 
-    def submit(self, watched: Watched, outcome: Outcome, *, claim: Claim | None = None) -> None:
-        """Take up what a delivery led to."""
-        claim = claim or outcome.next
+    def submit(self, watched: Watched, outcome: Outcome, *, driven: bool = False) -> None:
+        """Take up what a delivery led to; `driven` says that the caller is about to work on some of it itself."""
         with self._changed:
-            run = watched.run.id
+            run, claim = watched.run.id, outcome.next
             if claim is not None:
-                self._put(_Ready(-claim.priority, next(self._number), run, None, claim))
+                heapq.heappush(self._ready, _Ready(-claim.priority, next(self._number), run, None, claim))
             for ticket in outcome.ready:
-                self._put(_Ready(0, next(self._number), run, ticket))
+                heapq.heappush(self._ready, _Ready(0, next(self._number), run, ticket))
+            self._hire(len(outcome.ready) if driven else len(self._ready))
             if outcome.later is not None:
                 ticket, delay = outcome.later
                 heapq.heappush(self._later, (time.monotonic() + delay, next(self._number), run, ticket))
             self._changed.notify_all()
 
-    def serve(self) -> None:
-        """Let threads of the process take up the work, for runs that nobody waits for."""
+    def serve(self, watched: Watched) -> None:
+        """Let threads of the process work on a run that nobody waits for."""
         with self._changed:
-            self._hire()
+            watched.served = True
+            self._hire(len(self._ready))
 
     def drive(self, watched: Watched, until: Callable[[], bool] = lambda: False, patience: float | None = None) -> None:
         """Work on a run, and on whatever else is ready, until the run is settled, `until` says so or time is up."""
@@ -152,13 +159,9 @@ class InlineScheduler:
             self._engine.persist(self._engine.stores.tickets.hand_back, held)
         self.release(watched)
 
-    def _put(self, one: _Ready) -> None:
-        heapq.heappush(self._ready, one)
-        self._hire()
-
-    def _hire(self) -> None:
-        """Start a thread if there is more to do than threads that are free; the caller of `run()` counts as one."""
-        if len(self._ready) > self._idle + 1 and self._alive < self._threads:
+    def _hire(self, pieces: int) -> None:
+        """Start threads for so many pieces of work, as far as there are not enough that are free."""
+        for _ in range(min(pieces - self._idle, self._threads - self._alive)):
             self._alive += 1
             threading.Thread(target=self._labour, name="codemation-worker", daemon=True).start()
 
@@ -244,6 +247,8 @@ class InlineScheduler:
             with self._changed:
                 watched.active -= 1
                 self._changed.notify_all()
+            if watched.served and watched.settled and not watched.active:
+                self.release(watched)
 
     def _claim(self, watched: Watched, ready: _Ready) -> Claim | None:
         """Claim a ticket by its id; `None` if somebody else was faster, or it is not time yet."""
@@ -275,6 +280,11 @@ class InlineScheduler:
         return outcome.next
 
     def _give_back(self, watched: Watched, claim: Claim | None) -> None:
-        if claim is not None:
-            self._engine.persist(self._engine.stores.tickets.hand_back, [claim.holding])
-            watched.holding.pop(claim.holding.ticket, None)
+        """Hand a ticket back as it is held now: a step that was cut short may have gone on with it."""
+        if claim is None:
+            return
+        engine, run = self._engine, watched.run
+        look = engine.persist(engine.stores.journal.look, run.id, claim.holding, run.snapshot.revision)
+        if look.claim is not None:
+            engine.persist(engine.stores.tickets.hand_back, [look.claim.holding])
+        watched.holding.pop(claim.holding.ticket, None)
