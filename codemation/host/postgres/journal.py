@@ -25,7 +25,7 @@ from codemation.core.ports import (
     Reopening,
     RunRow,
 )
-from codemation.core.states import FINISHED
+from codemation.core.states import FINISHED, RunStatus
 from codemation.host.postgres.codes import (
     FIRST_FINISHED,
     STATUS_CODES,
@@ -36,7 +36,7 @@ from codemation.host.postgres.codes import (
 )
 from codemation.host.postgres.connection import Connections, Link, Row
 from codemation.host.postgres.lanes import Lanes
-from codemation.host.postgres.statements import HELD, StepShape, Then, ask_for_fold, statement, step
+from codemation.host.postgres.statements import HELD, StepShape, Then, ask_for_fold, numbers, statement, step
 
 # The first of the new tickets is held from the start if somebody claims it.
 _TICKETS = f"""
@@ -264,14 +264,14 @@ class PostgresJournal:
 
     def _new_tickets(self, tickets: tuple[NewTicket, ...], digest: str) -> dict[str, object]:
         return {
-            "ids": [ticket.id for ticket in tickets],
+            "ids": numbers(ticket.id for ticket in tickets),
             "activations": [ticket.activation for ticket in tickets],
-            "lanes": [self._lanes.id(ticket.queue, digest) for ticket in tickets],
-            "priorities": [ticket.priority for ticket in tickets],
+            "lanes": numbers(self._lanes.id(ticket.queue, digest) for ticket in tickets),
+            "priorities": numbers(ticket.priority for ticket in tickets),
         }
 
 
-_REOPENABLE = [code for code, status in STATUSES.items() if status.value in ("failed", "cancelled")]
+_REOPENABLE = numbers(STATUS_CODES[status] for status in (RunStatus.FAILED, RunStatus.CANCELLED))
 
 
 def storable(text: str) -> str:
@@ -316,16 +316,16 @@ def _values(commit: Commit) -> dict[str, object]:
         "output": commit.output,
         "status": STATUS_CODES[commit.status],
         "reason": storable(commit.reason),
-        "consumed": list(commit.consumed),
+        "consumed": numbers(commit.consumed),
         "activation": commit.activation,
     }
     if isinstance(then, Leave):
         values |= {"queue": then.queue, "priority": then.priority, "delay": then.delay}
     if more:
-        values["new_ids"] = [ticket.id for ticket in more]
+        values["new_ids"] = numbers(ticket.id for ticket in more)
         values["new_activations"] = [ticket.activation for ticket in more]
         values["new_queues"] = [ticket.queue for ticket in more]
-        values["new_priorities"] = [ticket.priority for ticket in more]
+        values["new_priorities"] = numbers(ticket.priority for ticket in more)
     return values
 
 

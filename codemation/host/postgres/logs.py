@@ -9,7 +9,7 @@ from codemation.core.ids import ActivationId, RunId
 from codemation.core.ports import LogLine
 from codemation.host.postgres.connection import Connections
 from codemation.host.postgres.journal import storable
-from codemation.host.postgres.statements import statement
+from codemation.host.postgres.statements import numbers, statement
 
 LINE_LIMIT = 16_384
 """Characters of a line that are kept."""
@@ -47,7 +47,7 @@ class PostgresLogs:
         values = {
             "run": run,
             "ats": [line.at for line in lines],
-            "attempts": [line.attempt for line in lines],
+            "attempts": numbers(line.attempt for line in lines),
             "activations": [storable(line.activation) for line in lines],
             "levels": [line.level for line in lines],
             "texts": [_bounded(line.text) for line in lines],

@@ -11,6 +11,7 @@ from sqlalchemy import (
     Select,
     Text,
     and_,
+    any_,
     cast,
     exists,
     func,
@@ -128,7 +129,7 @@ def _without_owner() -> Select[Any]:
 
 def _unserved() -> Select[Any]:
     """Ready work in a lane of nobody's; a worker that has not told its lanes yet may serve any."""
-    told = or_(workers.c.lanes.is_(None), literal(FOLD_LANE) == tickets.c.lane, workers.c.lanes.any(tickets.c.lane))
+    told = or_(workers.c.lanes.is_(None), literal(FOLD_LANE) == tickets.c.lane, tickets.c.lane == any_(workers.c.lanes))
     serves = exists().where(workers.c.dead_at.is_(None), told)
     digest = func.left(func.encode(lanes.c.digest, "hex"), 12)
     why = func.format(literal('nobody serves queue "%s" of definition %s'), lanes.c.queue, digest)

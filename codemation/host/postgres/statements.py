@@ -12,7 +12,7 @@ Two rules hold for every statement that writes (why: each was seen to break with
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from enum import Enum
 from functools import lru_cache
@@ -39,6 +39,14 @@ def statement(sql: str) -> Statement:
     names: dict[str, int] = {}
     text = _NAME.sub(lambda found: f"${names.setdefault(found[1], len(names) + 1)}", sql)
     return Statement("\n".join(line.strip() for line in text.strip().splitlines()).encode(), tuple(names))
+
+
+def numbers(values: Iterable[int]) -> str:
+    """An array of numbers as PostgreSQL spells it.
+
+    psycopg would choose its type by the largest of them, and have a statement prepared for each type.
+    """
+    return f"{{{','.join(map(str, values))}}}"
 
 
 # --- step ------------------------------------------------------------------------------------------------------------

@@ -9,7 +9,7 @@ from codemation.core.ports import Chunk, Claim, Holding, Lane, TakenOver
 from codemation.host.postgres.codes import FOLD_LANE, TicketKind, TicketState
 from codemation.host.postgres.connection import Connections, Link, Row
 from codemation.host.postgres.lanes import Lanes
-from codemation.host.postgres.statements import HELD, RANDOM_ID, ask_for_fold, statement
+from codemation.host.postgres.statements import HELD, RANDOM_ID, ask_for_fold, numbers, statement
 
 _READY, _RUNNING, _WAITING = (f"{state:d}" for state in TicketState)
 _FOLD = f"{TicketKind.FOLD:d}"
@@ -139,7 +139,7 @@ class PostgresTickets:
         with self._connections.lease() as link:
             self._announce(link, worker, served)
             if ticket is not None:
-                row = link.one(_CLAIM_ONE, {"worker": worker, "lanes": served, "ticket": ticket})
+                row = link.one(_CLAIM_ONE, {"worker": worker, "lanes": numbers(served), "ticket": ticket})
             else:
                 row = _claim_best(link, worker, served)
         return None if row is None else _claim(worker, row)
@@ -149,15 +149,15 @@ class PostgresTickets:
         told = self._announced.get(worker, frozenset([FOLD_LANE]))
         if not told.issuperset(lanes):
             told = told.union(lanes)
-            link.run(_ANNOUNCE, {"worker": worker, "lanes": sorted(told)})
+            link.run(_ANNOUNCE, {"worker": worker, "lanes": numbers(sorted(told))})
             self._announced[worker] = told
 
     def hand_back(self, holdings: Sequence[Holding]) -> int:
         """Give tickets back unworked, without counting it as a death; says how many were still held."""
         values = {
-            "tickets": [holding.ticket for holding in holdings],
-            "workers": [holding.worker for holding in holdings],
-            "fences": [holding.fence for holding in holdings],
+            "tickets": numbers(holding.ticket for holding in holdings),
+            "workers": numbers(holding.worker for holding in holdings),
+            "fences": numbers(holding.fence for holding in holdings),
         }
         with self._connections.lease() as link:
             return len(link.all(_HAND_BACK, values))
@@ -165,7 +165,7 @@ class PostgresTickets:
     def take_over(self, dead: Sequence[WorkerId], poison_after: int = 3) -> TakenOver:
         """Release what the dead held: at once after the first loss, later after more, never again after too many."""
         with self._connections.lease() as link:
-            rows = link.all(_TAKE_OVER, {"dead": list(dead), "poison_after": poison_after})
+            rows = link.all(_TAKE_OVER, {"dead": numbers(dead), "poison_after": poison_after})
         stopped = dict.fromkeys(RunId(str(run)) for run, _, _, stopped, _ in rows if stopped)
         poisoned = [(RunId(str(run)), ActivationId(name), lost) for run, name, lost, _, poisoned in rows if poisoned]
         released = sum(not (stopped or poisoned) for _, _, _, stopped, poisoned in rows)
@@ -195,7 +195,7 @@ class PostgresTickets:
             **_held(holding),
             "activation": activation,
             "chunk": chunk.number,
-            "items": list(chunk.items),
+            "items": numbers(chunk.items),
             "data": chunk.data,
         }
         with self._connections.lease() as link:
@@ -210,7 +210,7 @@ class PostgresTickets:
 
 def _claim_best(link: Link, worker: WorkerId, lanes: list[int]) -> Row | None:
     while lanes:
-        row = link.one(_CLAIM_BEST, {"worker": worker, "lanes": lanes})
+        row = link.one(_CLAIM_BEST, {"worker": worker, "lanes": numbers(lanes)})
         if row is None:
             return None
         lane, *claimed = row

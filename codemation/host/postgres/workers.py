@@ -8,7 +8,7 @@ from codemation.core.ids import WorkerId
 from codemation.core.ports import WorkerRow
 from codemation.host.postgres.codes import TicketState
 from codemation.host.postgres.connection import Connections, Row
-from codemation.host.postgres.statements import statement
+from codemation.host.postgres.statements import numbers, statement
 
 _REGISTER = statement("""
     INSERT INTO workers (id, name, place, pid, pid_started, version, beat)
@@ -59,7 +59,7 @@ class PostgresWorkers:
     def bury(self, workers: Sequence[WorkerId]) -> None:
         """Enter the death of workers; they can neither beat nor claim any more. The long dead are forgotten."""
         with self._connections.lease() as link:
-            link.run(_BURY, {"workers": list(dict.fromkeys(workers))})
+            link.run(_BURY, {"workers": numbers(dict.fromkeys(workers))})
             link.run(_FORGET, {})
 
 

@@ -55,3 +55,10 @@ def database(url: str) -> Iterator[psycopg.Connection[Row]]:
     """A connection of the test's own, past all adapters."""
     with psycopg.connect(url, autocommit=True) as connection:
         yield connection
+
+
+@pytest.fixture(scope="module")
+def opened_once(server: Server) -> Iterator[PostgresStores]:
+    """Stores for all tests of a module that change nothing."""
+    with server.database(f"module_{next(_numbers)}") as url, open_stores(url) as opened:
+        yield opened

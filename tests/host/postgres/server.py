@@ -74,7 +74,11 @@ class Server:
     def database(self, name: str, template: str = TEMPLATE) -> Iterator[str]:
         """A database of the test's own; its URL."""
         with psycopg.connect(self.url("postgres"), autocommit=True) as admin:
-            admin.execute(sql.SQL("CREATE DATABASE {} TEMPLATE {}").format(*map(sql.Identifier, (name, template))))
+            admin.execute(
+                sql.SQL("CREATE DATABASE {} TEMPLATE {} STRATEGY FILE_COPY").format(
+                    *map(sql.Identifier, (name, template))
+                )
+            )
         try:
             yield self.url(name)
         finally:
