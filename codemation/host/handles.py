@@ -7,11 +7,13 @@ import threading
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
+from codemation.core.definition import Definition
 from codemation.core.errors import RunCancelled, RunError, RunFailed, RunPaused
 from codemation.core.facts import decode_delta
 from codemation.core.ids import MAIN, START, NodeId, RunId
 from codemation.core.inputs import Fetcher
 from codemation.core.opening import OpenRun
+from codemation.core.ports import RunRow
 from codemation.core.signature import Signature
 from codemation.core.snapshot import Snapshot
 from codemation.core.states import FINISHED, RunStatus
@@ -59,7 +61,8 @@ class RunHandle:
         """The run as it stands now, or at the revision that this handle was opened at."""
         if self._frozen is not None:
             return self._frozen
-        if self.watched is None and not self._run.finished:
+        worked_on = self.watched is not None and not self.watched.stop()
+        if not worked_on and not self._run.finished:
             self._run = self.app.engine.open(self.id)
         return self._run.snapshot
 
@@ -141,7 +144,8 @@ class RunHandle:
 
     def serve(self) -> RunHandle:
         """Let threads of this process work on the run."""
-        self.app.scheduler.serve()
+        if self.watched is not None:
+            self.app.scheduler.serve(self.watched)
         return self
 
     def cancel(self) -> None:
@@ -192,9 +196,14 @@ class RunHandle:
         )
 
     @property
-    def definition(self) -> Any:
+    def definition(self) -> Definition:
         """The definition that the run goes by."""
         return self._run.definition
+
+    @property
+    def row(self) -> RunRow:
+        """What is kept of the run beside its journal, as it was read last."""
+        return self._run.row
 
     def _named(self, node: Any) -> NodeId:
         if self._workflow is not None:
