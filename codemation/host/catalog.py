@@ -29,6 +29,10 @@ class UnknownWorkflow(HostError):
     """No workflow of the app has that id."""
 
 
+class BrokenFile(HostError):
+    """A file of workflows cannot be imported."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Found:
     """A workflow and where it stands."""
@@ -110,19 +114,45 @@ def discover(root: Path, folder: str = "workflows") -> Catalog:
     return catalog
 
 
-def load_file(path: Path) -> Catalog:
+def load_file(path: Path, root: Path | None = None, folder: str = "workflows") -> Catalog:
     """The workflows of one file anywhere, for `codemation run path/to/file.py:name`.
 
+    A file in the workflow folder of the app at `root` gets the module name that `discover` gives it.
+
     Raises:
-        HostError: there is no such file, or it cannot be imported.
+        UnknownWorkflow: there is no such file.
+        BrokenFile: it cannot be imported.
+        AuthorError: a workflow in it has mistakes.
     """
     if not path.is_file():
         raise UnknownWorkflow(f"there is no file {path}")
+    file = path.resolve()
+    inside = root is not None and file.is_relative_to(root.resolve() / folder)
+    place = root.resolve() if root is not None and inside else file.parent
+    if str(place) not in sys.path:
+        sys.path.insert(0, str(place))
     catalog = Catalog(path.parent, path.name)
-    if str(path.parent) not in sys.path:
-        sys.path.insert(0, str(path.parent))
-    _collect(catalog, _from_path(path, path.stem), path)
+    try:
+        module = _imported(file, place / folder, folder) if inside else _from_path(file, _free_name(file))
+    except AuthorError:
+        raise
+    except (Exception, SystemExit) as error:
+        problem = _problem(error, file, file.parent)
+        message = f"{path} cannot be imported: {problem.message}"
+        raise BrokenFile(f"{message}\n{problem.detail}".rstrip()) from error
+    _collect(catalog, module, path)
     return catalog
+
+
+def _free_name(file: Path) -> str:
+    """A module name for a file anywhere: its own, unless another module has that."""
+    known = sys.modules.get(file.stem)
+    taken = known is not None and getattr(known, "__file__", None) != str(file)
+    return f"{file.stem}_{_fingerprint(file)}" if taken or file.stem in sys.stdlib_module_names else file.stem
+
+
+def _fingerprint(file: Path) -> str:
+    return hashlib.sha256(str(file).encode()).hexdigest()[:8]
 
 
 def _files(base: Path) -> Iterator[Path]:
@@ -135,8 +165,7 @@ def _files(base: Path) -> Iterator[Path]:
 def _imported(file: Path, base: Path, folder: str) -> ModuleType:
     parts = [*Path(folder).parts, *file.relative_to(base).with_suffix("").parts]
     if not all(part.isidentifier() for part in parts):
-        digest = hashlib.sha256(str(file).encode()).hexdigest()[:8]
-        return _from_path(file, f"codemation_workflow_{digest}")
+        return _from_path(file, f"codemation_workflow_{_fingerprint(file)}")
     _namespace(parts[0], base.parents[len(Path(folder).parts) - 1] / parts[0])
     name = ".".join(parts)
     known = sys.modules.get(name)

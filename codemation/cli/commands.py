@@ -1,0 +1,48 @@
+"""Commands that are imported when they are used, so that `codemation --help` stays fast."""
+
+from __future__ import annotations
+
+import importlib
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import click
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Late:
+    """A command that has not been imported."""
+
+    module: str
+    name: str
+    help: str
+    """What the list of commands says of it."""
+
+    def load(self) -> click.Command:
+        """The command itself."""
+        command = getattr(importlib.import_module(self.module), self.name)
+        assert isinstance(command, click.Command)  # noqa: S101 - narrows what getattr gives
+        return command
+
+
+class LateGroup(click.Group):
+    """A group that knows the names and the short helps of its commands, and imports each when it is used."""
+
+    def __init__(self, *args: Any, late: Mapping[str, Late], **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.late = late
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        """The names, in the order in which a newcomer needs them."""
+        return list(self.late)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        """The command of this name, imported now."""
+        late = self.late.get(cmd_name)
+        return late.load() if late else None
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """List the commands without importing them."""
+        with formatter.section("Commands"):
+            formatter.write_dl([(name, late.help) for name, late in self.late.items()])

@@ -1,0 +1,105 @@
+"""Working on a run until it is over, with progress, interruptions and an exit code."""
+
+from __future__ import annotations
+
+import io
+import os
+import time
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager, redirect_stdout, suppress
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import click
+
+from codemation.cli.interruption import Interruption
+from codemation.cli.outcome import say_cancelled, say_end, say_failure, show_json, show_outputs
+from codemation.cli.progress import progress
+from codemation.cli.screen import Screen
+from codemation.cli.troubles import Exit
+from codemation.core.errors import RunCancelled, RunFailed
+from codemation.core.states import RunStatus
+from codemation.host.app import App
+from codemation.host.overview import short
+from codemation.host.settings import Settings
+
+if TYPE_CHECKING:
+    from codemation.host.handles import RunHandle
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Manner:
+    """How a command tells of a run."""
+
+    quiet: bool = False
+    json: bool = False
+
+
+def drive(settings: Settings, screen: Screen, manner: Manner, begin: Callable[[App], RunHandle]) -> Exit:
+    """Begin a run, work on it until it is over, and tell what came of it."""
+    interruption = Interruption()
+    handle: RunHandle | None = None
+    with interruption.heard():
+        try:
+            with App.open(settings) as app:
+                began = time.monotonic()
+                with _diverted(screen, manner), progress(app, screen, quiet=manner.quiet or manner.json):
+                    handle = begin(app)
+                    _wait(handle, screen)
+                return _tell(handle, time.monotonic() - began, screen, manner)
+        except KeyboardInterrupt:
+            _say_paused(handle, screen)
+            return interruption.exit
+
+
+def _wait(handle: RunHandle, screen: Screen) -> None:
+    """Wait for the end, whatever it is; working on the run if it was begun here."""
+    if handle.watched is None and handle.status is not RunStatus.SUCCEEDED:
+        screen.say(f"run {handle.id} was started before; waiting for its end")
+    with suppress(RunFailed, RunCancelled):
+        handle.wait()
+
+
+def _tell(handle: RunHandle, seconds: float, screen: Screen, manner: Manner) -> Exit:
+    if manner.json:
+        show_json(handle, screen)
+    match handle.status:
+        case RunStatus.FAILED:
+            say_failure(handle, screen)
+            return Exit.FAILED
+        case RunStatus.CANCELLED:
+            say_cancelled(handle, screen)
+            return Exit.CANCELLED
+        case _ if not manner.json:
+            if not manner.quiet:
+                say_end(handle, seconds, screen)
+            show_outputs(handle, screen)
+    return Exit.OK
+
+
+def _say_paused(handle: RunHandle | None, screen: Screen) -> None:
+    mark = click.style("‖", fg="yellow", bold=True)
+    if handle is None:
+        screen.say(f"{mark} interrupted; if a run was begun, it is in: codemation runs list")
+        return
+    screen.say(f"{mark} run {handle.id} is paused; what has finished is kept")
+    screen.say(f"{click.style('→', fg='cyan')} codemation runs resume {short(handle.id)}")
+
+
+@contextmanager
+def _diverted(screen: Screen, manner: Manner) -> Iterator[None]:
+    """For `--json`: whatever nodes and their child processes print goes to standard error."""
+    if not manner.json:
+        yield
+        return
+    with redirect_stdout(screen.err.file), ExitStack() as stack:
+        try:
+            out, err = screen.out.file.fileno(), screen.err.file.fileno()
+        except io.UnsupportedOperation:  # streams of a test, which have no descriptors that children could inherit
+            yield
+            return
+        saved = os.dup(out)
+        stack.callback(os.close, saved)
+        stack.callback(os.dup2, saved, out)
+        os.dup2(err, out)
+        yield

@@ -1,0 +1,117 @@
+"""Runs as lines of text: a list of them, one in full, what its nodes have said."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Sequence
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING
+
+import click
+
+from codemation.cli.outcome import failure_lines, output_lines
+from codemation.cli.screen import columns, pairs, status_text
+from codemation.core.durations import readable
+from codemation.core.ids import MAIN, START, node_of
+from codemation.core.ports import LogLine
+from codemation.core.states import RunStatus
+from codemation.host.overview import run_view, short
+from codemation.views.lettering import clipped, one_line
+from codemation.views.marks import NodeMark, NodeStatus
+from codemation.views.runs import RunRow, RunView
+from codemation.views.text import plan_text
+
+if TYPE_CHECKING:
+    from codemation.host.handles import RunHandle
+
+_LEVELS = {"warning": "yellow", "error": "red", "critical": "red", "stderr": "yellow"}
+
+
+def list_lines(rows: Sequence[RunRow], width: int) -> list[str]:
+    """A list of runs."""
+    if not rows:
+        return []
+    cells = [
+        (
+            short(row.id),
+            status_text(row.status),
+            row.workflow,
+            _moment(row.created_at),
+            "" if row.seconds is None else readable(row.seconds),
+            f"{row.nodes_done}/{row.nodes_total}",
+            one_line(row.error or row.reason),
+        )
+        for row in rows
+    ]
+    return columns(cells, ("run", "status", "workflow", "started", "took", "nodes", ""), width, right=(4, 5))
+
+
+def show_lines(handle: RunHandle, width: int) -> Iterator[str]:
+    """A run in full."""
+    view = run_view(handle)
+    row = view.row
+    yield f"{click.style(row.workflow, bold=True)}  {status_text(row.status)}  run {row.id}"
+    yield from pairs(_facts(view, width))
+    yield ""
+    yield from _nodes(handle, view, width)
+    if view.error is not None:
+        yield from failure_lines(view.error, handle, width)
+    if row.status == RunStatus.SUCCEEDED:
+        for name in handle.definition.outputs:
+            yield ""
+            yield from output_lines(handle, name, width)
+    if hint := _next(row):
+        yield click.style(hint, dim=True)
+
+
+def _facts(view: RunView, width: int) -> dict[str, str]:
+    row = view.row
+    facts = {
+        "started": _moment(row.started_at or row.created_at),
+        "took": "" if row.seconds is None else readable(row.seconds),
+        "reason": one_line(row.reason) if view.error is None else "",
+        "params": clipped(", ".join(f"{name}={_short(value)}" for name, value in view.params.items()), width - 12),
+    }
+    return {name: fact for name, fact in facts.items() if fact}
+
+
+def _short(value: object) -> str:
+    return one_line(value if isinstance(value, str) else json.dumps(value, ensure_ascii=False))
+
+
+def _nodes(handle: RunHandle, view: RunView, width: int) -> list[str]:
+    """The plan with the state of the run, without the lines about the workflow itself."""
+    began = NodeMark(status=NodeStatus.SUCCEEDED, counts={MAIN: handle.snapshot.output(START, MAIN).count})
+    _, _, body = plan_text(handle.definition, {START: began, **view.marks}, width=width).partition("\n\n")
+    return body.partition("\n\n")[0].splitlines()
+
+
+def _next(row: RunRow) -> str:
+    match row.status:
+        case RunStatus.FAILED | RunStatus.CANCELLED | RunStatus.RUNNING | RunStatus.QUEUED:
+            way = (
+                "codemation runs resume"
+                if row.status != RunStatus.RUNNING
+                else "if nobody works on it: codemation runs resume"
+            )
+            return f"{way} {short(row.id)}"
+        case _:
+            return ""
+
+
+def log_lines(lines: Sequence[LogLine], *, with_node: bool) -> Iterator[str]:
+    """What nodes have printed and logged, with the time and, among several, the node."""
+    room = max((len(node_of(line.activation)) for line in lines), default=0)
+    for line in lines:
+        when = click.style(line.at.astimezone().strftime("%H:%M:%S"), dim=True)
+        node = f"  {click.style(node_of(line.activation).ljust(room), fg='cyan')}" if with_node else ""
+        level = "" if line.level == "print" else f"{line.level}: "
+        text = "".join(one_line(mark) or " " for mark in line.text)
+        yield f"{when}{node}  {click.style(level + text, fg=_LEVELS.get(line.level))}"
+
+
+def _moment(at: datetime) -> str:
+    """A time on the reader's own clock; without the date when that is today."""
+    here = at.astimezone()
+    today = datetime.now(UTC).astimezone().date()
+    return here.strftime("%H:%M:%S") if here.date() == today else here.strftime("%Y-%m-%d %H:%M")

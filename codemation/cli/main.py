@@ -1,0 +1,95 @@
+"""The command `codemation`: finds the command, and turns whatever goes wrong into words and an exit code."""
+
+from __future__ import annotations
+
+import io
+import os
+import sys
+from typing import Any, NoReturn
+
+import click
+
+from codemation import __version__
+from codemation.cli.commands import Late, LateGroup
+from codemation.cli.screen import Screen
+from codemation.cli.troubles import Exit, code_of, tell, tell_bug, tell_usage
+from codemation.core.errors import CodemationError
+
+COMMANDS = {
+    "run": Late(module="codemation.cli.run", name="run", help="Run a workflow and show what came out."),
+    "params": Late(module="codemation.cli.params", name="params", help="Show what a workflow can be asked for."),
+    "runs": Late(module="codemation.cli.runs", name="runs", help="Look at runs, resume and cancel them."),
+    "workflows": Late(module="codemation.cli.workflows", name="workflows", help="Look at the workflows of this app."),
+    "render": Late(module="codemation.cli.render", name="render", help="Draw a workflow, or a run on it."),
+    "doctor": Late(module="codemation.cli.doctor", name="doctor", help="Check that everything is as it should be."),
+    "config": Late(module="codemation.cli.config", name="config", help="Show the settings and where each comes from."),
+    "db": Late(module="codemation.cli.db", name="db", help="Look after the database."),
+}
+
+
+class Codemation(LateGroup):
+    """The command line as a whole."""
+
+    def main(self, *args: Any, **extra: Any) -> NoReturn:
+        """Carry out a command line and end the process with its exit code."""
+        _survive_any_text()
+        screen = Screen.here()
+        extra |= {"standalone_mode": False, "obj": screen}
+        extra.setdefault("prog_name", "codemation")
+        sys.exit(self._carried_out(screen, args, extra))
+
+    def invoke(self, ctx: click.Context) -> Any:
+        """Carry out the command; a reader who has seen enough (`| head`) is no trouble."""
+        try:
+            return super().invoke(ctx)
+        except BrokenPipeError:
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.__stdout__.fileno() if sys.__stdout__ else 1)
+            return Exit.OK
+
+    def _carried_out(self, screen: Screen, args: tuple[Any, ...], extra: dict[str, Any]) -> int:
+        try:
+            code = super().main(*args, **extra)
+        except click.exceptions.NoArgsIsHelpError as error:
+            screen.show(error.ctx.get_help() if error.ctx else "")
+            return Exit.USAGE
+        except click.UsageError as error:
+            tell_usage(error, screen)
+            return Exit.USAGE
+        except click.Abort:
+            return Exit.INTERRUPTED
+        except CodemationError as error:
+            if screen.debug:
+                tell_bug(error, screen)
+            tell(error, screen)
+            return code_of(error)
+        except Exception as error:  # noqa: BLE001 - the last line of defence tells, and ends with a code
+            tell_bug(error, screen)
+            return Exit.HOST
+        return code if isinstance(code, int) else Exit.OK
+
+
+def _survive_any_text() -> None:
+    """Let text that a stream cannot spell come out escaped: neither a node nor a command fails by printing."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper) and stream.errors == "strict":
+            stream.reconfigure(errors="backslashreplace")
+
+
+@click.group(cls=Codemation, late=COMMANDS, context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(__version__, prog_name="codemation", message="%(prog)s %(version)s")
+@click.option("--no-color", is_flag=True, help="Write without colours, as with NO_COLOR=1.")
+@click.option("--debug", is_flag=True, help="Show where an error comes from inside codemation.")
+@click.pass_obj
+def main(screen: Screen, no_color: bool, debug: bool) -> None:
+    r"""Run workflows that are written as Python functions, see what they did, and resume what was interrupted.
+
+    \b
+      codemation workflows list          what is there
+      codemation run WORKFLOW            run one here and now
+      codemation runs list               what has been run
+
+    Workflows are found in the folder workflows/ of the app that the current folder belongs to.
+    """
+    screen.debug = debug
+    if no_color:
+        screen.out.colour = screen.err.colour = False

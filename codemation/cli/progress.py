@@ -1,0 +1,174 @@
+"""How far a run is, while it runs: a line for each node that ends, or a display that a terminal redraws."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import time
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager, contextmanager, nullcontext
+from typing import TYPE_CHECKING
+
+import click
+
+from codemation.cli.screen import COLOURS, Screen
+from codemation.core.durations import readable
+from codemation.core.ids import MAIN, NodeId, RunId
+from codemation.core.signals import Event
+from codemation.host.overview import node_rows, short
+from codemation.views.lettering import cells, clipped, one_line, padded
+from codemation.views.marks import NodeStatus
+from codemation.views.runs import NodeRow
+
+if TYPE_CHECKING:
+    from codemation.host.app import App
+    from codemation.host.runtime.meter import Reading
+    from codemation.host.runtime.scheduler import Watched
+
+RATE_AFTER = 0.5
+"""Seconds of work after which a rate says something."""
+REDRAWS = 8
+"""Redraws of the live display in a second."""
+NAMES = 40
+"""Columns at most for the names of nodes."""
+_TOLD = ("node_succeeded", "node_failed", "node_retrying")
+_DONE = frozenset({NodeStatus.SUCCEEDED, NodeStatus.SKIPPED})
+
+
+def progress(app: App, screen: Screen, *, quiet: bool) -> AbstractContextManager[None]:
+    """Tell how far the run is that is started meanwhile; to be entered before it is."""
+    if quiet:
+        return nullcontext()
+    return _live(app, screen) if screen.err.file.isatty() and os.environ.get("TERM") != "dumb" else _told(app, screen)
+
+
+@contextmanager
+def _told(app: App, screen: Screen) -> Iterator[None]:
+    """Write a line for each node that ends."""
+
+    def hear(run: RunId, _revision: int, events: tuple[Event, ...]) -> None:
+        nodes = [event.node for event in events if event.kind in _TOLD]
+        watched = _watched(app, run) if nodes else None
+        if watched is None:
+            return
+        rows = {row.id: row for row in rows_now(watched)}
+        for node in nodes:
+            screen.say(line_of(rows[NodeId(node)], _room(rows.values()), screen.width))
+
+    app.listeners.append(hear)
+    try:
+        yield
+    finally:
+        app.listeners.remove(hear)
+
+
+@contextmanager
+def _live(app: App, screen: Screen) -> Iterator[None]:
+    """Redraw a table of the nodes; what nodes print goes above it."""
+    from rich.console import Console  # noqa: PLC0415 - only a terminal pays for it
+    from rich.live import Live  # noqa: PLC0415 - only a terminal pays for it
+    from rich.text import Text  # noqa: PLC0415 - only a terminal pays for it
+
+    began = time.monotonic()
+
+    def drawn() -> Text:
+        watched = _watched(app)
+        size = shutil.get_terminal_size()
+        lines = [] if watched is None else picture(watched, time.monotonic() - began, size.columns, size.lines)
+        return Text.from_ansi("\n".join(lines), no_wrap=True, overflow="crop", end="")
+
+    console = Console(file=screen.err.file, no_color=not screen.err.colour, highlight=False, soft_wrap=True)
+    above = screen.out.file.isatty()
+    with Live(get_renderable=drawn, console=console, refresh_per_second=REDRAWS, transient=True, redirect_stdout=above):
+        yield
+
+
+def _watched(app: App, run: RunId | None = None) -> Watched | None:
+    """What this process works on: the run with this id, or whichever there is."""
+    return next((one for one in app.scheduler.watched() if run in (None, one.run.id)), None)
+
+
+def rows_now(watched: Watched) -> list[NodeRow]:
+    """The nodes as they stand now."""
+    # No lock: whoever holds it may be waiting for the database, and a display that is a moment late harms nobody.
+    snapshot, readings = watched.run.snapshot.fork(), watched.meter.readings()
+    working = {record.activation for node, record in snapshot.nodes.items() if node in readings}
+    return node_rows(watched.run.definition, snapshot, working)
+
+
+def picture(watched: Watched, seconds: float, width: int, height: int) -> list[str]:
+    """The lines of the live display: the run, and as many of its nodes as there is room for."""
+    rows, readings = rows_now(watched), watched.meter.readings()
+    done = sum(row.status in _DONE for row in rows)
+    name = click.style(watched.run.definition.workflow, bold=True)
+    title = f"{name}  run {short(watched.run.id)}  {done}/{len(rows)} nodes  {readable(seconds)}"
+    shown, folded = fold(rows, height - 4)
+    room = _room(shown)
+    lines = [line_of(row, room, width, readings.get(row.id)) for row in shown]
+    note = [click.style("  pausing; Ctrl-C again stops at once", fg="yellow")] if watched.pausing else []
+    return [title, *lines, *(click.style(f"  … {line}", dim=True) for line in folded), *note]
+
+
+def fold(rows: Sequence[NodeRow], room: int) -> tuple[list[NodeRow], list[str]]:
+    """The rows that fit, those that matter most now, and what is said of the others."""
+    if len(rows) <= room:
+        return list(rows), []
+    weight = {NodeStatus.RUNNING: 0, NodeStatus.FAILED: 0, NodeStatus.WAITING: 1, NodeStatus.DUE: 2}
+    weight |= {NodeStatus.SUCCEEDED: 3, NodeStatus.PENDING: 4}
+    by_weight = sorted(range(len(rows)), key=lambda at: (weight.get(rows[at].status, 5), at))
+    kept = set(by_weight[: max(1, room - 1)])
+    hidden = [row.status for at, row in enumerate(rows) if at not in kept]
+    counts = {status: hidden.count(status) for status in dict.fromkeys(hidden)}
+    said = ", ".join(f"{count} {status.value}" for status, count in counts.items())
+    return [row for at, row in enumerate(rows) if at in kept], [f"{said} not shown"]
+
+
+def line_of(row: NodeRow, room: int, width: int, reading: Reading | None = None) -> str:
+    """One node in one line: its mark, its name, its items, its time and its rate."""
+    mark = click.style(row.status.glyph, fg=COLOURS.get(row.status.value))
+    seconds = row.seconds if reading is None else time.monotonic() - reading.started
+    facts = [_items(row, reading), _took(seconds), _rate(row, seconds, reading)]
+    said = f"{padded(facts[0], 22)}  {padded(facts[1], 8, right=True)}  {facts[2]}".rstrip()
+    if row.status in (NodeStatus.FAILED, NodeStatus.WAITING):
+        said = f"{clipped(one_line(row.error), max(20, width - room - 16))}  {facts[1]}".strip()
+    pale = row.status in (NodeStatus.PENDING, NodeStatus.SKIPPED)
+    return (
+        f"{mark} {click.style(padded(clipped(row.id, room), room), dim=pale)}  {click.style(said, dim=pale)}".rstrip()
+    )
+
+
+def _items(row: NodeRow, reading: Reading | None) -> str:
+    """How many items came and went, or how many of them are done."""
+    if reading is not None:
+        of = f" of {reading.total:,}" if reading.total is not None else ""
+        return f"{reading.done:,}{of}" if of or reading.done else _given(row.items_in)
+    if row.status is not NodeStatus.SUCCEEDED:
+        return row.status.value
+    came, went = _given(row.items_in), _ports(row)
+    return f"{came} → {went}" if came and went else f"→ {went}" if went else came
+
+
+def _given(counts: Mapping[str, int]) -> str:
+    return " + ".join(f"{count:,}" for count in counts.values())
+
+
+def _ports(row: NodeRow) -> str:
+    said = (f"{count:,}" if port == MAIN else f"{count:,} {port}" for port, count in row.items_out.items())
+    return ", ".join(said)
+
+
+def _took(seconds: float | None) -> str:
+    return "" if seconds is None else readable(seconds)
+
+
+def _rate(row: NodeRow, seconds: float | None, reading: Reading | None) -> str:
+    """Items a second, once that means something."""
+    items = reading.done if reading is not None else sum(row.items_in.values())
+    if seconds is None or seconds < RATE_AFTER or items <= 1:
+        return ""
+    rate = items / seconds
+    return f"{rate:,.0f}/s" if rate >= 10 else f"{rate:.1f}/s"
+
+
+def _room(rows: Iterable[NodeRow]) -> int:
+    return min(NAMES, max((cells(row.id) for row in rows), default=0))

@@ -1,0 +1,148 @@
+"""`codemation runs`: look at runs, resume and cancel them."""
+
+from __future__ import annotations
+
+import getpass
+from typing import Any
+
+import click
+
+from codemation.cli.driving import Manner, drive
+from codemation.cli.history import list_lines, log_lines, show_lines
+from codemation.cli.opening import opened
+from codemation.cli.screen import Screen
+from codemation.cli.target import workflow_of_run
+from codemation.core.ids import RunId
+from codemation.core.states import FINISHED, RunStatus
+from codemation.host.app import App
+from codemation.host.handles import RunHandle
+from codemation.host.overview import find_run, known_node, list_runs, run_view, short
+from codemation.host.settings import Settings
+from codemation.views.records import plain
+
+as_json = click.option("--json", "as_json", is_flag=True, help="Write JSON, for programs.")
+
+
+@click.group()
+def runs() -> None:
+    """Look at runs, resume and cancel them.
+
+    RUN is the id of a run, its beginning or its end as long as that is unmistakable, or last.
+    """
+
+
+@runs.command("list")
+@click.option("--workflow", "-w", metavar="ID", help="Only runs of this workflow.")
+@click.option(
+    "--status",
+    "-s",
+    "statuses",
+    type=click.Choice([*RunStatus]),
+    multiple=True,
+    help="Only runs that stand so. May be repeated.",
+)
+@click.option(
+    "--limit",
+    "-n",
+    type=click.IntRange(1, 1000),
+    default=20,
+    show_default=True,
+    help="At most so many, the youngest first.",
+)
+@click.option("--before", metavar="RUN", help="Only runs that are older than this one.")
+@as_json
+@click.pass_obj
+def list_(screen: Screen, /, workflow: str | None, statuses: tuple[str, ...], limit: int, **given: Any) -> None:
+    """List runs, youngest first."""
+    with opened() as app:
+        before = find_run(app, given["before"]) if given["before"] else None
+        chosen = [RunStatus(status) for status in statuses]
+        rows = list_runs(app, workflow=workflow, statuses=chosen, before=before, limit=limit)
+    if given["as_json"]:
+        screen.show_json([row.to_json() for row in rows])
+        return
+    for line in list_lines(rows, screen.width):
+        screen.show(line)
+    if not rows:
+        screen.say("no run fits; run one: codemation run WORKFLOW")
+    elif len(rows) == limit:
+        screen.say(click.style(f"older ones: codemation runs list --before {short(rows[-1].id)}", dim=True))
+
+
+@runs.command()
+@click.argument("run")
+@as_json
+@click.pass_obj
+def show(screen: Screen, run: str, as_json: bool) -> None:
+    """Show a run: its nodes, what was asked for, what came out or went wrong."""
+    with opened() as app:
+        handle = app.attach(find_run(app, run))
+        if as_json:
+            screen.show_json(run_view(handle, outputs=handle.status is RunStatus.SUCCEEDED).to_json())
+            return
+        for line in show_lines(handle, screen.width):
+            screen.show(line)
+
+
+@runs.command()
+@click.argument("run")
+@click.argument("node", required=False)
+@click.option(
+    "--tail",
+    type=click.IntRange(1, 100_000),
+    default=1000,
+    show_default=True,
+    metavar="N",
+    help="At most the last N lines.",
+)
+@as_json
+@click.pass_obj
+def logs(screen: Screen, run: str, node: str | None, tail: int, as_json: bool) -> None:
+    """Show what the nodes of a run, or one of them, have printed and logged."""
+    with opened() as app:
+        handle = app.attach(find_run(app, run))
+        lines = app.stores.logs.read(handle.id, known_node(handle, node) if node else None, tail)
+    if as_json:
+        screen.show_json(plain(lines))
+        return
+    for line in log_lines(lines, with_node=node is None):
+        screen.show(line)
+    if not lines:
+        screen.say("nothing was printed or logged")
+
+
+@runs.command()
+@click.argument("run")
+@click.option("--with-changes", is_flag=True, help="Go on with the code as it is now, although it has changed.")
+@click.option("--code", metavar="FILE", help="Where the workflow is, if it is not in the app: jobs.py or jobs.py:name.")
+@click.option("--json", "as_json", is_flag=True, help="Write the run and what came out of it as JSON.")
+@click.option("--quiet", "-q", is_flag=True, help="Show only what came out.")
+@click.pass_context
+def resume(ctx: click.Context, /, run: str, with_changes: bool, code: str | None, **given: bool) -> None:
+    """Go on with a run that has failed, was cancelled, or was interrupted; what has succeeded is not repeated."""
+    settings = Settings.load()
+
+    def begin(app: App) -> RunHandle:
+        wanted = find_run(app, run)
+        workflow = workflow_of_run(app.attach(wanted).definition.workflow, code, settings)
+        return app.resume(wanted, workflow, with_changes=with_changes, who=getpass.getuser())
+
+    screen = ctx.find_object(Screen) or Screen.here()
+    ctx.exit(drive(settings, screen, Manner(quiet=given["quiet"], json=given["as_json"]), begin))
+
+
+@runs.command()
+@click.argument("run")
+@click.option("--reason", default="", metavar="TEXT", help="Why; it is kept with the run.")
+@click.pass_obj
+def cancel(screen: Screen, run: str, reason: str) -> None:
+    """Cancel a run: no node of it starts any more; those at work are told to stop."""
+    with opened() as app:
+        wanted: RunId = find_run(app, run)
+        if (status := app.attach(wanted).status) in FINISHED:
+            screen.say(f"run {wanted} is over already: {status}")
+            return
+        app.cancel(wanted, who=getpass.getuser(), reason=reason)
+        view = run_view(app.attach(wanted))
+    said = "is cancelled" if view.row.status == RunStatus.CANCELLED else "will be cancelled when its nodes have stopped"
+    screen.say(f"run {wanted} {said}")

@@ -1,0 +1,262 @@
+"""Runs as people see them: from the journal and the live tickets to rows and views, for command line and web."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Collection, Mapping, Sequence
+from datetime import UTC, datetime
+from itertools import islice
+from typing import TYPE_CHECKING, Any
+
+from pydantic_core import to_jsonable_python
+
+from codemation.core.definition import Definition, NodePlan
+from codemation.core.errors import CodemationError, UnknownRun
+from codemation.core.ids import START, ActivationId, NodeId, RunId, activation_id
+from codemation.core.items import Item
+from codemation.core.mistakes import listed, meant
+from codemation.core.ports import RunRow as StoredRun
+from codemation.core.snapshot import NodeRecord, Snapshot
+from codemation.core.states import FINISHED, RunStatus
+from codemation.core.states import NodeStatus as Stage
+from codemation.core.workflow import UnknownNode
+from codemation.host.handles import RunHandle
+from codemation.views.failures import FailureView, frames_of
+from codemation.views.marks import NodeStatus
+from codemation.views.runs import NodeRow, RunRow, RunView
+
+if TYPE_CHECKING:
+    from codemation.host.app import App
+    from codemation.host.results import ResultHandle
+
+_FULL_ID = re.compile(r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}")
+_ENDED = frozenset({NodeStatus.SUCCEEDED, NodeStatus.FAILED, NodeStatus.SKIPPED, NodeStatus.CANCELLED})
+
+
+def short(run: RunId) -> str:
+    """The end of a run's id, which is random and therefore names it well enough for a person."""
+    return run[-8:]
+
+
+def find_run(app: App, wanted: str) -> RunId:
+    """The run with this id, or the one whose id begins or ends so; `last` is the youngest.
+
+    Raises:
+        UnknownRun: there is none, or there are several.
+    """
+    if _FULL_ID.fullmatch(wanted):
+        return RunId(wanted)
+    if wanted == "last":
+        found = tuple(row.id for row in app.stores.runs.page(limit=1))
+    else:
+        found = app.stores.runs.find(wanted) if wanted else ()
+    if len(found) == 1:
+        return found[0]
+    if found:
+        several = ", ".join(found[:3]) + (", …" if len(found) > 3 else "")
+        raise UnknownRun(f"{wanted!r} names {len(found)} runs: {several}", way_out="write more of the id")
+    what = "there is no run yet" if wanted == "last" else f"no run has an id that begins or ends with {wanted!r}"
+    raise UnknownRun(what, way_out="codemation runs list")
+
+
+def known_node(handle: RunHandle, wanted: str) -> NodeId:
+    """The node of a run with this id.
+
+    Raises:
+        UnknownNode: the run has no such node.
+    """
+    known = [node for node in handle.definition.plan.nodes if node != START]
+    if wanted not in known:
+        raise UnknownNode(
+            f"run {handle.id} has no node {wanted!r}", way_out=meant(wanted, known, f"it has {listed(known)}")
+        )
+    return NodeId(wanted)
+
+
+def list_runs(
+    app: App,
+    *,
+    workflow: str | None = None,
+    statuses: Sequence[RunStatus] = (),
+    before: RunId | None = None,
+    limit: int = 50,
+) -> list[RunRow]:
+    """Runs, youngest first, from just before the run `before`."""
+    rows = app.stores.runs.page(workflow=workflow, statuses=statuses, before=before, limit=limit)
+    return [run_row(row, *_opened(app, row)) for row in rows]
+
+
+def _opened(app: App, row: StoredRun) -> tuple[Definition, Snapshot | None]:
+    """The definition of a run, and its snapshot unless all that it would tell is known already."""
+    definition = app.engine.opener.definition(row.digest)
+    return definition, None if row.status is RunStatus.SUCCEEDED else app.engine.open(row.id).snapshot
+
+
+def run_row(row: StoredRun, definition: Definition, snapshot: Snapshot | None) -> RunRow:
+    """A run in a list; a run without a snapshot has done everything."""
+    nodes = [node for node in definition.plan.nodes if node != START]
+    done = nodes if snapshot is None else [node for node in nodes if _stage(snapshot, node, ()) in _ENDED]
+    status, reason = (row.status, row.reason) if snapshot is None else (snapshot.status, snapshot.reason)
+    end = row.finished_at or datetime.now(UTC)
+    return RunRow(
+        id=row.id,
+        workflow=row.workflow,
+        status="cancelling" if snapshot is not None and snapshot.cancelling else status.value,
+        reason=reason,
+        created_at=row.created_at,
+        started_at=row.started_at,
+        finished_at=row.finished_at,
+        seconds=max(0.0, (end - (row.started_at or row.created_at)).total_seconds()),
+        nodes_done=len(done),
+        nodes_total=len(nodes),
+        digest=row.digest,
+        revision=row.revision if snapshot is None else snapshot.revision,
+        error=_error_line(snapshot) if snapshot is not None else "",
+    )
+
+
+def run_view(handle: RunHandle, *, outputs: bool = False) -> RunView:
+    """One run in full; with `outputs` everything that came out of it is read."""
+    snapshot, definition = handle.snapshot, handle.definition
+    working = _working(handle) if snapshot.status not in FINISHED else frozenset[ActivationId]()
+    return RunView(
+        row=run_row(handle.row, definition, snapshot),
+        nodes=tuple(node_rows(definition, snapshot, working)),
+        error=failure(handle),
+        params=json.loads(handle.row.params),
+        outputs={name: _json(handle, name) for name in definition.outputs} if outputs else {},
+    )
+
+
+def node_rows(definition: Definition, snapshot: Snapshot, working: Collection[ActivationId] = ()) -> list[NodeRow]:
+    """The nodes of a run, sources first; `working` are the activations that somebody is at."""
+    ranked = sorted(definition.nodes, key=lambda node: definition.plan.rank[node.id])
+    return [_node_row(node, snapshot, working) for node in ranked if node.id != START]
+
+
+def _node_row(node: NodePlan, snapshot: Snapshot, working: Collection[ActivationId]) -> NodeRow:
+    record = snapshot.nodes.get(node.id)
+    stage = _stage(snapshot, node.id, working)
+    ended = record is not None and stage in (NodeStatus.SUCCEEDED, NodeStatus.FAILED)
+    data = [one for one in node.inputs if not one.ordering]
+    return NodeRow(
+        id=node.id,
+        kind=node.kind,
+        status=stage,
+        items_in={
+            one.name: sum(snapshot.output(source.node, source.port).count for source in one.sources)
+            for one in data
+            if all(snapshot.reported(source.node) for source in one.sources)
+        },
+        items_out=_given(node, snapshot) if stage is NodeStatus.SUCCEEDED else {},
+        attempts=_attempts(record),
+        seconds=record.milliseconds / 1000 if ended and record else None,
+        error=f"{record.error.type}: {record.error.message}" if record and record.error else "",
+    )
+
+
+def _given(node: NodePlan, snapshot: Snapshot) -> dict[str, int]:
+    """Items at each port; a node that gives nothing by design has none."""
+    return {port: snapshot.output(node.id, port).count for port in node.ports} if node.gives else {}
+
+
+def _attempts(record: NodeRecord | None) -> int:
+    if record is None or record.status is Stage.SKIPPED:
+        return 0
+    return record.attempt - (record.status is Stage.WAITING)
+
+
+def _stage(snapshot: Snapshot, node: NodeId, working: Collection[ActivationId]) -> NodeStatus:
+    record = snapshot.nodes.get(node)
+    if record is None:
+        return NodeStatus.PENDING
+    if record.activation in working:
+        return NodeStatus.RUNNING
+    unfinished = record.status in (Stage.DUE, Stage.WAITING)
+    if unfinished and snapshot.status in FINISHED:
+        return NodeStatus.CANCELLED
+    return NodeStatus(record.status.value)
+
+
+def _working(handle: RunHandle) -> frozenset[ActivationId]:
+    """The activations that a worker holds, be it this process or another."""
+    if handle.watched is not None:
+        return frozenset(activation_id(node) for node in handle.watched.meter.readings())
+    rows = handle.app.stores.runs.tickets(handle.id)
+    return frozenset(row.activation for row in rows if row.state == "running")
+
+
+def _error_line(snapshot: Snapshot) -> str:
+    for node in snapshot.failed():
+        error = snapshot.nodes[node].error
+        if error is not None:
+            return f"{node}: {error.type}: {error.message.partition(chr(10))[0]}"
+    return ""
+
+
+def failure(handle: RunHandle) -> FailureView | None:
+    """What went wrong in a run, at the first node that failed for good; `None` when none did."""
+    broken = handle.snapshot.failed()
+    record = handle.snapshot.nodes[broken[0]] if broken else None
+    if record is None or record.error is None:
+        return None
+    item = record.error.item
+    return FailureView(
+        node=broken[0],
+        type=record.error.type,
+        message=record.error.message,
+        item_index=item,
+        item_key="" if item is None else _key(handle, broken[0], item),
+        frames=frames_of(record.error.traceback),
+        attempts=record.attempt,
+        way_out=f"codemation runs resume {short(handle.id)}",
+    )
+
+
+def _key(handle: RunHandle, node: NodeId, position: int) -> str:
+    item = failed_item(handle, node, position)
+    return item.key if item is not None else ""
+
+
+def failed_item(handle: RunHandle, node: NodeId, position: int) -> Item[Any] | None:
+    """The item at a position of what a per-item node was given; `None` when it cannot be read any more."""
+    data = next((one for one in handle.definition.plan.nodes[node].inputs if not one.ordering), None)
+    if data is None:
+        return None
+    fetcher = handle.fetcher()
+    try:
+        items = fetcher.wrapped(fetcher.given(data))
+    except CodemationError:  # the run is told of all the same; what is lost is the look at one item
+        return None
+    return items[position] if position < len(items) else None
+
+
+def head(result: ResultHandle, rows: int) -> list[Any]:
+    """The first items of what a port held; of a table, no more rows than that become Python objects."""
+    if result.batch.kind == "table":
+        beginning: list[Any] = result.arrow.slice(0, rows).to_pylist()
+        return beginning
+    return list(islice(result.items, rows))
+
+
+def sources_of(handle: RunHandle, output: str) -> list[ResultHandle]:
+    """Where an output of the run comes from."""
+    return [handle[source.node][source.port] for source in handle.definition.outputs[output]]
+
+
+def _json(handle: RunHandle, output: str) -> list[Any]:
+    items = [item for result in sources_of(handle, output) for item in result.items]
+    return [json_of(item) for item in items]
+
+
+def json_of(value: object) -> Any:
+    """A value of the user's as JSON has it; what JSON cannot hold becomes text."""
+    bare = value.value if isinstance(value, Item) else value
+    return to_jsonable_python(
+        dict(bare) if isinstance(bare, Mapping) else bare,
+        fallback=str,
+        inf_nan_mode="strings",
+        bytes_mode="base64",
+        serialize_unknown=True,
+    )
