@@ -29,8 +29,8 @@ from codemation.host.postgres.codes import FIRST_FINISHED, FOLD_LANE, TicketKind
 from codemation.host.postgres.tables import lanes, runs, signals, tickets, workers
 
 Query = Select[Any] | CompoundSelect[Any]
-OVERDUE: ColumnElement[Any] = literal_column("interval '60 seconds'")
-"""How long after its time a waiting ticket may still stand there before somebody should be told."""
+OVERDUE: ColumnElement[Any] = literal_column("now_() - interval '60 seconds'")
+"""A waiting ticket whose time came before this should have been fired."""
 
 
 def sent(query: Query) -> tuple[bytes, Mapping[str, Any]]:
@@ -139,7 +139,7 @@ def _unserved() -> Select[Any]:
 
 def _overdue() -> Select[Any]:
     why = func.format(literal("the time of %s came at %s and nobody fired it"), _name(), tickets.c.due_at)
-    late = tickets.c.due_at < func.now_() - OVERDUE
+    late = tickets.c.due_at < OVERDUE
     return _of_ticket(why).where(tickets.c.state == TicketState.WAITING, tickets.c.stop == 0, late)
 
 
