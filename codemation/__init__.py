@@ -10,7 +10,7 @@ from codemation.core import launch as _launch
 if TYPE_CHECKING:
     from codemation.core.context import Context
     from codemation.core.definition import Definition
-    from codemation.core.errors import CodemationError, InputError
+    from codemation.core.errors import CodemationError, InputError, RunCancelled, RunFailed
     from codemation.core.flow import Branch, Flow
     from codemation.core.items import Attachment, Failure, Item
     from codemation.core.launch import Launcher, last_run
@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from codemation.core.run import NodeResult, Run
     from codemation.core.start import Start, workflow
     from codemation.core.workflow import Workflow
+    from codemation.host.settings import Config
 
 __version__ = "0.1.0"
 
@@ -30,6 +31,7 @@ __all__ = [
     "AuthorError",
     "Branch",
     "CodemationError",
+    "Config",
     "Context",
     "Failure",
     "Flow",
@@ -43,6 +45,8 @@ __all__ = [
     "Ports",
     "Retry",
     "Run",
+    "RunCancelled",
+    "RunFailed",
     "Start",
     "Workflow",
     "__version__",
@@ -57,6 +61,7 @@ _HOMES = {
     "AuthorError": "codemation.core.mistakes",
     "Branch": "codemation.core.flow",
     "CodemationError": "codemation.core.errors",
+    "Config": "codemation.host.settings",
     "Context": "codemation.core.context",
     "Failure": "codemation.core.items",
     "Flow": "codemation.core.flow",
@@ -70,6 +75,8 @@ _HOMES = {
     "Ports": "codemation.core.outlets",
     "Retry": "codemation.core.retry",
     "Run": "codemation.core.run",
+    "RunCancelled": "codemation.core.errors",
+    "RunFailed": "codemation.core.errors",
     "Start": "codemation.core.start",
     "Workflow": "codemation.core.workflow",
     "last_run": "codemation.core.launch",
