@@ -9,7 +9,7 @@ from typing import Any
 from pydantic import ConfigDict, PydanticUserError, TypeAdapter, ValidationError
 from pydantic.errors import PydanticSchemaGenerationError
 
-from codemation.core.annotations import fits, readable
+from codemation.core.annotations import fits, is_class, is_union, parts, readable
 from codemation.core.node import Node
 from codemation.core.params import ParamRef, Params
 from codemation.core.policies import Report
@@ -81,13 +81,11 @@ def _way_out(draft: Draft, params: type) -> str:
 
 
 def _adapter(annotation: Any) -> TypeAdapter[Any]:
+    arbitrary = ConfigDict(arbitrary_types_allowed=True)
+    head, _ = parts(annotation)
     try:
         return TypeAdapter(annotation)
-    except PydanticSchemaGenerationError:  # a class of its own, which can at least be asked whether this is one
-        arbitrary = ConfigDict(arbitrary_types_allowed=True)
-    except (PydanticUserError, TypeError):
-        return TypeAdapter(Any)
-    try:
-        return TypeAdapter(annotation, config=arbitrary)
-    except (PydanticUserError, PydanticSchemaGenerationError, TypeError):  # no type at all
+    except PydanticSchemaGenerationError:  # a class of its own can at least be asked whether this is one
+        return TypeAdapter(annotation, config=arbitrary) if is_class(head) or is_union(annotation) else TypeAdapter(Any)
+    except PydanticUserError:  # a model that cannot be completed here
         return TypeAdapter(Any)

@@ -431,7 +431,7 @@ def test_a_name_error_of_another_kind_is_told_once() -> None:
         (Box, Box[int]),
         (cm.Failure[Order], cm.Failure[dict[str, object]]),
         (Express | None, Order),
-        (Callable[[int], int], Callable[[str], str]),
+        (Callable[[int], str], Callable[[bytes], str]),
         (T, Order),
     ],
 )
