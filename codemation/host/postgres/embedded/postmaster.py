@@ -45,6 +45,8 @@ SETTINGS = {
     "io_method": "sync",
     "jit": "off",
     "huge_pages": "off",
+    # in its own folder: containers keep /dev/shm tiny, and what a killed server leaves there stays until a reboot
+    "dynamic_shared_memory_type": "mmap",
     # no copies of this server: fewer processes, less WAL
     "wal_level": "minimal",
     "max_wal_senders": "0",

@@ -151,7 +151,7 @@ def test_where_the_account_cannot_reach_the_project_the_data_lies_in_the_state_f
 
 
 def test_all_who_come_at_once_choose_the_same_home(project: Project, closed_project: Project) -> None:
-    for place in [project, closed_project] * 20:
+    for place in [project, closed_project] * 40:
         fresh = Project(folder=Path(tempfile.mkdtemp(dir=place.folder)), state=place.state)
         if place is project:
             fresh.folder.chmod(0o755)
