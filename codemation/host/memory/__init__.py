@@ -20,12 +20,16 @@ from codemation.host.memory.tables import Tables
 from codemation.host.memory.tickets import MemoryTickets
 from codemation.host.memory.workers import MemoryWorkers
 
-__all__ = ["memory_stores"]
+__all__ = ["Tables", "memory_stores", "stores_on"]
 
 
 def memory_stores(clock: Callable[[], datetime] = lambda: datetime.now(UTC)) -> Stores:
     """Stores of a database that lives as long as this object."""
-    tables = Tables(clock)
+    return stores_on(Tables(clock))
+
+
+def stores_on(tables: Tables) -> Stores:
+    """Every port on the same rows."""
     return Stores(
         journal=MemoryJournal(tables),
         tickets=MemoryTickets(tables),

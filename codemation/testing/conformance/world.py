@@ -131,8 +131,9 @@ class World:
 
     def take(self, run: RunId, activation: str, worker: WorkerId | None = None, *, queue: str = "default") -> Claim:
         """A claim on the ready ticket of one activation, which there must be."""
-        (ticket,) = (ticket.id for ticket in self.stores.runs.tickets(run) if ticket.activation == activation)
-        return self.claim(worker or self.worker(), ticket, queue=queue)
+        found = [ticket.id for ticket in self.stores.runs.tickets(run) if ticket.activation == activation]
+        assert len(found) == 1, f"there should be one ticket of {activation}"
+        return self.claim(worker or self.worker(), found[0], queue=queue)
 
     def claim_fold(self, run: RunId, worker: WorkerId | None = None) -> Claim:
         """A claim on the run's fold ticket, which there must be, ready."""

@@ -1,0 +1,39 @@
+"""Stores that are broken on purpose fail the contracts: each defect is one that somebody could write."""
+
+from __future__ import annotations
+
+import pytest
+
+from codemation.host.memory import memory_stores
+from codemation.testing.conformance import CONTRACTS, BlobsContract, JournalContract, TicketsContract
+from tests.testing.defect import Defect
+from tests.testing.journal_defects import JOURNAL_DEFECTS
+from tests.testing.races import RACES, Race
+from tests.testing.storage_defects import STORAGE_DEFECTS
+from tests.testing.ticket_defects import TICKET_DEFECTS
+from tests.testing.trial import failures, trials
+
+
+@pytest.mark.parametrize("contract", CONTRACTS, ids=lambda contract: contract.__name__)
+def test_sound_stores_pass_the_trial(contract: type) -> None:
+    assert list(failures(contract, memory_stores)) == []
+
+
+def test_the_trial_holds_every_test_of_a_contract() -> None:
+    for contract in CONTRACTS:
+        names = {name for name in dir(contract) if name.startswith("test_")}
+        assert {name for name, _ in trials(contract)} == names
+    sizes = {contract: len(list(trials(contract))) for contract in (JournalContract, TicketsContract, BlobsContract)}
+    assert all(size >= 6 for size in sizes.values())
+
+
+@pytest.mark.parametrize(
+    "defect", [*JOURNAL_DEFECTS, *TICKET_DEFECTS, *STORAGE_DEFECTS], ids=lambda defect: defect.name
+)
+def test_a_defect_is_found(defect: Defect) -> None:
+    assert next(failures(defect.contract, defect.stores), None) is not None
+
+
+@pytest.mark.parametrize("race", RACES, ids=lambda race: race.name)
+def test_a_race_is_found(race: Race) -> None:
+    assert list(failures(race.contract, race.stores, race.caught_by)) == [race.caught_by]
