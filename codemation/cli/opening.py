@@ -7,8 +7,8 @@ from codemation.host.app import App
 from codemation.host.settings import Settings
 
 
-def opened() -> App:
-    """The app of the current folder, for a command that looks at what is there already.
+def settings_of_existing() -> Settings:
+    """The settings of the current folder's app, for a command that looks at what is there already.
 
     Raises:
         Refused: it has no database yet, and looking is no reason to make one.
@@ -19,4 +19,14 @@ def opened() -> App:
             f"nothing has been run in {settings.root} yet",
             way_out="codemation run WORKFLOW, or change to the folder of your app",
         )
-    return App.open(settings)
+    return settings
+
+
+def opened() -> App:
+    """The app of the current folder, for a command that looks at what is there already.
+
+    Raises:
+        Refused: it has no database yet.
+        HostError: its database does not answer or has another schema.
+    """
+    return App.open(settings_of_existing())

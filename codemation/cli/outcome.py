@@ -118,5 +118,5 @@ def _place(frame: Frame) -> str:
 
 def show_json(handle: RunHandle, screen: Screen) -> None:
     """Show a run for programs, with everything that came out."""
-    finished = handle.status is RunStatus.SUCCEEDED
-    screen.show_json(run_view(handle, outputs=finished).to_json())
+    fresh = handle.app.attach(handle.id)
+    screen.show_json(run_view(fresh, outputs=fresh.status is RunStatus.SUCCEEDED).to_json())

@@ -168,5 +168,11 @@ def _unknown(name: str, origin: str) -> str:
 
 def _shown(value: object) -> str:
     if isinstance(value, SecretStr):
-        return re.sub(r"(//[^:/@]*):[^@]*@", r"\1:…@", value.get_secret_value())
+        return without_password(value.get_secret_value())
     return "" if value is None else str(value)
+
+
+def without_password(url: str) -> str:
+    """A database URL as people may see it."""
+    hidden = re.sub(r"(//[^:/@]*):[^@]*@", r"\1:…@", url)
+    return re.sub(r"([?&](?:ssl)?password=)[^&]*", r"\1…", hidden)
