@@ -43,9 +43,7 @@ class Binding:
         first = named.pop(data.name if into and data is not None else "", None)
         if into:
             self._check_branches(named, first)
-        elif first is not None:
-            self._bind_data(first)
-        if into and first is not None:
+        if first is not None:
             self._bind_data(first)
         self._bind_named(named)
         check_params(self.step, self.signature, self.report)

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import reprlib
+import warnings
 from dataclasses import dataclass
 from typing import Any
 
 from pydantic import ConfigDict, PydanticUserError, TypeAdapter, ValidationError
 from pydantic.errors import PydanticSchemaGenerationError
+from pydantic.warnings import ArbitraryTypeWarning
 
-from codemation.core.annotations import fits, is_class, is_union, parts, readable
+from codemation.core.annotations import fits, readable
 from codemation.core.node import Node
 from codemation.core.params import ParamRef, Params
 from codemation.core.policies import Report
@@ -43,6 +45,10 @@ def configured(step: Step, parameter: Parameter, report: Report) -> Configured |
         inside = "".join(f"[{part!r}]" for part in first["loc"])
         what = f'{name}={reprlib.repr(value)} does not fit {name}: {readable(parameter.annotation)} of "{step.id}"'
         report(what, f"{name}{inside}: {first['msg']}" if inside else first["msg"])
+        return None
+    except PydanticUserError as error:
+        what = f'{name}: {readable(parameter.annotation)} of "{step.id}" cannot be checked'
+        report(what, str(error).split("\n", maxsplit=1)[0])
         return None
     try:
         return Configured(value=fitting, stored=encode(fitting))
@@ -81,11 +87,9 @@ def _way_out(draft: Draft, params: type) -> str:
 
 
 def _adapter(annotation: Any) -> TypeAdapter[Any]:
-    arbitrary = ConfigDict(arbitrary_types_allowed=True)
-    head, _ = parts(annotation)
     try:
         return TypeAdapter(annotation)
-    except PydanticSchemaGenerationError:  # a class of its own can at least be asked whether this is one
-        return TypeAdapter(annotation, config=arbitrary) if is_class(head) or is_union(annotation) else TypeAdapter(Any)
-    except PydanticUserError:  # a model that cannot be completed here
-        return TypeAdapter(Any)
+    except PydanticSchemaGenerationError:  # a class of its own, which can at least be asked whether this is one
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", ArbitraryTypeWarning)
+            return TypeAdapter(annotation, config=ConfigDict(arbitrary_types_allowed=True))

@@ -90,11 +90,13 @@ def _reader(model: Any, report: Report) -> Callable[..., Any] | None:
         report(f".parse() reads one item at a time, and {readable(model)} is many", f".parse({one})")
         return None
     try:
-        read: Callable[..., Any] = TypeAdapter[Any](model).validate_python
+        adapter = TypeAdapter[Any](model)
+        if not adapter.pydantic_complete:
+            adapter.rebuild()
     except (PydanticSchemaGenerationError, PydanticUserError, NameError, TypeError) as error:
         report(f".parse() cannot read items as {readable(model)}", str(error).split("\n", maxsplit=1)[0])
         return None
-    return read
+    return adapter.validate_python
 
 
 def _aggregating(step: Step, signature: Signature, data: Parameter, report: Report) -> Signature:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import re
 from collections.abc import Iterable, Iterator
 from enum import Enum
@@ -18,6 +19,10 @@ from codemation.core.definition import Input, NodeKind, NodePlan, RetryPlan, Sou
 class Order(BaseModel):
     id: str
     total: float = 0.0
+
+
+class Params(cm.Params):
+    factor: int = 2
 
 
 class Flight(BaseModel):
@@ -405,6 +410,12 @@ def test_an_argument_may_be_bound_before() -> None:
     assert start().then(price.bind(factor=2), factor=3).build().nodes["price"].config == {"factor": 3.0}
 
 
+def test_an_argument_may_be_a_parameter_of_the_run() -> None:
+    workflow = start(params=Params).then(price, factor=Params.factor).build()
+    assert workflow.nodes["price"].config == {"factor": {"$param": "factor"}}
+    assert repr(workflow.code["price"].arguments["factor"]) == "Params.factor"
+
+
 def test_a_flow_may_be_bound_before() -> None:
     begin = start()
     workflow = begin.then(price).then(both.bind(right=begin.then(table))).build()
@@ -449,8 +460,8 @@ def test_functions_of_all_kinds_can_be_mapped() -> None:
     async def later(order: Order) -> Order:
         return order
 
-    workflow = start().map(Doubler()).map(later).map(str).map(str.upper).build()
-    assert list(workflow.nodes) == ["Doubler", "later", "str", "upper"]
+    workflow = start().map(Doubler()).map(later).map(functools.partial(is_big)).map(str).map(str.upper).build()
+    assert list(workflow.nodes) == ["Doubler", "later", "is_big", "str", "upper"]
     assert workflow.code["later"].signature.asynchronous
 
 
@@ -459,3 +470,11 @@ def test_everything_that_can_be_iterated_can_be_split() -> None:
         return iter(order.id)
 
     assert start().split(letters).build().nodes["letters"].types["out:main"] == "str"
+
+
+def test_items_of_unknown_types_join_as_anything() -> None:
+    def odd(order: Order) -> Any: ...
+
+    odd.__annotations__["return"] = [1]
+    workflow = start().branch(is_big, yes=lambda big: big.map(odd), no=price).then(book).build()
+    assert sources(workflow.nodes["book"]) == {"orders": ["odd.main", "price.main"]}

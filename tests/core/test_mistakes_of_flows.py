@@ -50,6 +50,10 @@ class Colour(Enum):
     BLUE = "blue"
 
 
+class Incomplete(BaseModel):
+    x: Nowhere  # type: ignore[name-defined]  # noqa: F821 - the name is what is missing
+
+
 class Handle:
     """Cannot be stored."""
 
@@ -100,6 +104,11 @@ def odd(order: Order, data: tuple[int, ...] = ()) -> Order:
 
 @cm.node
 def keeping(order: Order, handle: Handle) -> Order:
+    return order
+
+
+@cm.node
+def incomplete(order: Order, given: Incomplete) -> Order:
     return order
 
 
@@ -598,6 +607,16 @@ MISTAKES: dict[str, tuple[Callable[[], Any], str, str]] = {
     "parse as a list": (lambda: start().parse(list[Order]), ".parse() reads one item at a time", ".parse(Order)"),
     "parse as bare list": (lambda: start().parse(list), ".parse() reads one item at a time", ".parse("),
     "parse as no type": (lambda: start().parse(Handle), ".parse() cannot read items as Handle", "Unable to generate"),
+    "parse as a model that is not complete": (
+        lambda: start().parse(Incomplete),
+        ".parse() cannot read items as Incomplete",
+        "'Nowhere' is not defined",
+    ),
+    "argument of a model that is not complete": (
+        lambda: start().then(incomplete, given={}),
+        'given: Incomplete of "incomplete" cannot be checked',
+        "not fully defined",
+    ),
     "list of lists": (lambda: start().then(nested), '"nested" returns a list of lists', "each becomes an item"),
     "tuple returned": (lambda: start().then(tupled), '"tupled" returns a tuple', "return a model"),
     "tuple taken": (lambda: start().then(takes_tuple), '"takes_tuple" takes a tuple', "annotate order as"),

@@ -85,6 +85,8 @@ def test_what_does_not_change_behaviour_does_not_change_the_digest(old: str, new
         ("LIMIT = 3", "LIMIT = (3, 'x')"),
         ("LIMIT = 3", "LIMIT = frozenset({3, 4})"),
         ("@cm.node", "import functools\n    @cm.node\n    @functools.cache"),
+        ("@cm.node", "@cm.node\n    @(lambda f: f)"),
+        ("@cm.node", "def kept(f): return f\n    @cm.node\n    @kept"),
         ("def work(order: int)", "def work(order: int, more=1)"),
     ],
 )
