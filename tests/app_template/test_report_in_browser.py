@@ -14,7 +14,7 @@ import pytest
 from tests.app_template import pipeline
 
 CHROMIUM = shutil.which("chromium")
-FLAGS = [
+FLAGS = (
     "--headless",
     "--no-sandbox",
     "--disable-gpu",
@@ -24,8 +24,7 @@ FLAGS = [
     "--disable-component-update",
     "--disable-sync",
     "--disable-default-apps",
-    "--hide-scrollbars",
-]
+)
 ASKS_BY_ITSELF = (b"google", b"gstatic", b"gvt1")
 """Hosts that the browser looks for on its own account."""
 
