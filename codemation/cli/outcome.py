@@ -9,7 +9,7 @@ import click
 
 from codemation.cli.screen import Screen, pairs, table
 from codemation.core.durations import readable
-from codemation.core.ids import NodeId
+from codemation.core.ids import MAIN, NodeId
 from codemation.core.states import RunStatus
 from codemation.host.overview import failed_item, failure, head, run_view, short, sources_of
 from codemation.views.failures import FailureView, Frame
@@ -39,7 +39,8 @@ def output_lines(handle: RunHandle, name: str, width: int) -> list[str]:
     values = [value for result in results for value in head(result, ROWS)][:ROWS]
     count = sum(result.count for result in sources)
     what = "row" if any(result.batch.kind == "table" for result in results) else "item"
-    title = f"{click.style(name, bold=True)}  {count:,} {what}{'' if count == 1 else 's'}"
+    said = "output" if name == MAIN else f"output {name}"
+    title = f"{click.style(said, bold=True)}  {count:,} {what}{'' if count == 1 else 's'}"
     lines = [f"  {line}" for line in table(preview(values, rows=ROWS), width - 2)]
     left = count - len(values)
     return [title, *lines, *([click.style(f"  … {left:,} more", dim=True)] if left else [])]

@@ -7,7 +7,7 @@ import shutil
 import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, assert_never
 
 import click
 
@@ -29,6 +29,8 @@ RATE_AFTER = 0.5
 """Seconds of work after which a rate says something."""
 REDRAWS = 8
 """Redraws of the live display in a second."""
+AHEAD = 3
+"""Nodes to come that are shown when there is no room for all."""
 NAMES = 40
 """Columns at most for the names of nodes."""
 _TOLD = ("node_succeeded", "node_failed", "node_retrying")
@@ -70,16 +72,17 @@ def _live(app: App, screen: Screen) -> Iterator[None]:
     from rich.text import Text  # noqa: PLC0415 - only a terminal pays for it
 
     began = time.monotonic()
+    seen: list[Watched] = []  # the last picture is drawn when the run is let go of already
 
     def drawn() -> Text:
-        watched = _watched(app)
+        seen[:] = [watched] if (watched := _watched(app)) else seen
         size = shutil.get_terminal_size()
-        lines = [] if watched is None else picture(watched, time.monotonic() - began, size.columns, size.lines)
+        lines = picture(seen[0], time.monotonic() - began, size.columns, size.lines) if seen else []
         return Text.from_ansi("\n".join(lines), no_wrap=True, overflow="crop", end="")
 
     console = Console(file=screen.err.file, no_color=not screen.err.colour, highlight=False, soft_wrap=True)
     above = screen.out.file.isatty()
-    with Live(get_renderable=drawn, console=console, refresh_per_second=REDRAWS, transient=True, redirect_stdout=above):
+    with Live(get_renderable=drawn, console=console, refresh_per_second=REDRAWS, redirect_stdout=above):
         yield
 
 
@@ -105,7 +108,11 @@ def picture(watched: Watched, seconds: float, width: int, height: int) -> list[s
     shown, folded = fold(rows, height - 4)
     room = _room(shown)
     lines = [line_of(row, room, width, readings.get(row.id)) for row in shown]
-    note = [click.style("  pausing; Ctrl-C again stops at once", fg="yellow")] if watched.pausing else []
+    note = (
+        [click.style("  pausing; Ctrl-C again stops at once", fg="yellow")]
+        if watched.pausing and watched.active
+        else []
+    )
     return [title, *lines, *(click.style(f"  … {line}", dim=True) for line in folded), *note]
 
 
@@ -113,14 +120,26 @@ def fold(rows: Sequence[NodeRow], room: int) -> tuple[list[NodeRow], list[str]]:
     """The rows that fit, those that matter most now, and what is said of the others."""
     if len(rows) <= room:
         return list(rows), []
-    weight = {NodeStatus.RUNNING: 0, NodeStatus.FAILED: 0, NodeStatus.WAITING: 1, NodeStatus.DUE: 2}
-    weight |= {NodeStatus.SUCCEEDED: 3, NodeStatus.PENDING: 4}
-    by_weight = sorted(range(len(rows)), key=lambda at: (weight.get(rows[at].status, 5), at))
+    coming = [at for at, row in enumerate(rows) if row.status is NodeStatus.PENDING][:AHEAD]
+    by_weight = sorted(range(len(rows)), key=lambda at: _weight(rows[at].status, at, coming))
     kept = set(by_weight[: max(1, room - 1)])
     hidden = [row.status for at, row in enumerate(rows) if at not in kept]
     counts = {status: hidden.count(status) for status in dict.fromkeys(hidden)}
     said = ", ".join(f"{count} {status.value}" for status, count in counts.items())
     return [row for at, row in enumerate(rows) if at in kept], [f"{said} not shown"]
+
+
+def _weight(status: NodeStatus, at: int, coming: Sequence[int]) -> tuple[int, int]:
+    """What is at work comes before what comes next, that before what has finished, the latest first."""
+    match status:
+        case NodeStatus.RUNNING | NodeStatus.FAILED | NodeStatus.WAITING | NodeStatus.DUE:
+            return 0, at
+        case NodeStatus.PENDING:
+            return (1 if at in coming else 3), at
+        case NodeStatus.SUCCEEDED | NodeStatus.SKIPPED | NodeStatus.CANCELLED:
+            return 2, -at
+        case _:
+            assert_never(status)
 
 
 def line_of(row: NodeRow, room: int, width: int, reading: Reading | None = None) -> str:
