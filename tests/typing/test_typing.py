@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.util
 import json
 import os
 import re
@@ -11,6 +12,9 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 import pytest
+
+import codemation as cm
+from codemation.core.ids import START
 
 HERE = Path(__file__).parent
 ROOT = HERE.parent.parent
@@ -94,6 +98,21 @@ def test_nothing_else_is_refused(mypy: Said, pyright: Said) -> None:
     wanted = {_number(line) for line in REFUSALS}
     assert {line for _, line in _about(mypy, "mistakes")} == wanted
     assert {line for _, line in _about(pyright, "mistakes")} == wanted
+
+
+@pytest.mark.parametrize("snippet", sorted((HERE / "snippets").glob("*.py")), ids=lambda path: path.stem)
+def test_what_users_write_builds(snippet: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    spec = importlib.util.spec_from_file_location(f"snippet_{snippet.stem}", snippet)
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    monkeypatch.setitem(sys.modules, module.__name__, module)
+    spec.loader.exec_module(module)
+    workflows = [value for value in vars(module).values() if isinstance(value, cm.Workflow)]
+    assert workflows
+    for workflow in workflows:
+        assert workflow.definition.plan.rank[START] == 0
+        assert workflow.text()
 
 
 def _ran(command: list[str]) -> str:

@@ -50,8 +50,15 @@ def delays(start: cm.Flow) -> cm.Flow[dict[str, object]]:
     return joined.then(by_carrier).then(report, worst=joined.then(worst_ten))
 
 
-run = delays.run(month=2)
-assert_type(run[report].item, dict[str, object])
-assert_type(run[worst_ten].items, list[dict[str, object]])
-assert_type(Params.month, int)
-assert_type(load_flights(Params(month=3)), pl.DataFrame)
+def results() -> None:
+    run = delays.run(month=2)
+    assert_type(run[report].item, dict[str, object])
+    assert_type(run[worst_ten].items, list[dict[str, object]])
+    assert_type(run["report"].count, int)
+    assert_type(Params.month, int)
+    assert_type(load_flights(Params(month=3)), pl.DataFrame)
+
+
+async def awaited() -> None:
+    run = await delays.arun(month=2)
+    assert_type(run.status, str)

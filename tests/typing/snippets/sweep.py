@@ -50,7 +50,8 @@ def sweep(start: cm.Flow) -> cm.Flow[Score]:
     return start.then(trials).then(train, data=data).aggregate(best).tap(publish)
 
 
-assert_type(sweep.run(depths=[3])[train].items, list[Score])
+def results() -> None:
+    assert_type(sweep.run(depths=[3])[train].items, list[Score])
 
 
 class Mail(BaseModel):
