@@ -79,15 +79,14 @@ def verdict(run: RunHandle, recorded: dict[str, int], before: dict[str, str]) ->
     print(f"{tick(same)} the report, the table and the rejects are the same to the byte as in the quiet run")
     for name, digest in digests().items():
         print(f"    {digest[:16]}  {(OUT / name).relative_to(HERE)}")
+    prefix = f"cd {HERE.name} && {os.path.relpath(CODEMATION, HERE)}"
     print(
         f"""
-Open the report:            {OUT / "report.html"}
-Look at the run:            codemation runs show last
-See the workflow drawn:     codemation render flights.delays --as svg -o delays.svg
-Ask for less:               codemation run flights.delays --months 1 --months 2
-Read how it is written:     workflows/flights/delays.py
-"""
-        f"(in {HERE.name}/, with {Path(CODEMATION).parent.relative_to(HERE.parent)} on the PATH)"
+Open the report:        {os.path.relpath(OUT / "report.html", HERE.parent)}
+Look at the run:        {prefix} runs show last
+See it drawn:           {prefix} render flights.delays --as svg -o delays.svg
+Ask for less:           {prefix} run flights.delays --months 1 --months 2
+Read how it is written: {HERE.name}/workflows/flights/delays.py"""
     )
     return 0 if same and not repeated else 1
 
