@@ -21,7 +21,7 @@ from pydantic import PydanticUserError, TypeAdapter
 
 from codemation.core.annotations import readable
 from codemation.core.node import FunctionNode
-from codemation.core.sources import enclosed, written
+from codemation.core.sources import canonical, enclosed, written
 
 _ATOMS = (NoneType, bool, int, float, str)
 
@@ -133,20 +133,12 @@ def _names(code: CodeType) -> frozenset[str]:
 
 def _compiled(code: CodeType, documentation: str | None = None) -> object:
     constants = [
-        _compiled(constant) if isinstance(constant, CodeType) else _constant(constant)
+        _compiled(constant) if isinstance(constant, CodeType) else canonical(constant)
         for constant in code.co_consts
         if documentation is None or constant != documentation
     ]
     arguments = [code.co_argcount, code.co_posonlyargcount, code.co_kwonlyargcount, code.co_flags]
     return [code.co_name, arguments, code.co_code.hex(), constants, list(code.co_names), list(code.co_varnames)]
-
-
-def _constant(value: object) -> object:
-    if isinstance(value, tuple):
-        return ["tuple", [_constant(member) for member in value]]
-    if isinstance(value, frozenset):
-        return ["frozenset", sorted(json.dumps(_constant(member)) for member in value)]
-    return [type(value).__name__, repr(value)]
 
 
 def _digest(body: object) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import copy
+import json
 import linecache
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -28,8 +29,9 @@ class Written:
 
 @dataclass(frozen=True, slots=True)
 class _Module:
-    tree: ast.Module
-    codes: frozenset[CodeType]
+    functions: tuple[ast.AST, ...]
+    """Every function and lambda in it."""
+    codes: frozenset[object]
     """All that the source compiles to: tells whether a function was made from this very source."""
 
 
@@ -38,9 +40,9 @@ def written(function: FunctionType) -> Written | None:
     code = function.__code__
     linecache.checkcache(code.co_filename)
     module = _module("".join(linecache.getlines(code.co_filename, function.__globals__)), code.co_filename)
-    if module is None or code not in module.codes:
+    if module is None or _identity(code) not in module.codes:
         return None
-    found = [node for node in ast.walk(module.tree) if _is_of(node, code)]
+    found = [node for node in module.functions if _is_of(node, code)]
     if len(found) != 1:
         return None
     node = _stripped(copy.deepcopy(found[0]), function.__globals__)
@@ -66,7 +68,8 @@ def _module(source: str, file: str) -> _Module | None:
         compiled = compile(source, file, "exec", dont_inherit=True)
     except (SyntaxError, ValueError):
         return None
-    return _Module(tree, frozenset(_codes(compiled)))
+    functions = tuple(node for node in ast.walk(tree) if isinstance(node, _Function | ast.Lambda))
+    return _Module(functions, frozenset(map(_identity, _codes(compiled))))
 
 
 def _codes(code: CodeType) -> Iterator[CodeType]:
@@ -74,6 +77,25 @@ def _codes(code: CodeType) -> Iterator[CodeType]:
     for constant in code.co_consts:
         if isinstance(constant, CodeType):
             yield from _codes(constant)
+
+
+def canonical(constant: object) -> object:
+    """A constant of compiled code as JSON that does not depend on the order in which a set was filled."""
+    if isinstance(constant, tuple):
+        return ["tuple", [canonical(member) for member in constant]]
+    if isinstance(constant, frozenset):
+        return ["frozenset", sorted(json.dumps(canonical(member)) for member in constant)]
+    return [type(constant).__name__, repr(constant)]
+
+
+def _identity(code: CodeType) -> object:
+    """What two compilations of one source share; code that has run is specialised inside, and may not compare equal."""
+    constants = tuple(
+        _identity(constant) if isinstance(constant, CodeType) else json.dumps(canonical(constant))
+        for constant in code.co_consts
+    )
+    names = (code.co_name, code.co_names, code.co_varnames, code.co_freevars)
+    return (names, code.co_firstlineno, code.co_flags, code.co_code, constants)
 
 
 def _is_of(node: ast.AST, code: CodeType) -> bool:

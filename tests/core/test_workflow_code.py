@@ -243,6 +243,15 @@ def test_a_digest_is_the_same_in_every_process(load: Load) -> None:
     assert found == {code_of(module.use)}
 
 
+def test_a_function_that_has_run_often_keeps_its_digest(load: Load) -> None:
+    module = load("LIMIT = 3\ndef work(n): return sum(i * LIMIT + 1.5 for i in range(n))\n")
+    before = code_of(module.work)
+    for _ in range(2000):
+        module.work(3)
+    assert code_of(module.work) == before
+    assert written(module.work) is not None
+
+
 def test_a_model_stands_for_what_it_reads() -> None:
     class Order(BaseModel):
         id: str
