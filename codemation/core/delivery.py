@@ -86,21 +86,25 @@ class Courier:
     def deliver(self, run: OpenRun, claim: Claim, signal: Signal, output: bytes | None = None) -> Outcome:
         """Fold a signal into the run and record it, together with what becomes of the claim.
 
+        What is refused has changed nothing, and the claim is handed back if it is still good.
+
         Raises:
             StoreUnavailable: the database stayed away for longer than the engine's patience.
         """
         head = self.new_head()
         with run.lock:
-            while True:
+            refusal: Refusal | None = Refusal.OVERTAKEN
+            while refusal is Refusal.OVERTAKEN:
                 step = advance(run.snapshot, signal)
                 if step is None:
-                    return Outcome(refusal=Refusal.STOPPING if run.snapshot.cancelling else Refusal.SILENCE)
+                    refusal = Refusal.STOPPING if run.snapshot.cancelling else Refusal.SILENCE
+                    break
                 commit = self.commit(run, claim, step, head=head, output=output)
                 refusal = self.write(run, commit, step)
                 if refusal is None:
                     return _outcome(claim, commit)
-                if refusal is not Refusal.OVERTAKEN:
-                    return Outcome(refusal=refusal)
+        self._opener.persist(self._stores.tickets.hand_back, [claim.holding])
+        return Outcome(refusal=refusal)
 
     def commit(self, run: OpenRun, claim: Claim, step: Step, *, head: Head, **more: Unpack[Enclosed]) -> Commit:
         """The revision that a step makes of what the run is now."""
@@ -151,10 +155,8 @@ class Courier:
                 return None
         except StoreUnavailable as error:
             self._means.patience(1, error)
-        look = self._opener.persist(self._stores.journal.look, run.id, commit.holding, run.snapshot.revision)
-        landed = any(entry.head == commit.new_head for entry in look.tail)
-        self._opener.catch_up(run, look)
-        if landed:
+        look = self._opener.look(run, commit.holding)
+        if any(entry.head == commit.new_head for entry in look.tail):
             return None
         if look.run.stop and not commit.cancelling:
             return Refusal.STOPPING

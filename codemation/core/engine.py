@@ -6,19 +6,19 @@ run's lock.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Collection, Mapping
+from dataclasses import dataclass, replace
 from hashlib import sha256
 
 from codemation.core.advance import Step, advance
 from codemation.core.definition import Definition
 from codemation.core.delivery import Courier, Means, Outcome, Refusal
-from codemation.core.errors import RunError
+from codemation.core.errors import RunError, StoreUnavailable
 from codemation.core.facts import encode_delta
-from codemation.core.ids import RunId, WorkerId
+from codemation.core.ids import RunId, TicketId, WorkerId
 from codemation.core.items import Batch, BatchKind
 from codemation.core.opening import Opener, OpenRun
-from codemation.core.ports import Claim, Holding, NewRun, NewTicket, Reopening, Stores
+from codemation.core.ports import Claim, Holding, Lane, NewRun, NewTicket, Reopening, Stores
 from codemation.core.signals import CancelRequested, Resumed, Signal, Started, Stopped
 from codemation.core.snapshot import Snapshot
 from codemation.core.states import RunStatus
@@ -91,11 +91,45 @@ class Engine:
         self._means.publish(known, opened.snapshot.revision, step.events)
         return opened, self._first(opened, tickets, claimed=start.claim)
 
+    def claim(self, run: OpenRun, ticket: TicketId) -> Claim | None:
+        """Claim a ticket of a run, if it is ready by now, and know all that its activation stands on."""
+        queues = dict.fromkeys(node.policy.queue for node in run.definition.nodes)
+        lanes = [Lane(queue=queue, digest=run.definition.digest) for queue in queues]
+        claim = self.persist(self.stores.tickets.claim, self.worker, lanes, ticket)
+        if claim is None:
+            self.persist(self.stores.tickets.fire)
+            claim = self.persist(self.stores.tickets.claim, self.worker, lanes, ticket)
+        if claim is not None and claim.activation not in run.snapshot.live:
+            with run.lock:  # another process has made it due
+                self.opener.look(run, claim.holding)
+        return claim
+
+    def refresh(self, run: OpenRun, known: Collection[TicketId] = ()) -> tuple[Claim, ...]:
+        """Bring a run up to date; what this worker holds of it beyond `known`, as the answer to a claim was lost."""
+        nothing = Holding(ticket=TicketId(0), worker=self.worker, fence=0)
+        with run.lock:
+            self.opener.look(run, nothing)
+        rows = self.persist(self.stores.runs.tickets, run.id)
+        mine = [row.id for row in rows if row.worker == self.worker and row.id not in known]
+        held = [replace(nothing, ticket=ticket) for ticket in mine]
+        looks = [self.persist(self.stores.journal.look, run.id, one, run.snapshot.revision) for one in held]
+        return tuple(look.claim for look in looks if look.claim is not None)
+
     def fold_inbox(self, claim: Claim, read: Callable[[str], Signal]) -> OpenRun | None:
         """Fold what is in a run's inbox, or end a run that was asked to stop; `None` when it has to wait.
 
-        `claim` is a fold ticket; `read` turns the body of a letter into a signal.
+        `claim` is a fold ticket, which is handed back if a letter cannot be read; `read` turns the body of a letter
+        into a signal.
         """
+        try:
+            return self._folded(claim, read)
+        except StoreUnavailable:
+            raise
+        except Exception:
+            self.persist(self.stores.tickets.hand_back, [claim.holding])
+            raise
+
+    def _folded(self, claim: Claim, read: Callable[[str], Signal]) -> OpenRun | None:
         run = self.open(claim.run)
         if run.snapshot.cancelling:
             return self._stop(run, claim)
@@ -161,7 +195,8 @@ class Engine:
 
     def _stop(self, run: OpenRun, claim: Claim) -> OpenRun | None:
         """End a run that was asked to stop, unless somebody is still at work on it."""
-        others = [ticket for ticket in self.stores.runs.tickets(run.id) if ticket.id != claim.holding.ticket]
+        tickets = self.persist(self.stores.runs.tickets, run.id)
+        others = [ticket for ticket in tickets if ticket.id != claim.holding.ticket]
         if any(ticket.state == "running" for ticket in others):
             self.persist(self.stores.tickets.postpone, claim.holding, 0.2)
             return None
@@ -186,8 +221,8 @@ class Engine:
         """Write a reopening, by this call or by one whose answer was lost."""
         if self.persist(self.stores.journal.reopen, reopening):
             return True
-        row, _ = self.persist(self.stores.journal.load, reopening.run)
-        return row.head == reopening.new_head
+        _, entries = self.persist(self.stores.journal.load, reopening.run)
+        return any(entry.head == reopening.new_head for entry in entries)
 
     def _first(self, run: OpenRun, tickets: tuple[NewTicket, ...], *, claimed: bool) -> Outcome:
         """What there is to do at the beginning; the first ticket is held from the start if it was claimed."""

@@ -10,7 +10,7 @@ from codemation.core.definition import Definition, Plan
 from codemation.core.errors import StoreUnavailable
 from codemation.core.facts import Delta, Reopened, decode_delta
 from codemation.core.ids import RunId
-from codemation.core.ports import Look, RunRow, Stores
+from codemation.core.ports import Holding, Look, RunRow, Stores
 from codemation.core.snapshot import Snapshot
 from codemation.core.states import FINISHED
 
@@ -82,17 +82,25 @@ class Opener:
         first = definition or self.definition(moves[0].was if moves else row.digest)
         return Snapshot.of(first.plan, deltas[:upto], self.plan), first
 
-    def catch_up(self, run: OpenRun, look: Look) -> None:
-        """Bring a run to what the journal says; from the start, if what it knew is not in the journal (any more)."""
-        expected = run.snapshot.revision + len(look.tail)
-        if look.run.revision != expected or (not look.tail and look.run.head != run.head):
+    def look(self, run: OpenRun, holding: Holding) -> Look:
+        """What is true now of a run and of one ticket; brings the run to what the journal says.
+
+        From the start, if what the run knew is not in the journal (any more): a server may have fallen back to an
+        older copy and gone on from there.
+        """
+        known = run.snapshot.revision
+        look = self.persist(self.stores.journal.look, run.id, holding, known - 1)
+        if look.tail and (look.tail[0].revision, look.tail[0].head) == (known, run.head):
+            for entry in look.tail[1:]:
+                run.snapshot.apply(decode_delta(entry.delta))
+            run.head, run.row = look.tail[-1].head, look.run
+            if run.snapshot.digest not in ("", run.definition.digest):
+                run.definition = self.definition(run.snapshot.digest)
+        else:
             fresh = self.open(run.id)
             run.snapshot, run.definition, run.head, run.row = fresh.snapshot, fresh.definition, fresh.head, fresh.row
-        else:
-            for entry in look.tail:
-                run.snapshot.apply(decode_delta(entry.delta))
-            run.head, run.row = look.run.head, look.run
-        run.stopping = look.run.stop
+        run.stopping = run.row.stop
+        return look
 
     def definition(self, digest: str) -> Definition:
         """The definition with this digest."""

@@ -7,7 +7,7 @@ Going back in time is folding less.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import Any, assert_never
 
 from codemation.core.definition import Plan
@@ -185,14 +185,15 @@ class Snapshot:
 
     def _broke(self, fact: Broke) -> None:
         self._settle(fact.activation)
+        node = node_of(fact.activation)
         self._note(
-            node_of(fact.activation),
+            node,
             status=NodeStatus.FAILED,
             activation=fact.activation,
             attempt=fact.attempt,
             error=fact.error,
             milliseconds=fact.milliseconds,
-            partial=fact.partial,
+            partial=fact.partial if fact.partial.size else self._partial(node),
         )
 
     def _stored(self, port: str, batch: Batch) -> Batch:
@@ -223,8 +224,8 @@ class Snapshot:
         if fact.digest and self._plans:
             self.digest = fact.digest
             self.plan = self._plans(fact.digest)
-            kept = {node: record for node, record in self.nodes.items() if node in self.plan.nodes}
-            self.nodes = {node: replace(record, partial=EMPTY) for node, record in kept.items()}
+            kept = [node for node in self.nodes if node in self.plan.nodes and self.reported(node)]
+            self.nodes = {node: self.nodes[node] for node in kept}
             self.missing = {
                 node: sum(not self.reported(source) for source in before) for node, before in self.plan.awaits.items()
             }
