@@ -50,7 +50,7 @@ class Account:
 def dedicated() -> Account:
     """The account for a new server of root's."""
     for uid in reversed(RESERVED):
-        if _nameless(uid):
+        if nameless(uid):
             return Account(uid=uid, gid=uid)
     raise AccountUnavailable(
         f"Root's server needs a user id without a name, and all from {RESERVED[0]} to {RESERVED[-1]} have one here.",
@@ -111,7 +111,8 @@ def name_of(uid: int) -> str:
         return f"user id {uid}"
 
 
-def _nameless(uid: int) -> bool:
+def nameless(uid: int) -> bool:
+    """Whether a user id has no name on this machine."""
     try:
         pwd.getpwuid(uid)
     except KeyError:

@@ -9,9 +9,10 @@ import subprocess
 import tempfile
 from pathlib import Path
 
-from codemation.host.postgres.embedded.account import Account, becoming, hand_over, identity, initialiser
+from codemation.host.postgres.embedded.account import Account, becoming, hand_over, identity, initialiser, nameless
 from codemation.host.postgres.embedded.errors import (
     EXTERNAL,
+    AccountUnavailable,
     ClusterDamaged,
     OtherVersion,
     ServerFailed,
@@ -71,8 +72,13 @@ def create_cluster(home: Home, programs: Programs, start_lock: int, short: Path)
     """
     for leftover in home.folder.glob(f"{_DRAFT}*"):
         shutil.rmtree(leftover)
-    draft = Path(tempfile.mkdtemp(prefix=_DRAFT, dir=home.folder))
     builder = initialiser() if home.account else None
+    if builder is None and nameless(os.geteuid()):
+        raise AccountUnavailable(
+            f"PostgreSQL's initdb needs a name for its user, and user id {os.geteuid()} has none on this machine.",
+            way_out=f"Give it a line in /etc/passwd, run codemation as a user with a name, {EXTERNAL}.",
+        )
+    draft = Path(tempfile.mkdtemp(prefix=_DRAFT, dir=home.folder))
     password = secrets.token_urlsafe(32)
     try:
         data, built = draft / "data", short / draft.name / "data"

@@ -18,12 +18,43 @@ from pathlib import Path
 from codemation.host.postgres.embedded.errors import EXTERNAL, Busy
 
 PATIENCE = 120.0
-"""Seconds to wait for another process that starts or stops the server; it gives itself 90."""
+"""Seconds to wait for another process that starts or stops the server; the watchdog gives itself 80 to stop it."""
+
+
+_descriptors: set[int] = set()
 
 
 def open_lock(path: Path) -> int:
-    """A descriptor of a lock file, which is made if it is missing and not inherited by other programs."""
-    return os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    """A descriptor of a lock file, which is made if it is missing; only a program that is given it inherits it."""
+    descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    _descriptors.add(descriptor)
+    return descriptor
+
+
+def close_lock(descriptor: int) -> None:
+    """Closes a lock file; its lock ends unless somebody has inherited it."""
+    _descriptors.discard(descriptor)
+    os.close(descriptor)
+
+
+@contextmanager
+def lock_file(path: Path) -> Iterator[int]:
+    """A lock file for a while."""
+    descriptor = open_lock(path)
+    try:
+        yield descriptor
+    finally:
+        close_lock(descriptor)
+
+
+def _close_in_child() -> None:
+    """Frees a forked child of what its parent locks at that moment; unlocking would unlock it for the parent too."""
+    for descriptor in _descriptors:
+        os.close(descriptor)
+    _descriptors.clear()
+
+
+os.register_at_fork(after_in_child=_close_in_child)
 
 
 def try_lock(descriptor: int, operation: int) -> bool:
@@ -57,25 +88,23 @@ def starting(path: Path, make_folder: Callable[[], None]) -> Iterator[int]:
     """Holds the lock under which servers are created, started and stopped; gives its descriptor."""
     while True:
         make_folder()
-        descriptor = open_lock(path)
-        try:
+        with lock_file(path) as descriptor:
             take_lock(descriptor, fcntl.LOCK_EX, path)
             if _is_current(descriptor, path):
                 yield descriptor
                 return
-        finally:
-            os.close(descriptor)
 
 
 @contextmanager
 def locked_folder(folder: Path) -> Iterator[None]:
     """Holds a folder to itself, for a decision that is made once; needs no file in it."""
     descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    _descriptors.add(descriptor)
     try:
         take_lock(descriptor, fcntl.LOCK_EX, folder)
         yield
     finally:
-        os.close(descriptor)
+        close_lock(descriptor)
 
 
 def _is_current(descriptor: int, path: Path) -> bool:
@@ -96,7 +125,7 @@ class SharedLock:
         try:
             take_lock(self._descriptor, fcntl.LOCK_SH, path)
         except BaseException:
-            os.close(self._descriptor)
+            close_lock(self._descriptor)
             raise
 
     @property
@@ -113,11 +142,5 @@ class SharedLock:
         """Gives the share back, also for copies that a program forked past Python may have of it."""
         if self.held:
             fcntl.flock(self._descriptor, fcntl.LOCK_UN)
-            os.close(self._descriptor)
-            self._descriptor = -1
-
-    def forget(self) -> None:
-        """Closes a forked child's copy; unlocking would unlock the parent's too."""
-        if self._descriptor >= 0:
-            os.close(self._descriptor)
+            close_lock(self._descriptor)
             self._descriptor = -1

@@ -36,7 +36,7 @@ def follow(pointer: Path, state: Path) -> Path:
     folder = state / name
     if not _NAME.fullmatch(name) or not (folder / "project").is_file():
         raise ClusterDamaged(
-            f"{pointer} says that this project's data is in {state} under the name {name!r}, and it is not there.",
+            f"{pointer} says that this project's data is in {state} under the name {name[:40]!r}, and it is not there.",
             way_out=f"Bring that folder back, or delete {pointer} to start with an empty database.",
         )
     home_of = Path(os.fsdecode((folder / "project").read_bytes()))

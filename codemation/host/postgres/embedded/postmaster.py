@@ -22,7 +22,7 @@ from codemation.host.postgres.embedded.errors import (
     no_room,
 )
 from codemation.host.postgres.embedded.home import Home
-from codemation.host.postgres.embedded.locks import open_lock, try_lock
+from codemation.host.postgres.embedded.locks import lock_file, try_lock
 from codemation.host.postgres.embedded.programs import Programs, environment
 
 SETTINGS = {
@@ -80,8 +80,7 @@ def start_watchdog(home: Home, grace: float) -> None:
     Raises:
         ServerFailed: it did not come to stand on its own.
     """
-    lock = open_lock(home.lock("watchdog"))
-    try:
+    with lock_file(home.lock("watchdog")) as lock:
         if not try_lock(lock, fcntl.LOCK_EX):
             return
         command: list[str | Path] = [sys.executable, "-I", "-S", watchdog.__file__, home.folder, str(lock), str(grace)]
@@ -91,8 +90,6 @@ def start_watchdog(home: Home, grace: float) -> None:
                     f"The watchdog of the embedded PostgreSQL server in {home.folder} did not start.",
                     way_out=f"See {home.log} for its last words, {EXTERNAL}.",
                 )
-    finally:
-        os.close(lock)
 
 
 def start_server(home: Home, programs: Programs, address: Address) -> bool:
@@ -101,8 +98,7 @@ def start_server(home: Home, programs: Programs, address: Address) -> bool:
     Raises:
         ForeignServer: somebody else's server is at work on the cluster.
     """
-    lock = open_lock(home.lock("server"))
-    try:
+    with lock_file(home.lock("server")) as lock:
         if not try_lock(lock, fcntl.LOCK_EX):
             return False
         _clear_stale_files(home, programs, address)
@@ -123,28 +119,20 @@ def start_server(home: Home, programs: Programs, address: Address) -> bool:
         with becoming(home.account), _detached(home, command, lock, identity(home.account)) as shell:
             shell.wait()
         return True
-    finally:
-        os.close(lock)
 
 
 def running(home: Home) -> bool:
     """Whether any process of the server is left, in whatever state."""
-    lock = open_lock(home.lock("server"))
-    try:
+    with lock_file(home.lock("server")) as lock:
         return not try_lock(lock, fcntl.LOCK_EX)
-    finally:
-        os.close(lock)
 
 
 def stop_unreachable(home: Home, address: Address) -> bool:
     """Stops a server that is ready but whose socket somebody deleted; true if that was so."""
     if address.socket.exists() or not ready(home):
         return False
-    lock = open_lock(home.lock("server"))
-    try:
+    with lock_file(home.lock("server")) as lock:
         return watchdog.stop(os.fspath(home.data), lock)
-    finally:
-        os.close(lock)
 
 
 def failure(home: Home, since: int) -> EmbeddedError:
@@ -177,15 +165,15 @@ def _clear_stale_files(home: Home, programs: Programs, address: Address) -> None
     PostgreSQL starts over the pid file of a dead process by itself, and checks more than we do; but it refuses while
     the id is alive, even as that of another program.
     """
-    data = os.fspath(home.data)
+    data, pid_file = os.fspath(home.data), home.data / "postmaster.pid"
     process = watchdog.recorded(data)
     if process is not None and watchdog.serves(process, data) is not False:
         raise ForeignServer(
             f"A PostgreSQL server that codemation did not start (process {process}) is at work on {data}.",
             way_out=f"Stop it with `{programs.pg_ctl} stop -D {data}` and try again, {EXTERNAL}.",
         )
-    if process is not None and _alive(process):
-        (home.data / "postmaster.pid").unlink()
+    if process is None or _alive(process):  # a power cut may have left it empty, too
+        pid_file.unlink(missing_ok=True)
     for left_behind in (address.socket, address.socket.with_name(f"{address.socket.name}.lock")):
         left_behind.unlink(missing_ok=True)
 

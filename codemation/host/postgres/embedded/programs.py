@@ -14,7 +14,7 @@ from pathlib import Path
 from codemation.host.postgres.embedded.account import Account
 from codemation.host.postgres.embedded.errors import EXTERNAL, ProgramsMissing, refusing
 from codemation.host.postgres.embedded.filesystem import PASSABLE, make_folder
-from codemation.host.postgres.embedded.locks import open_lock, take_lock
+from codemation.host.postgres.embedded.locks import lock_file, take_lock
 
 MAJOR = 18
 """The major version of PostgreSQL that this release of codemation runs."""
@@ -80,13 +80,10 @@ def programs_for(account: Account | None, state: Path) -> Programs:
         make_folder(state, PASSABLE)
         make_folder(state / "programs", PASSABLE)
         lock = state / "programs.lock"
-        descriptor = open_lock(lock)
-        try:
+        with lock_file(lock) as descriptor:
             take_lock(descriptor, fcntl.LOCK_EX, lock)
             if not copied.complete:
                 _copy(installed, copied, state / "programs")
-        finally:
-            os.close(descriptor)
     return copied
 
 

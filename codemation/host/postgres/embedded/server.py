@@ -1,7 +1,7 @@
 """The embedded server as its users see it: open it, ask for its URL, close it.
 
 Everybody who opens the same folder shares one server. Whoever needs it starts it; it ends a few seconds after the last
-one has gone, however they went. Opening goes: home → start lock → a share of the users' lock → watchdog → cluster →
+one has gone, however they went. Opening goes: home → start lock → a share of the users' lock → cluster → watchdog →
 server → its answer. The share is taken before anything is started and the watchdog before the server, so a server that
 nobody would ever stop cannot come about, wherever the opener is killed.
 """
@@ -40,7 +40,7 @@ class EmbeddedServer:
     """
 
     def __init__(self, directory: Path, *, state: Path = SYSTEM_STATE, grace: float = GRACE) -> None:
-        self._directory = directory
+        self._directory = directory.absolute()
         self._state = state
         self._grace = grace
         self._guard = threading.Lock()
@@ -82,9 +82,7 @@ class EmbeddedServer:
     def forget(self) -> None:
         """Leaves the use to the parent, in a child that was just forked."""
         self._guard = threading.Lock()
-        if self._users:
-            self._users.forget()
-            self._users = None
+        self._users = None
 
     def __enter__(self) -> Self:
         return self

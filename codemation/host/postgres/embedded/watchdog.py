@@ -34,7 +34,8 @@ def recorded(data: str) -> int | None:
     """The process id in a cluster's pid file, whoever it belongs to by now."""
     try:
         with open(f"{data}/postmaster.pid", encoding="utf-8", errors="replace") as file:
-            return int(file.readline())
+            process = abs(int(file.readline()))  # negative: a server in single-user mode
+            return process if 0 < process < 2**31 else None
     except (OSError, ValueError):
         return None
 

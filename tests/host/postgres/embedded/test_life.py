@@ -6,14 +6,18 @@ import os
 import signal
 import threading
 import time
+from contextlib import ExitStack
 from pathlib import Path
 
 import psutil
+import psycopg
 import pytest
+import sqlalchemy
 
 from codemation.host.postgres.embedded import open_embedded, watchdog
 from codemation.host.postgres.embedded.errors import ServerClosed
-from codemation.host.postgres.embedded.locks import open_lock
+from codemation.host.postgres.embedded.locks import lock_file
+from codemation.host.postgres.embedded.postmaster import SETTINGS
 from tests.host.postgres.embedded.world import Project, Visitor, eventually, kill_server, query
 
 
@@ -252,9 +256,58 @@ def test_a_server_that_hangs_is_stopped_by_force(project: Project) -> None:
         process = project.postmaster
         assert process is not None
         os.kill(process, signal.SIGSTOP)
-        lock = open_lock(project.home.lock("server"))
         steps = ((signal.SIGINT, 0.3), (signal.SIGQUIT, 0.3), (signal.SIGKILL, 30.0))
-        try:
+        with lock_file(project.home.lock("server")) as lock:
             assert watchdog.stop(os.fspath(project.home.data), lock, steps)
-        finally:
-            os.close(lock)
+
+
+FORK_UNDER_LOCK = """
+import os, sys, time
+from pathlib import Path
+from codemation.host.postgres.embedded.locks import starting
+with starting(Path(sys.argv[1]), lambda: None):
+    child = os.fork()
+    if child == 0:
+        time.sleep(600)
+with starting(Path(sys.argv[1]), lambda: None):
+    print("free", flush=True)
+os.kill(child, 9)
+"""
+
+
+def test_a_child_that_is_forked_under_a_lock_does_not_keep_it(tmp_path: Path) -> None:
+    family = Visitor([FORK_UNDER_LOCK, tmp_path / "start.lock"])
+    assert family.url() == "free"
+    family.leave()
+
+
+def test_a_server_without_a_free_connection_counts_as_alive(project: Project) -> None:
+    with project.open() as server, ExitStack() as connections:
+        process = project.postmaster
+        most = int(SETTINGS["max_connections"])
+        for _ in range(most):
+            connections.enter_context(psycopg.connect(server.url))
+        with pytest.raises(psycopg.OperationalError, match="too many"):
+            psycopg.connect(server.url)
+        server.ensure()
+        assert project.postmaster == process
+
+
+def test_sqlalchemy_takes_the_url_as_it_is(project: Project) -> None:
+    with project.open() as server:
+        url = sqlalchemy.make_url(server.url).set(drivername="postgresql+psycopg")
+        engine = sqlalchemy.create_engine(url)
+        with engine.connect() as connection:
+            assert connection.execute(sqlalchemy.text("SELECT 1")).scalar_one() == 1
+        engine.dispose()
+
+
+def test_a_relative_folder_stays_the_same_when_the_process_goes_elsewhere(
+    project: Project, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(project.folder)
+    with open_embedded(Path(".codemation"), state=project.state, grace=0.2) as server:
+        monkeypatch.chdir("/")
+        kill_server(project)
+        server.ensure()
+        assert query(server.url, "SELECT 1") == 1

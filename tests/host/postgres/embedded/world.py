@@ -20,7 +20,7 @@ import psycopg
 
 from codemation.host.postgres.embedded import EmbeddedServer, open_embedded, watchdog
 from codemation.host.postgres.embedded.home import Home, find_home
-from codemation.host.postgres.embedded.locks import open_lock
+from codemation.host.postgres.embedded.locks import lock_file
 from codemation.host.postgres.embedded.postmaster import running
 
 ROOT = os.geteuid() == 0
@@ -209,11 +209,8 @@ def end(home: Path) -> None:
     for process in processes(watchdog.__file__, os.fspath(home)):
         with suppress(psutil.NoSuchProcess):
             process.kill()
-    descriptor = open_lock(home / "server.lock")
-    try:
+    with lock_file(home / "server.lock") as descriptor:
         assert watchdog.stop(os.fspath(home / "data"), descriptor)
-    finally:
-        os.close(descriptor)
     forget_memory(home)
     record = home / "socket-folder"
     if record.is_file():
