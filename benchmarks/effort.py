@@ -1,0 +1,58 @@
+"""How much of each piece of work is done: enough for steady figures, a first look, or just to see that it works."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Effort:
+    """The sizes of a run of the benchmarks."""
+
+    rounds: int
+    """Measured rounds, after one that only warms up."""
+    chains: int
+    """W10 of each contender in a round."""
+    short_runs: int
+    """Runs of three steps in a round."""
+    items: tuple[int, ...]
+    """Sizes of the maps; contenders that are slow by nature only take part in the first."""
+    processes: int
+    """Processes started in a round."""
+    idle_seconds: float
+    stored_chains: int
+    """W10 whose transactions and bytes are counted."""
+    graphs: tuple[int, ...]
+    """Sizes of the graphs that the kernel walks, in nodes; the second carries the bar."""
+
+
+FULL = Effort(
+    rounds=7,
+    chains=60,
+    short_runs=100,
+    items=(1_000, 100_000),
+    processes=3,
+    idle_seconds=30.0,
+    stored_chains=1_000,
+    graphs=(100, 1_000, 10_000),
+)
+QUICK = Effort(
+    rounds=3,
+    chains=20,
+    short_runs=30,
+    items=(1_000, 20_000),
+    processes=1,
+    idle_seconds=10.0,
+    stored_chains=200,
+    graphs=(100, 1_000, 10_000),
+)
+TINY = Effort(
+    rounds=1,
+    chains=1,
+    short_runs=1,
+    items=(3, 5),
+    processes=1,
+    idle_seconds=0.1,
+    stored_chains=2,
+    graphs=(3, 5, 8),
+)

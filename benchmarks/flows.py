@@ -1,0 +1,46 @@
+"""The work: ten trivial steps (W10), three, and a map; the code of the nodes costs next to nothing on purpose."""
+
+from __future__ import annotations
+
+from typing import Any, TypeAlias
+
+import codemation as cm
+
+Record: TypeAlias = dict[str, Any]
+RECORD: Record = {"n": 1, "name": "JFK", "late": False}
+
+
+@cm.node
+def load() -> Record:
+    """Give one small record."""
+    return RECORD
+
+
+@cm.node
+def step(record: Record) -> Record:
+    """Hand the record on."""
+    return record
+
+
+@cm.node
+def late(record: Record) -> Record:
+    """Change one field."""
+    return {**record, "late": record["n"] % 2 == 1}
+
+
+def chain(steps: int) -> cm.Workflow:
+    """One record through so many steps, the one that makes it included."""
+    flow = cm.workflow(f"bench.chain{steps}").then(load)
+    for number in range(1, steps):
+        flow = flow.then(step, id=f"step{number}")
+    return flow.build()
+
+
+def mapped() -> cm.Workflow:
+    """Items through one node that is called for each."""
+    return cm.workflow("bench.map", input=Record).then(late).build()
+
+
+def records(count: int) -> list[Record]:
+    """Small records, each a little different."""
+    return [{"n": number, "name": "JFK", "late": False} for number in range(count)]

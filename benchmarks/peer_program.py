@@ -1,0 +1,96 @@
+"""The peer's side, in an environment of its own: DBOS does what it is told by lines of JSON, and answers with seconds.
+
+It is executed as a file and imports nothing of ours. The first line names the database; each one after it a piece of
+work, such as `{"work": "chain", "size": 10, "count": 20}`.
+"""
+
+from __future__ import annotations
+
+import importlib.metadata
+import json
+import sys
+import time
+from collections.abc import Callable
+from typing import Any
+
+from dbos import DBOS  # type: ignore[import-not-found]  # it is only there in the peer's own environment
+
+RECORD = {"n": 1, "name": "JFK", "late": False}
+
+
+def load() -> dict[str, Any]:
+    """Give one small record."""
+    return RECORD
+
+
+def step(record: dict[str, Any]) -> dict[str, Any]:
+    """Hand the record on."""
+    return record
+
+
+def late(record: dict[str, Any]) -> dict[str, Any]:
+    """Change one field."""
+    return {**record, "late": record["n"] % 2 == 1}
+
+
+def chain(steps: int) -> dict[str, Any]:
+    """One record through so many steps, the one that makes it included."""
+    record: dict[str, Any] = durable_load()
+    for _ in range(1, steps):
+        record = durable_step(record)
+    return record
+
+
+def mapped(records: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """A step for each item."""
+    return [durable_late(record) for record in records]
+
+
+durable_load, durable_step, durable_late = DBOS.step()(load), DBOS.step()(step), DBOS.step()(late)
+durable_chain, durable_map = DBOS.workflow()(chain), DBOS.workflow()(mapped)
+
+
+def run_chain(size: int) -> bool:
+    """One run after the other, in the calling thread."""
+    return bool(durable_chain(size) == RECORD)
+
+
+def submit_chain(size: int) -> bool:
+    """From handing a run in to holding its result."""
+    return bool(DBOS.start_workflow(durable_chain, size).get_result() == RECORD)
+
+
+def run_map(size: int) -> bool:
+    """A map over small records."""
+    return len(durable_map([{"n": number, "name": "JFK", "late": False} for number in range(size)])) == size
+
+
+WORK: dict[str, Callable[[int], bool]] = {"chain": run_chain, "submit": submit_chain, "map": run_map}
+
+
+def serve() -> None:
+    """Do what comes, line by line, until there is no more."""
+    url = json.loads(sys.stdin.readline())["url"]
+    DBOS(config={"name": "bench", "system_database_url": url, "run_admin_server": False, "log_level": "ERROR"})
+    DBOS.launch()
+    answer({"version": importlib.metadata.version("dbos")})
+    for line in sys.stdin:
+        asked = json.loads(line)
+        seconds = []
+        for _ in range(asked["count"]):
+            began = time.perf_counter()
+            done = WORK[asked["work"]](asked["size"])
+            seconds.append(time.perf_counter() - began)
+            assert done
+        answer({"seconds": seconds})
+    DBOS.destroy()
+
+
+def answer(said: dict[str, Any]) -> None:
+    """Write one line."""
+    sys.stdout.write(json.dumps(said) + "\n")
+    sys.stdout.flush()
+
+
+if __name__ == "__main__":
+    serve()

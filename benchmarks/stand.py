@@ -1,0 +1,119 @@
+"""What the benchmarks stand on: a private folder, the product's own server in it, and whoever works on that."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import shutil
+import tempfile
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any, LiteralString
+
+import psycopg
+
+from benchmarks.effort import Effort
+from benchmarks.floor import Floor
+from benchmarks.peer import Peer, PeerMissing, installed
+from codemation.host.app import close_app
+from codemation.host.postgres.embedded import EmbeddedServer, open_embedded
+
+DISK = Path("/var/tmp")  # noqa: S108 - a folder of our own is made in it; other temporary folders may lie in memory
+OURS = "postgres"
+"""The database in which the product keeps its runs on an embedded server."""
+
+
+class Stand:
+    """One server; floor, peer and ours on it."""
+
+    def __init__(self, folder: Path, server: EmbeddedServer, effort: Effort) -> None:
+        self.folder = folder
+        self.effort = effort
+        self.absent = ""
+        """Why the peer does not take part."""
+        self.peer: Peer | None = None
+        self._server = server
+        self.floor = Floor(self.database("floor"))
+
+    def database(self, name: str) -> str:
+        """The URL of a database on the server, made if it is not there."""
+        with psycopg.connect(self._server.url, autocommit=True) as admin:
+            if admin.execute("SELECT 1 FROM pg_database WHERE datname = %s", (name,)).fetchone() is None:
+                admin.execute(psycopg.sql.SQL("CREATE DATABASE {}").format(psycopg.sql.Identifier(name)))
+        return self._server.url.replace(f"/{OURS}?", f"/{name}?")
+
+    def ask(self, query: LiteralString, *values: Any) -> tuple[Any, ...]:
+        """The one row that a query about the server gives; it is asked from beside the product's database."""
+        with psycopg.connect(self.database("floor"), autocommit=True) as connection:
+            row = connection.execute(query, values).fetchone()
+        assert row is not None
+        return row
+
+    def inside(self, query: LiteralString) -> tuple[Any, ...]:
+        """The first row, if any, of a statement in the product's database."""
+        with psycopg.connect(self._server.url, autocommit=True) as connection:
+            cursor = connection.execute(query)
+            return (cursor.fetchone() or ()) if cursor.description else ()
+
+    def invite(self, environment: Path) -> None:
+        """Let the peer take part, if it can be had."""
+        try:
+            self.peer = Peer(installed(environment).absolute(), self.database("dbos"))
+        except PeerMissing as error:
+            self.absent = str(error)
+
+    def rest(self) -> None:
+        """Close our app; the next run opens it again."""
+        close_app((os.getpid(), Path.cwd(), ""))
+
+    def close(self) -> None:
+        """Let go of everything but the server."""
+        if self.peer is not None:
+            self.peer.close()
+        self.floor.close()
+        self.rest()
+
+
+@contextlib.contextmanager
+def standing(effort: Effort) -> Iterator[Stand]:
+    """A stand for the length of a `with`; nothing of it is left afterwards.
+
+    Runs of ours find their database as those of any app do: by the current folder.
+    """
+    folder = Path(tempfile.mkdtemp(prefix="codemation-bench-", dir=DISK if DISK.is_dir() else None))
+    folder.chmod(0o755)  # the account of root's server must reach what lies in it; everything there is private again
+    (folder / "codemation.config.py").write_text("from codemation.host.settings import Config\n\nconfig = Config()\n")
+    state = folder / ".codemation"
+    try:
+        with _our_settings_only(), contextlib.chdir(folder), open_embedded(state, grace=0.2) as server:
+            stand = Stand(folder, server, effort)
+            try:
+                yield stand
+            finally:
+                stand.close()
+    finally:
+        _wait_for_the_end(state)
+        shutil.rmtree(folder)
+
+
+@contextlib.contextmanager
+def _our_settings_only() -> Iterator[None]:
+    """Without the variables that would lead to another database, or slow down starting."""
+    kept = dict(os.environ)
+    for name in kept:
+        if name in ("DATABASE_URL", "PYTHONDONTWRITEBYTECODE") or name.startswith("CODEMATION_"):
+            del os.environ[name]
+    try:
+        yield
+    finally:
+        os.environ.update(kept)
+
+
+def _wait_for_the_end(state: Path, patience: float = 30.0) -> None:
+    """Return when the server, which ends by itself after its last user, has done so."""
+    deadline = time.monotonic() + patience
+    while (state / "postgres" / "data" / "postmaster.pid").exists():
+        if time.monotonic() > deadline:
+            raise TimeoutError(f"the server in {state} has not ended {patience:.0f} s after its last user")
+        time.sleep(0.05)
