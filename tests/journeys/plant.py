@@ -1,0 +1,118 @@
+"""The workflow that the journeys run: a source, items with progress, branches side by side, a retry, a report."""
+
+from __future__ import annotations
+
+import os
+import signal
+import time
+from pathlib import Path
+
+from pydantic import BaseModel
+
+import codemation as cm
+from tests.journeys.ledger import note
+
+
+class Work(cm.Params):
+    """What a run of the plant is asked for."""
+
+    ledger: Path
+    """Where the effects go."""
+    size: int = 4
+    pace: float = 0.0
+    """Seconds that each call takes."""
+    doom: Path = Path("/nonexistent")
+    """While this file is there, `send` kills its process."""
+    deaf: bool = False
+    """Whether calls take no notice of a cancel."""
+
+
+class Piece(BaseModel):
+    """What goes through the plant."""
+
+    number: int
+    pressed: bool = False
+
+
+class Tally(BaseModel):
+    """What a branch says of all pieces."""
+
+    value: int
+
+
+class Report(BaseModel):
+    """What comes out."""
+
+    weight: int
+    number: int
+    sent: bool = False
+
+
+class Hiccup(Exception):
+    """What a first try of `send` meets."""
+
+
+def labour(params: Work, context: cm.Context) -> None:
+    """Leave a trace, then take the time that the work takes, unless the run stops."""
+    note(params.ledger, context)
+    over = time.monotonic() + params.pace
+    while (left := over - time.monotonic()) > 0:
+        if context.cancelled and not params.deaf:
+            return
+        time.sleep(min(0.01, left))
+
+
+@cm.node
+def gather(params: Work, ctx: cm.Context) -> list[Piece]:
+    labour(params, ctx)
+    return [Piece(number=number) for number in range(params.size)]
+
+
+@cm.node(concurrency=2)
+def press(piece: Piece, params: Work, ctx: cm.Context) -> Piece:
+    labour(params, ctx)
+    return Piece(number=piece.number, pressed=True)
+
+
+@cm.node
+def weigh(pieces: list[Piece], params: Work, ctx: cm.Context) -> Tally:
+    labour(params, ctx)
+    return Tally(value=sum(piece.number for piece in pieces if piece.pressed))
+
+
+@cm.node
+def count(pieces: list[Piece], params: Work, ctx: cm.Context) -> Tally:
+    labour(params, ctx)
+    return Tally(value=len(pieces))
+
+
+@cm.node
+def combine(weight: Tally, number: Tally, params: Work, ctx: cm.Context) -> Report:
+    labour(params, ctx)
+    return Report(weight=weight.value, number=number.value)
+
+
+@cm.node(retry=cm.Retry(3, backoff="fixed", delay="20ms"))
+def send(report: list[Report], params: Work, ctx: cm.Context) -> Report:
+    labour(params, ctx)
+    if params.doom.exists():
+        os.kill(os.getpid(), signal.SIGKILL)
+    if ctx.attempt == 1:
+        raise Hiccup("the line was busy")
+    return report[0].model_copy(update={"sent": True})
+
+
+plant = (
+    cm.workflow("journeys.plant", params=Work)
+    .then(gather)
+    .then(press)
+    .parallel(weight=weigh, number=count)
+    .into(combine)
+    .then(send)
+    .build()
+)
+
+
+def expected(size: int) -> Report:
+    """The right answer."""
+    return Report(weight=sum(range(size)), number=size, sent=True)
