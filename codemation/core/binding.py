@@ -38,7 +38,10 @@ class Binding:
     def bind(self) -> None:
         """Work out all inputs and arguments; the data comes first among the inputs."""
         data = self.signature.data
-        named = {wire.name: wire for wire in self.step.wires}
+        named: dict[str, Wire] = {}
+        for wire in self.step.wires:
+            if named.setdefault(wire.name, wire) is not wire:
+                self._given_twice(wire.name)
         into = self.step.verb == "into"
         first = named.pop(data.name if into and data is not None else "", None)
         if into:
@@ -88,7 +91,7 @@ class Binding:
     def _bind_named(self, named: Mapping[str, Wire]) -> None:
         rest = {parameter.name: parameter for parameter in self.signature.arguments if not parameter.positional}
         probable: set[str] = set()
-        for name in [*named, *self.step.arguments]:
+        for name in dict.fromkeys([*named, *self.step.arguments]):
             if name in rest:
                 self._bind_one(rest[name], named.get(name))
             elif name in self.step.arguments and self._is_free(name):
@@ -115,11 +118,17 @@ class Binding:
             self._configure(parameter)
             return
         if parameter.name in self.step.arguments:
-            self.report(f'{parameter.name} of "{self.step.id}" is given twice', f"remove {parameter.name}=…")
+            self._given_twice(parameter.name)
+        if any(parameter.name == given.name for given in self.inputs):  # beside a function the verb's own is `main`
+            what = f'"{self.step.id}" has an argument {parameter.name!r}, as the input of .{self.step.verb}() is called'
+            self.report(what, f"call the argument of {self.step.id} something else")
         if reason := refusal(parameter.annotation):
             what = f'"{self.step.id}" {reason}, so {parameter.name} cannot be given a flow'
             self.report(what, f"annotate {parameter.name} as list[…], a table or a model")
         self._take(parameter.name, parameter, self.wiring.arrival(wire.ends, self.step.id, self.report))
+
+    def _given_twice(self, name: str) -> None:
+        self.report(f'{name} of "{self.step.id}" is given twice', f"remove {name}=…")
 
     def _configure(self, parameter: Parameter) -> None:
         given = configured(self.step, parameter, self.report)
@@ -137,5 +146,5 @@ class Binding:
             what = f'{name}= of "{step.id}" is a flow, and **options take values only'
             self.report(what, f"give {step.id} a parameter of its own for it: {name}: list[…]")
         else:
-            takes = f"it takes {listed(list(rest), 'nothing but the item')}"
+            takes = f"it takes {listed(list(rest), 'nothing' if data is None else 'nothing but the item')}"
             self.report(f'"{step.id}" has no argument {name!r}', meant(name, rest, takes))

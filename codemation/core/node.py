@@ -117,6 +117,8 @@ class FunctionNode(Node[In_contra, Out_co], Generic[In_contra, Out_co, P, R_co])
         bound: Mapping[str, object] = MappingProxyType({}),
     ) -> None:
         functools.update_wrapper(self, function, updated=())
+        self.__name__ = name_of(function)
+        self.__qualname__ = getattr(function, "__qualname__", self.__name__)  # a partial has none
         self.function = function
         self.settings: NodeOptions = settings or {}
         self.bound = bound

@@ -533,6 +533,17 @@ MISTAKES: dict[str, tuple[Callable[[], Any], str, str]] = {
         "no branch is called 'order', the first argument of \"x\"",
         "the branches are data; it takes order, data",
     ),
+    "into twice with a flow": (
+        lambda: (s := start()).parallel(order=clean, data=lambda f: f.map(lambda o: o)).into(side, data=s.map(one)),
+        'data of "side" is given twice',
+        "remove data=…",
+    ),
+    "argument called like the input of a verb": (
+        lambda: (s := start()).filter(lambda order, main: True, main=s),
+        "\"filter\" has an argument 'main', as the input of .filter() is called",
+        "call the argument of filter something else",
+    ),
+    "argument for a source": (lambda: start().then(source, x=3), "has no argument 'x'", "it takes nothing"),
     "into twice": (
         lambda: start().parallel(order=clean, data=lambda f: f.map(lambda o: o)).into(side, data=[]),
         'data of "side" is given twice',

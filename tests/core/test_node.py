@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import importlib.util
 import inspect
 import pickle
@@ -124,6 +125,12 @@ def test_a_copy_of_a_node_is_pickled_with_its_options(module: ModuleType) -> Non
 
 def test_a_node_that_was_made_of_a_plain_function_is_pickled_with_it(module: ModuleType) -> None:
     assert again(module.wrapped).function is module.plain
+
+
+def test_a_node_of_a_partial_has_the_name_of_its_function(module: ModuleType) -> None:
+    node = cm.node(functools.partial(module.plain))
+    assert (node.__name__, node.id) == ("plain", "plain")
+    assert again(node)("a") == "a"
 
 
 def test_a_node_that_cannot_be_found_again_cannot_be_pickled() -> None:
