@@ -9,6 +9,8 @@ from typing import Any
 
 import click
 
+from codemation.core.mistakes import meant
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Late:
@@ -41,6 +43,15 @@ class LateGroup(click.Group):
         """The command of this name, imported now."""
         late = self.late.get(cmd_name)
         return late.load() if late else None
+
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        """Find the command; of one that is not there, say which was probably meant."""
+        name = args[0]
+        if name in self.late or name.startswith("-"):
+            return super().resolve_command(ctx, args)
+        raise click.UsageError(f"there is no command {name!r}; {meant(name, self.late, 'see the help')}", ctx)
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         """List the commands without importing them."""

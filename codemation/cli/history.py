@@ -15,7 +15,7 @@ from codemation.core.durations import readable
 from codemation.core.ids import MAIN, START, node_of
 from codemation.core.ports import LogLine
 from codemation.core.states import RunStatus
-from codemation.host.overview import run_view, short
+from codemation.host.overview import LEFT_ALONE, run_view, short
 from codemation.views.lettering import clipped, one_line
 from codemation.views.marks import NodeMark, NodeStatus
 from codemation.views.runs import RunRow, RunView
@@ -34,7 +34,7 @@ def list_lines(rows: Sequence[RunRow], width: int) -> list[str]:
     cells = [
         (
             short(row.id),
-            status_text(row.status),
+            _standing(row),
             row.workflow,
             _moment(row.created_at),
             "" if row.seconds is None else readable(row.seconds),
@@ -50,7 +50,7 @@ def show_lines(handle: RunHandle, width: int) -> Iterator[str]:
     """A run in full."""
     view = run_view(handle)
     row = view.row
-    yield f"{click.style(row.workflow, bold=True)}  {status_text(row.status)}  run {row.id}"
+    yield f"{click.style(row.workflow, bold=True)}  {_standing(row)}  run {row.id}"
     yield from pairs(_facts(view, width))
     yield ""
     yield from _nodes(handle, view, width)
@@ -61,7 +61,12 @@ def show_lines(handle: RunHandle, width: int) -> Iterator[str]:
             yield ""
             yield from output_lines(handle, name, width)
     if hint := _next(row):
-        yield click.style(hint, dim=True)
+        yield from ("", click.style(hint, dim=True))
+
+
+def _standing(row: RunRow) -> str:
+    """Where a run stands; what nobody works on is not called running."""
+    return click.style("‖ paused", fg="yellow") if row.reason == LEFT_ALONE else status_text(row.status)
 
 
 def _facts(view: RunView, width: int) -> dict[str, str]:
@@ -87,16 +92,10 @@ def _nodes(handle: RunHandle, view: RunView, width: int) -> list[str]:
 
 
 def _next(row: RunRow) -> str:
-    match row.status:
-        case RunStatus.FAILED | RunStatus.CANCELLED | RunStatus.RUNNING | RunStatus.QUEUED:
-            way = (
-                "codemation runs resume"
-                if row.status != RunStatus.RUNNING
-                else "if nobody works on it: codemation runs resume"
-            )
-            return f"{way} {short(row.id)}"
-        case _:
-            return ""
+    """What to type next."""
+    if row.status in (RunStatus.FAILED, RunStatus.CANCELLED) or row.reason == LEFT_ALONE:
+        return f"go on with it: codemation runs resume {short(row.id)}"
+    return ""
 
 
 def log_lines(lines: Sequence[LogLine], *, with_node: bool) -> Iterator[str]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Mapping, Sequence
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, field, replace
@@ -18,6 +19,7 @@ from annotated_types import Ge, Gt, Interval, Le, Lt
 from pydantic.fields import FieldInfo
 
 from codemation.cli.troubles import Refused
+from codemation.core.errors import InputError
 from codemation.core.params import Params, validated
 
 PREFIX = "param"
@@ -175,7 +177,18 @@ def params_from(model: type[Params] | None, base: Mapping[str, Any], given: Mapp
             continue
         alias = declared.validation_alias if isinstance(declared.validation_alias, str) else name
         values[alias] = _value(name, value, shape_of(declared.annotation))
-    return validated(model, values)
+    try:
+        return validated(model, values)
+    except InputError as error:
+        raise InputError(_as_options(error.message, model), way_out=error.way_out) from None
+
+
+def _as_options(message: str, model: type[Params]) -> str:
+    """What is said of params, with the names of their options."""
+    for name in model.model_fields:
+        message = re.sub(rf"^  {name}\b", f"  {spelling(name)}", message, flags=re.MULTILINE)
+        message = message.replace(f"give {name}=…", f"give {spelling(name)} …")
+    return message
 
 
 def _value(name: str, value: Any, shape: Shape) -> Any:

@@ -13,7 +13,7 @@ from codemation.cli.driving import Manner, drive
 from codemation.cli.options import base_params, options_of, params_from
 from codemation.cli.screen import Screen
 from codemation.cli.target import found_workflow
-from codemation.cli.troubles import Refused
+from codemation.cli.troubles import NAMED, Refused
 from codemation.core.launch import Launch
 from codemation.core.workflow import Workflow
 from codemation.host.settings import Settings
@@ -31,6 +31,7 @@ class RunCommand(click.Command):
         if wanted is not None:
             settings = ctx.meta[_SETTINGS] = Settings.load()
             ctx.meta[_WORKFLOW] = found_workflow(wanted, settings)
+            ctx.meta[NAMED] = wanted
         return super().parse_args(ctx, args)
 
     def get_params(self, ctx: click.Context) -> list[click.Parameter]:
@@ -41,6 +42,16 @@ class RunCommand(click.Command):
             return fixed
         taken = {option for one in fixed for option in one.opts}
         return [*options_of(workflow.params, taken), *fixed]
+
+    def format_options(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """List the params of the workflow apart from the options that every run has."""
+        workflow = ctx.meta.get(_WORKFLOW)
+        fixed = [one for one in super().get_params(ctx) if isinstance(one, click.Option)]
+        params = [one for one in self.get_params(ctx) if isinstance(one, click.Option) and one not in fixed]
+        for title, options in ((f"Params of {workflow.id}" if workflow else "", params), ("Options", fixed)):
+            if records := [record for one in options if (record := one.get_help_record(ctx))]:
+                with formatter.section(title):
+                    formatter.write_dl(records)
 
     def format_help_text(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         """Say what the command does, and what the workflow does if one was named."""

@@ -12,13 +12,15 @@ import shutil
 import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, TextIO
+from typing import TYPE_CHECKING, Any, TextIO
 
 import click
 
 from codemation.views.lettering import cells, clipped, padded
 from codemation.views.marks import NodeStatus
-from codemation.views.tables import TablePreview
+
+if TYPE_CHECKING:  # brings pydantic, which help and version have no use for
+    from codemation.views.tables import TablePreview
 
 GAP = "  "
 PIPED_WIDTH = 120

@@ -35,6 +35,10 @@ MEANINGS = {
 }
 
 
+NAMED = "codemation.named"
+"""Where a context keeps the workflow that was named, for its help to be pointed at."""
+
+
 class Refused(CodemationError):
     """The command cannot be carried out as it was given."""
 
@@ -68,7 +72,8 @@ def tell_usage(error: click.UsageError, screen: Screen) -> None:
     """Say what is wrong with the command line, and where its help is."""
     screen.say(f"{click.style('✗', fg='red', bold=True)} {error.format_message()}")
     if error.ctx is not None:
-        screen.say(f"{click.style('→', fg='cyan')} {error.ctx.command_path} --help")
+        named = error.ctx.meta.get(NAMED, "")
+        screen.say(f"{click.style('→', fg='cyan')} {' '.join(filter(None, (error.ctx.command_path, named, '--help')))}")
 
 
 def tell_bug(error: BaseException, screen: Screen) -> None:

@@ -80,10 +80,16 @@ class Catalog:
             return ending[0]
         raise UnknownWorkflow(f"no workflow {wanted!r} in {self.root / self.folder}", way_out=self._way_out(wanted))
 
+    def _near(self, wanted: str) -> list[str]:
+        """The ids that were probably meant, by the whole of them or by their ends."""
+        endings = {id_.rpartition(".")[2]: id_ for id_ in self.workflows}
+        by_ending = [endings[ending] for ending in get_close_matches(wanted, endings, 3)]
+        return list(dict.fromkeys([*get_close_matches(wanted, self.workflows, 3), *by_ending]))
+
     def _way_out(self, wanted: str) -> str:
         broken = ", ".join(str(problem.file) for problem in self.problems)
         hints = []
-        if near := get_close_matches(wanted, self.workflows, 3):
+        if near := self._near(wanted):
             hints.append(f"did you mean {' or '.join(near)}?")
         elif self.workflows:
             hints.append(f"there are: {', '.join(sorted(self.workflows))}")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Collection, Mapping, Sequence
+from dataclasses import replace
 from datetime import UTC, datetime
 from itertools import islice
 from typing import TYPE_CHECKING, Any
@@ -13,7 +14,7 @@ from pydantic_core import to_jsonable_python
 
 from codemation.core.definition import Definition, NodePlan
 from codemation.core.errors import CodemationError, UnknownRun
-from codemation.core.ids import START, ActivationId, NodeId, RunId, activation_id
+from codemation.core.ids import START, ActivationId, NodeId, RunId, WorkerId, activation_id
 from codemation.core.items import Item
 from codemation.core.mistakes import listed, meant
 from codemation.core.ports import RunRow as StoredRun
@@ -22,6 +23,7 @@ from codemation.core.states import FINISHED, RunStatus
 from codemation.core.states import NodeStatus as Stage
 from codemation.core.workflow import UnknownNode
 from codemation.host.handles import RunHandle
+from codemation.host.runtime.liveness import Observer, place
 from codemation.views.failures import FailureView, frames_of
 from codemation.views.marks import NodeStatus
 from codemation.views.runs import NodeRow, RunRow, RunView
@@ -31,6 +33,7 @@ if TYPE_CHECKING:
     from codemation.host.results import ResultHandle
 
 _FULL_ID = re.compile(r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}")
+LEFT_ALONE = "nobody works on it"
 _ENDED = frozenset({NodeStatus.SUCCEEDED, NodeStatus.FAILED, NodeStatus.SKIPPED, NodeStatus.CANCELLED})
 
 
@@ -84,7 +87,24 @@ def list_runs(
 ) -> list[RunRow]:
     """Runs, youngest first, from just before the run `before`."""
     rows = app.stores.runs.page(workflow=workflow, statuses=statuses, before=before, limit=limit)
-    return [run_row(row, *_opened(app, row)) for row in rows]
+    alone = left_alone(app, [row.id for row in rows if row.status not in FINISHED])
+    listed_rows = [run_row(row, *_opened(app, row)) for row in rows]
+    return [replace(row, reason=LEFT_ALONE) if row.id in alone else row for row in listed_rows]
+
+
+def left_alone(app: App, runs: Sequence[RunId]) -> frozenset[RunId]:
+    """Those of some unfinished runs that go on only when somebody resumes them: no process that lives is at them."""
+    if not runs:
+        return frozenset()
+    workers = app.stores.workers.living()
+    dead = frozenset(Observer(place()).dead(workers))
+    here = {worker.id for worker in workers} - dead
+    unattended = {one.run for one in app.stores.runs.unattended()}
+    return frozenset(run for run in runs if not _held(app, run, here) and (run in unattended or not here))
+
+
+def _held(app: App, run: RunId, workers: Collection[WorkerId]) -> bool:
+    return any(ticket.state == "running" and ticket.worker in workers for ticket in app.stores.runs.tickets(run))
 
 
 def _opened(app: App, row: StoredRun) -> tuple[Definition, Snapshot | None]:
@@ -120,8 +140,10 @@ def run_view(handle: RunHandle, *, outputs: bool = False) -> RunView:
     """One run in full; with `outputs` everything that came out of it is read."""
     snapshot, definition = handle.snapshot, handle.definition
     working = _working(handle) if snapshot.status not in FINISHED else frozenset[ActivationId]()
+    row = run_row(handle.row, definition, snapshot)
+    alone = handle.watched is None and snapshot.status not in FINISHED and left_alone(handle.app, [handle.id])
     return RunView(
-        row=run_row(handle.row, definition, snapshot),
+        row=replace(row, reason=LEFT_ALONE) if alone else row,
         nodes=tuple(node_rows(definition, snapshot, working)),
         error=failure(handle),
         params=json.loads(handle.row.params),
