@@ -29,7 +29,8 @@ def branched(stand: Stand, when: object, branches: Mapping[str, Piece | None], *
 def switched(stand: Stand, key: object, cases: Mapping[Any, Piece], default: Piece | None, **written: Any) -> Stand:
     """One way for each value of a key; a tuple stands for several values."""
     ports = {case: port_of(case) for case in cases}
-    values = {value: port for case, port in ports.items() for value in (case if isinstance(case, tuple) else (case,))}
+    pairs = [(value, port) for case, port in ports.items() for value in (case if isinstance(case, tuple) else (case,))]
+    values = dict(pairs)
     branches = {ports[case]: branch for case, branch in cases.items()}
     clashes = sorted({port for port in ports.values() if list(ports.values()).count(port) > 1 or port == DEFAULT})
     if default is not None:
@@ -39,6 +40,9 @@ def switched(stand: Stand, key: object, cases: Mapping[Any, Piece], default: Pie
         what = f'"{step.id}" has several ways that are called {port!r}'
         way_out = "put the values of one way into a tuple: {(1, '1'): …}; the case without a value is default=…"
         after = after.wrote(Mistake(place=step.place, what=what, way_out=way_out))
+    for value in [value for value in values if sum(value == other for other, _ in pairs) > 1]:
+        what = f'"{step.id}" has several ways for {value!r}'
+        after = after.wrote(Mistake(place=step.place, what=what, way_out="leave it in one of the cases"))
     return fork(after, step, branches)
 
 

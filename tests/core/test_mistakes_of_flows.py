@@ -518,6 +518,11 @@ MISTAKES: dict[str, tuple[Callable[[], Any], str, str]] = {
         "\"switch\" has several ways that are called '1'",
         "into a tuple",
     ),
+    "value in two cases": (
+        lambda: start().switch(lambda o: o.id, {("DE", "AT"): clean, "AT": archive}),
+        "\"switch\" has several ways for 'AT'",
+        "leave it in one of the cases",
+    ),
     "case called default": (
         lambda: start().switch(lambda o: o.id, {"default": clean}),
         "\"switch\" has several ways that are called 'default'",
