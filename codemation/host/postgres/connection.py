@@ -11,19 +11,15 @@ import os
 import threading
 from collections.abc import Callable, Mapping
 from types import TracebackType
-from typing import Any, Self
+from typing import Self
 
 import psycopg
-from psycopg import RawCursor
 from psycopg.conninfo import conninfo_to_dict, make_conninfo
-from psycopg.pq import TransactionStatus
 from psycopg.types.numeric import Int8BinaryDumper
 
 from codemation.core.errors import HostError
 from codemation.host.postgres.faults import loses_connection, translate, unreachable
-from codemation.host.postgres.statements import Statement
-
-Row = tuple[Any, ...]
+from codemation.host.postgres.link import Link, Row
 
 SETTINGS: Mapping[str, str] = {
     "lock_timeout": "10s",
@@ -49,51 +45,6 @@ NETWORK: Mapping[str, str | int] = {
     "target_session_attrs": "read-write",
     "client_encoding": "UTF8",
 }
-
-
-class Link:
-    """One connection and the cursor that it is used through; whoever leased it is alone with it."""
-
-    __slots__ = ("_cursor", "connection", "generation", "process")
-
-    def __init__(self, connection: psycopg.Connection[Row], generation: int) -> None:
-        self.connection = connection
-        self.generation = generation
-        self.process = os.getpid()
-        self._cursor = RawCursor(connection)
-        self._cursor.format = psycopg.pq.Format.BINARY
-
-    def one(self, statement: Statement, values: Mapping[str, object]) -> Row | None:
-        """The first row that the statement gives, if it gives any."""
-        return self._cursor.execute(statement.text, statement.bind(values)).fetchone()
-
-    def all(self, statement: Statement, values: Mapping[str, object]) -> list[Row]:
-        """Every row that the statement gives."""
-        return self._cursor.execute(statement.text, statement.bind(values)).fetchall()
-
-    def run(self, statement: Statement, values: Mapping[str, object]) -> int:
-        """Execute a statement; the number of rows that it changed."""
-        return self._cursor.execute(statement.text, statement.bind(values)).rowcount
-
-    def together(self, *statements: tuple[Statement, Mapping[str, object]]) -> list[int]:
-        """Execute several statements as one transaction; the number of rows that each changed.
-
-        They are sent at once, so that a client that stops in between holds no lock.
-        """
-        with self.connection.pipeline(), self.connection.transaction():
-            cursors = [RawCursor(self.connection).execute(each.text, each.bind(values)) for each, values in statements]
-        return [cursor.rowcount for cursor in cursors]
-
-    def ask(self, text: bytes, values: Mapping[str, object]) -> list[Row]:
-        """Every row that a query with `%(name)s` in it gives; for what is put together anew each time."""
-        cursor = psycopg.Cursor(self.connection)
-        return cursor.execute(text, values, prepare=False, binary=True).fetchall()
-
-    @property
-    def usable(self) -> bool:
-        """Whether somebody else may go on with it."""
-        info = self.connection
-        return not info.closed and info.info.transaction_status == TransactionStatus.IDLE
 
 
 class Lease:
@@ -191,7 +142,7 @@ class Connections:
             self._open += 1
             generation, lost = self._generation, self._lost
         try:
-            return Link(self._connect(lost), generation)
+            return Link(self._connect(lost), generation, prepare=self._prepare)
         except BaseException:
             with self._turn:
                 self._open -= 1
@@ -235,7 +186,7 @@ class Connections:
                 raise unreachable(again, self.target) from again
         with self._turn:
             self._lost = False
-        connection.prepare_threshold = 1 if self._prepare else None
+        connection.prepare_threshold = None  # whoever prepares does it himself
         return connection
 
 

@@ -34,9 +34,10 @@ from codemation.host.postgres.codes import (
     TicketState,
     digest_bytes,
 )
-from codemation.host.postgres.connection import Connections, Link, Row
+from codemation.host.postgres.connection import Connections
 from codemation.host.postgres.lanes import Lanes
-from codemation.host.postgres.statements import HELD, StepShape, Then, ask_for_fold, numbers, statement, step
+from codemation.host.postgres.link import Link, Row
+from codemation.host.postgres.statements import HELD, StepShape, Then, ask_for_fold, numbers, statement, step, texts
 
 # The first of the new tickets is held from the start if somebody claims it.
 _TICKETS = f"""
@@ -265,7 +266,7 @@ class PostgresJournal:
     def _new_tickets(self, tickets: tuple[NewTicket, ...], digest: str) -> dict[str, object]:
         return {
             "ids": numbers(ticket.id for ticket in tickets),
-            "activations": [ticket.activation for ticket in tickets],
+            "activations": texts(ticket.activation for ticket in tickets),
             "lanes": numbers(self._lanes.id(ticket.queue, digest) for ticket in tickets),
             "priorities": numbers(ticket.priority for ticket in tickets),
         }
@@ -323,8 +324,8 @@ def _values(commit: Commit) -> dict[str, object]:
         values |= {"queue": then.queue, "priority": then.priority, "delay": then.delay}
     if more:
         values["new_ids"] = numbers(ticket.id for ticket in more)
-        values["new_activations"] = [ticket.activation for ticket in more]
-        values["new_queues"] = [ticket.queue for ticket in more]
+        values["new_activations"] = texts(ticket.activation for ticket in more)
+        values["new_queues"] = texts(ticket.queue for ticket in more)
         values["new_priorities"] = numbers(ticket.priority for ticket in more)
     return values
 

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from codemation.core.ports import Commit, Leave
 from codemation.host.postgres.codes import digest_bytes
-from codemation.host.postgres.connection import Connections, Link
-from codemation.host.postgres.statements import statement
+from codemation.host.postgres.connection import Connections
+from codemation.host.postgres.link import Link
+from codemation.host.postgres.statements import statement, texts
 
 # The update that changes nothing gives the id of a lane that somebody else has entered in the same moment.
 _ENTER = statement("""
@@ -39,4 +40,4 @@ class Lanes:
         queues = {ticket.queue for ticket in commit.more}
         if isinstance(commit.then, Leave):
             queues.add(commit.then.queue)
-        link.run(_ENTER_FOR, {"queues": list(queues), "run": commit.run})
+        link.run(_ENTER_FOR, {"queues": texts(queues), "run": commit.run})

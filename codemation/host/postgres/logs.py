@@ -9,7 +9,7 @@ from codemation.core.ids import ActivationId, RunId
 from codemation.core.ports import LogLine
 from codemation.host.postgres.connection import Connections
 from codemation.host.postgres.journal import storable
-from codemation.host.postgres.statements import numbers, statement
+from codemation.host.postgres.statements import numbers, statement, texts
 
 LINE_LIMIT = 16_384
 """Characters of a line that are kept."""
@@ -46,11 +46,11 @@ class PostgresLogs:
             return
         values = {
             "run": run,
-            "ats": [line.at for line in lines],
+            "ats": texts(line.at.isoformat() for line in lines),
             "attempts": numbers(line.attempt for line in lines),
-            "activations": [storable(line.activation) for line in lines],
-            "levels": [line.level for line in lines],
-            "texts": [_bounded(line.text) for line in lines],
+            "activations": texts(storable(line.activation) for line in lines),
+            "levels": texts(storable(line.level) for line in lines),
+            "texts": texts(_bounded(line.text) for line in lines),
         }
         with self._connections.lease() as link:
             link.run(_APPEND, values)

@@ -9,8 +9,9 @@ import psycopg
 from psycopg import sql
 
 from codemation.core.errors import SchemaMismatch
-from codemation.host.postgres.connection import Connections, Row, connect, connection_string, target_of
+from codemation.host.postgres.connection import Connections, connect, connection_string, target_of
 from codemation.host.postgres.faults import translate, unreachable
+from codemation.host.postgres.link import Row
 
 _EXPECTED = "0001"
 _WITHOUT_LIMITS = "-c statement_timeout=0 -c lock_timeout=0 -c idle_in_transaction_session_timeout=0"

@@ -22,9 +22,9 @@ from codemation.host.postgres.codes import FIRST_FINISHED, FOLD_LANE, FOLD_PRIOR
 _NAME = re.compile(r"(?<!:):([a-z_]+)")
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class Statement:
-    """A statement with its values numbered."""
+    """A statement with its values numbered; itself the key under which a connection has prepared it."""
 
     text: bytes
     names: tuple[str, ...]
@@ -42,11 +42,14 @@ def statement(sql: str) -> Statement:
 
 
 def numbers(values: Iterable[int]) -> str:
-    """An array of numbers as PostgreSQL spells it.
-
-    psycopg would choose its type by the largest of them, and have a statement prepared for each type.
-    """
+    """An array of numbers as PostgreSQL spells it."""
     return f"{{{','.join(map(str, values))}}}"
+
+
+def texts(values: Iterable[str]) -> str:
+    """An array of texts as PostgreSQL spells it."""
+    quoted = (value.replace("\\", "\\\\").replace('"', '\\"') for value in values)
+    return "{" + ",".join(f'"{value}"' for value in quoted) + "}"
 
 
 # --- step ------------------------------------------------------------------------------------------------------------

@@ -7,8 +7,9 @@ from collections.abc import Sequence
 from codemation.core.ids import ActivationId, RunId, TicketId, WorkerId
 from codemation.core.ports import Chunk, Claim, Holding, Lane, TakenOver
 from codemation.host.postgres.codes import FOLD_LANE, TicketKind, TicketState
-from codemation.host.postgres.connection import Connections, Link, Row
+from codemation.host.postgres.connection import Connections
 from codemation.host.postgres.lanes import Lanes
+from codemation.host.postgres.link import Link, Row
 from codemation.host.postgres.statements import HELD, RANDOM_ID, ask_for_fold, numbers, statement
 
 _READY, _RUNNING, _WAITING = (f"{state:d}" for state in TicketState)

@@ -7,7 +7,8 @@ from collections.abc import Sequence
 from codemation.core.ids import WorkerId
 from codemation.core.ports import WorkerRow
 from codemation.host.postgres.codes import TicketState
-from codemation.host.postgres.connection import Connections, Row
+from codemation.host.postgres.connection import Connections
+from codemation.host.postgres.link import Row
 from codemation.host.postgres.statements import numbers, statement
 
 _REGISTER = statement("""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import psycopg
 from psycopg import sql
 
-from codemation.host.postgres.connection import Row
+from codemation.host.postgres.link import Row
 
 _SHIFTED = sql.SQL(
     "CREATE OR REPLACE FUNCTION now_() RETURNS timestamptz LANGUAGE sql VOLATILE"

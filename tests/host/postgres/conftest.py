@@ -9,7 +9,7 @@ import psycopg
 import pytest
 
 from codemation.core.ports import Stores
-from codemation.host.postgres.connection import Row
+from codemation.host.postgres.link import Row
 from codemation.host.postgres.stores import PostgresStores, open_stores
 from codemation.testing.conformance.world import World
 from tests.host.postgres.server import Server, running_server

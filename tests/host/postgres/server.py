@@ -36,6 +36,8 @@ class Server:
 
     folder: Path
     user: int | None
+    fsync: bool
+    """Tests end processes, not machines, so that they need not wait for the disk; what is measured has to."""
 
     @property
     def socket(self) -> Path:
@@ -48,7 +50,8 @@ class Server:
 
     def start(self) -> None:
         """Start it; returns when it takes connections."""
-        options = f"-k {self.folder} -c listen_addresses= -c deadlock_timeout=200ms -c max_connections=60 -c fsync=off"
+        options = f"-k {self.folder} -c listen_addresses= -c deadlock_timeout=200ms -c max_connections=60"
+        options += f" -c fsync={'on' if self.fsync else 'off'}"
         self._pg_ctl("start", "-w", "-t", "60", "-l", str(self.folder / "log"), "-o", options)
 
     def stop(self, how: str = "fast") -> None:
@@ -92,11 +95,11 @@ def _ask_for_password(rules: Path) -> None:
 
 
 @contextlib.contextmanager
-def running_server() -> Iterator[Server]:
+def running_server(*, fsync: bool = False) -> Iterator[Server]:
     """A server that ends with the block; its databases are made from one that was migrated once."""
     user = NOBODY if os.geteuid() == 0 else None
     folder = Path(tempfile.mkdtemp(prefix="codemation-pg-", dir="/tmp"))  # a socket's path is short
-    server = Server(folder=folder, user=user)
+    server = Server(folder=folder, user=user, fsync=fsync)
     try:
         if user is not None:
             os.chown(folder, user, -1)

@@ -14,7 +14,7 @@ import pytest
 from codemation.core.errors import HostError, PayloadLost
 from codemation.host.directory_blobs import DirectoryBlobs
 from codemation.host.postgres.blobs import PostgresBlobs
-from codemation.host.postgres.connection import Row
+from codemation.host.postgres.link import Row
 from codemation.host.postgres.stores import PostgresStores, open_stores
 from codemation.testing.conformance.crowd import together
 from codemation.testing.conformance.world import World

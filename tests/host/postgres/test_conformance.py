@@ -9,7 +9,7 @@ import pytest
 from psycopg import sql
 
 from codemation.core.ports import Stores
-from codemation.host.postgres.connection import Row
+from codemation.host.postgres.link import Row
 from codemation.host.postgres.stores import PostgresStores, open_stores
 from codemation.host.postgres.tables import metadata
 from codemation.testing.conformance.journal import JournalContract

@@ -11,8 +11,9 @@ import psycopg
 import pytest
 
 from codemation.core.errors import CodemationError, HostError, SchemaMismatch, StoreUnavailable
-from codemation.host.postgres.connection import Connections, Row, connection_string
+from codemation.host.postgres.connection import Connections, connection_string
 from codemation.host.postgres.faults import translate
+from codemation.host.postgres.link import Row
 from codemation.host.postgres.migrate import upgrade
 from codemation.host.postgres.statements import statement
 from codemation.host.postgres.stores import open_stores

@@ -9,7 +9,7 @@ from codemation.core.ids import ActivationId, RunId
 from codemation.core.ports import Claim, GoOn, Stores
 from codemation.core.states import RunStatus
 from codemation.host.postgres import definitions, inbox, journal, lanes, payloads, tickets, workers
-from codemation.host.postgres.connection import Row
+from codemation.host.postgres.link import Row
 from codemation.host.postgres.statements import Statement, StepShape, Then, step
 from codemation.host.postgres.stores import PostgresStores
 from codemation.testing.conformance.world import World, gone_on
@@ -108,8 +108,8 @@ def test_the_last_step_of_a_long_run_reads_as_many_pages_as_its_first(opened: Po
         values = journal._values(commit)
         with opened.connections.lease() as link:
             sent = step(StepShape(Then.GO_ON))
-            text = b"EXPLAIN (ANALYZE, BUFFERS, FORMAT JSON) " + sent.text
-            (plan,) = link._cursor.execute(text, sent.bind(values)).fetchone() or ()
+            explained = Statement(b"EXPLAIN (ANALYZE, BUFFERS, FORMAT JSON) " + sent.text, sent.names)
+            ((plan,),) = link.all(explained, values)
         used = plan[0]["Plan"]
         return int(used["Shared Hit Blocks"]) + int(used["Shared Read Blocks"])
 

@@ -12,7 +12,7 @@ from codemation.core.facts import Began, Done, Due, encode_delta
 from codemation.core.ids import ActivationId
 from codemation.core.items import EMPTY, Batch
 from codemation.core.ports import GoOn, Stores
-from codemation.host.postgres.connection import Row
+from codemation.host.postgres.link import Row
 from codemation.host.postgres.payloads import INLINE_LIMIT
 from codemation.testing.conformance.world import World
 

@@ -19,7 +19,7 @@ from codemation.core.errors import HostError, InputError, StoreUnavailable
 from codemation.core.ids import ActivationId, RunId, TicketId, WorkerId
 from codemation.core.ports import Claim, Commit, Drop, GoOn, Leave, NewRun, Stores
 from codemation.core.states import RunStatus
-from codemation.host.postgres.connection import Row
+from codemation.host.postgres.link import Row
 from codemation.host.postgres.stores import open_stores
 from codemation.testing.conformance.crowd import together
 from codemation.testing.conformance.world import World, gone_on
@@ -246,6 +246,7 @@ def test_an_answer_that_is_lost_after_the_commit_is_found_by_its_head(
     commit = world.commit(claim, then=GoOn(activation=ActivationId("b/1")))
     with lossy_proxy(server.socket) as proxy, open_stores(url.replace(str(server.folder), str(proxy.folder))) as behind:
         journal = behind.stores.journal
+        journal.step(replace(commit, head=world.head()))  # refused; from now on the statement is prepared
         proxy.lose_the_next_answer()
         with pytest.raises(StoreUnavailable, match="does not answer any more"):
             journal.step(commit)
@@ -254,6 +255,23 @@ def test_an_answer_that_is_lost_after_the_commit_is_found_by_its_head(
         assert look.claim == gone_on(claim, "b/1")
         assert not journal.step(commit), "what was written must not be written again"
     assert world.row(claim.run).revision == 2
+
+
+def test_rows_that_came_before_a_commit_that_failed_are_not_believed(
+    stores: Stores, world: World, database: psycopg.Connection[Row]
+) -> None:
+    claim = world.held("a/1")
+    database.execute(
+        """CREATE FUNCTION refuse() RETURNS trigger LANGUAGE plpgsql AS
+            $$ BEGIN RAISE EXCEPTION 'not at the last moment'; END $$;
+        CREATE CONSTRAINT TRIGGER last AFTER INSERT ON journal DEFERRABLE INITIALLY DEFERRED
+            FOR EACH ROW EXECUTE FUNCTION refuse()"""
+    )
+    commit = world.commit(claim, then=GoOn(activation=ActivationId("b/1")))
+    with pytest.raises(HostError, match="not at the last moment"):
+        stores.journal.step(commit)
+    database.execute("DROP TRIGGER last ON journal")
+    assert stores.journal.step(commit)
 
 
 def test_a_step_whose_session_is_cut_is_whole_or_absent(

@@ -17,7 +17,7 @@ from sqlalchemy import create_engine
 from sqlalchemy.pool import NullPool
 
 from codemation.core.errors import SchemaMismatch
-from codemation.host.postgres.connection import Row
+from codemation.host.postgres.link import Row
 from codemation.host.postgres.migrate import current, ensure, expected, upgrade
 from codemation.host.postgres.stores import open_stores
 from codemation.host.postgres.tables import metadata

@@ -1,0 +1,157 @@
+"""One connection, and how a statement travels on it.
+
+Statements go straight to libpq, prepared on first use: a cursor would cost half of what a step may cost in Python.
+Numbers and text travel as text, bytes as they are; what comes back is decoded by psycopg.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from select import POLLIN, POLLOUT, poll
+from typing import Any
+
+import psycopg
+from psycopg import RawCursor
+from psycopg.adapt import Transformer
+from psycopg.pq import ConnStatus, DiagnosticField, ExecStatus, Format, TransactionStatus
+from psycopg.pq.abc import PGresult
+
+from codemation.host.postgres.statements import Statement
+
+Row = tuple[Any, ...]
+ANSWER_LIMIT = 60
+"""Seconds after which a server that says nothing is taken for lost; it gives up a statement long before."""
+_DONE = frozenset({ExecStatus.TUPLES_OK, ExecStatus.COMMAND_OK})
+
+
+class Link:
+    """One connection; whoever leased it is alone with it."""
+
+    __slots__ = ("_names", "_poll", "_prepares", "_reader", "connection", "generation", "process")
+
+    def __init__(self, connection: psycopg.Connection[Row], generation: int, *, prepare: bool) -> None:
+        self.connection = connection
+        self.generation = generation
+        self.process = os.getpid()
+        self._prepares = prepare
+        self._names: dict[Statement, bytes] = {}
+        self._reader = Transformer(connection)
+        self._poll = poll()
+        self._poll.register(connection.pgconn.socket, POLLIN)
+
+    def one(self, statement: Statement, values: Mapping[str, object]) -> Row | None:
+        """The first row that the statement gives, if it gives any."""
+        result = self._execute(statement, values)
+        if not result.ntuples:
+            return None
+        return self._read(result, 1)[0]
+
+    def all(self, statement: Statement, values: Mapping[str, object]) -> list[Row]:
+        """Every row that the statement gives."""
+        result = self._execute(statement, values)
+        return self._read(result, result.ntuples)
+
+    def run(self, statement: Statement, values: Mapping[str, object]) -> int:
+        """Execute a statement; the number of rows that it changed or gave."""
+        return self._execute(statement, values).command_tuples or 0
+
+    def together(self, *statements: tuple[Statement, Mapping[str, object]]) -> list[int]:
+        """Execute several statements as one transaction; the number of rows that each changed.
+
+        They are sent at once, so that a client that stops in between holds no lock.
+        """
+        with self.connection.pipeline(), self.connection.transaction():
+            cursors = [RawCursor(self.connection).execute(each.text, each.bind(values)) for each, values in statements]
+        return [cursor.rowcount for cursor in cursors]
+
+    def ask(self, text: bytes, values: Mapping[str, object]) -> list[Row]:
+        """Every row that a query with `%(name)s` in it gives; for what is put together anew each time."""
+        return self.connection.execute(text, values, prepare=False, binary=True).fetchall()
+
+    @property
+    def usable(self) -> bool:
+        """Whether somebody else may go on with it."""
+        pgconn = self.connection.pgconn
+        return pgconn.status == ConnStatus.OK and pgconn.transaction_status == TransactionStatus.IDLE
+
+    def _execute(self, statement: Statement, values: Mapping[str, object]) -> PGresult:
+        pgconn = self.connection.pgconn
+        sent, formats = _encode(statement, values)
+        if self._prepares:
+            name = self._names.get(statement) or self._prepare(statement)
+            pgconn.send_query_prepared(name, sent, formats, Format.BINARY)
+        else:
+            pgconn.send_query_params(statement.text, sent, None, formats, Format.BINARY)
+        return self._answer()
+
+    def _prepare(self, statement: Statement) -> bytes:
+        name = b"s%d" % len(self._names)
+        self.connection.pgconn.send_prepare(name, statement.text)
+        self._answer()
+        self._names[statement] = name
+        return name
+
+    def _answer(self) -> PGresult:
+        """What the server says; a signal (Ctrl-C) is heard while it is waited for."""
+        pgconn = self.connection.pgconn
+        while pgconn.flush():
+            self._wait(POLLIN | POLLOUT)
+            pgconn.consume_input()
+        while pgconn.is_busy():
+            self._wait(POLLIN)
+            pgconn.consume_input()
+        answer = None
+        while (result := pgconn.get_result()) is not None:
+            # Rows are given before the commit: an error after them means that nothing of it stands.
+            if answer is None or (answer.status in _DONE and result.status not in _DONE):
+                answer = result
+        if answer is None:
+            raise psycopg.OperationalError("the connection was closed without an answer")
+        if answer.status not in _DONE:
+            raise _error(answer)
+        return answer
+
+    def _wait(self, wanted: int) -> None:
+        self._poll.modify(self.connection.pgconn.socket, wanted)
+        if not self._poll.poll(ANSWER_LIMIT * 1000):
+            raise psycopg.OperationalError(f"it has not answered for {ANSWER_LIMIT} seconds")
+
+    def _read(self, result: PGresult, rows: int) -> list[Row]:
+        self._reader.set_pgresult(result, format=Format.BINARY)
+        return self._reader.load_rows(0, rows, tuple)
+
+
+def _error(result: PGresult) -> psycopg.Error:
+    if result.error_field(DiagnosticField.SQLSTATE):
+        return psycopg.errors.error_from_result(result)
+    # Not the server says so, but libpq of the connection.
+    return psycopg.OperationalError(result.get_error_message())
+
+
+def _encode(statement: Statement, values: Mapping[str, object]) -> tuple[list[bytes | None], list[int]]:
+    sent: list[bytes | None] = []
+    formats: list[int] = []
+    for name in statement.names:
+        value = values[name]
+        if isinstance(value, bytes):
+            sent.append(value)
+            formats.append(Format.BINARY)
+            continue
+        formats.append(Format.TEXT)
+        sent.append(None if value is None else _text(name, str(value)))
+    return sent, formats
+
+
+def _text(name: str, value: str) -> bytes:
+    """Text as libpq takes it, which would end at the first U+0000 without a word.
+
+    Raises:
+        psycopg.DataError: it cannot be told to PostgreSQL.
+    """
+    if "\0" in value:
+        raise psycopg.DataError(f"{name} holds the character U+0000, which PostgreSQL cannot store")
+    try:
+        return value.encode()
+    except UnicodeEncodeError as error:
+        raise psycopg.DataError(f"{name} holds half of a surrogate pair, which PostgreSQL cannot store") from error
