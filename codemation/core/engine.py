@@ -99,21 +99,32 @@ class Engine:
         if claim is None:
             self.persist(self.stores.tickets.fire)
             claim = self.persist(self.stores.tickets.claim, self.worker, lanes, ticket)
-        if claim is not None and claim.activation not in run.snapshot.live:
-            with run.lock:  # another process has made it due
-                self.opener.look(run, claim.holding)
-        return claim
+        if claim is None or claim.activation in run.snapshot.live:
+            return claim
+        with run.lock:  # another process has made it due
+            self.opener.look(run, claim.holding)
+        if claim.activation in run.snapshot.live:
+            return claim
+        self.persist(self.stores.tickets.hand_back, [claim.holding])
+        return None
 
-    def refresh(self, run: OpenRun, known: Collection[TicketId] = ()) -> tuple[Claim, ...]:
-        """Bring a run up to date; what this worker holds of it beyond `known`, as the answer to a claim was lost."""
+    def refresh(self, run: OpenRun, known: Collection[TicketId] = ()) -> Outcome:
+        """Bring a run up to date; what there is to do in it.
+
+        What this worker holds beyond what is `known` is handed back: the answer to its claim was lost.
+        """
         nothing = Holding(ticket=TicketId(0), worker=self.worker, fence=0)
+        self.persist(self.stores.tickets.fire)
         with run.lock:
             self.opener.look(run, nothing)
-        rows = self.persist(self.stores.runs.tickets, run.id)
-        mine = [row.id for row in rows if row.worker == self.worker and row.id not in known]
-        held = [replace(nothing, ticket=ticket) for ticket in mine]
-        looks = [self.persist(self.stores.journal.look, run.id, one, run.snapshot.revision) for one in held]
-        return tuple(look.claim for look in looks if look.claim is not None)
+        rows = [row for row in self.persist(self.stores.runs.tickets, run.id) if row.id not in known]
+        mine = [replace(nothing, ticket=row.id) for row in rows if row.worker == self.worker]
+        looks = [self.persist(self.stores.journal.look, run.id, one, run.snapshot.revision) for one in mine]
+        lost = [look.claim.holding for look in looks if look.claim is not None]
+        if lost:
+            self.persist(self.stores.tickets.hand_back, lost)
+        free = {holding.ticket for holding in lost} | {row.id for row in rows if row.state == "ready"}
+        return Outcome(ready=tuple(row.id for row in rows if row.activation and row.id in free))
 
     def fold_inbox(self, claim: Claim, read: Callable[[str], Signal]) -> OpenRun | None:
         """Fold what is in a run's inbox, or end a run that was asked to stop; `None` when it has to wait.

@@ -191,12 +191,20 @@ def _enter(outputs: Outputs, port: str, result: Result, value: Any, files: Files
             outputs.emit([(port, _placed(Item(None), value, (), files))])
 
 
+def message_of(error: BaseException) -> str:
+    """What an exception says; its class if it says nothing, or cannot even say that."""
+    try:
+        return str(error) or type(error).__name__
+    except Exception as broken:  # noqa: BLE001  # __str__ may be anybody's code
+        return f"{type(error).__name__} (its message cannot be read: {type(broken).__name__})"
+
+
 def failure_of(node: NodePlan, item: Any, error: BaseException, attempts: int, trace: str) -> Failure[Any]:
     """What goes to the `error` port for what failed."""
     return Failure(
         item=item,
         type=type(error).__name__,
-        error=str(error),
+        error=message_of(error),
         node=node.id,
         attempts=attempts,
         traceback=trace,

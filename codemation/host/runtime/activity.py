@@ -19,7 +19,7 @@ from codemation.core.outputs import Outputs
 from codemation.core.params import ParamRef, Params
 from codemation.core.ports import Claim
 from codemation.core.signals import Failed, Signal, Succeeded
-from codemation.core.signature import NodeCode
+from codemation.core.signature import NodeCode, Parameter
 from codemation.core.tables import Tables
 from codemation.host.runtime.calling import Loop
 from codemation.host.runtime.capture import NODE_LOGGER, Capture
@@ -49,6 +49,11 @@ class RunCode:
 
     nodes: Mapping[NodeId, NodeCode]
     params: Params | None
+
+
+def handed(parameter: Parameter, value: Any) -> tuple[tuple[Any, ...], dict[str, Any]]:
+    """How a function is given its data: by name, since what is injected may stand before it, where it has a name."""
+    return ((value,), {}) if parameter.positional else ((), {parameter.name: value})
 
 
 class Activity:
@@ -114,7 +119,7 @@ class Activity:
         arguments = {name: self._configured(value) for name, value in code.arguments.items()}
         by_name = {parameter.name: parameter for parameter in code.signature.arguments}
         for at, (name, one) in enumerate(given.items()):
-            if at or not code.signature.data:
+            if (at or not code.signature.data) and name in by_name:
                 arguments[name] = taken(self.fetcher, self.node, by_name[name], one)
         for injection in code.signature.injections:
             if injection.what == "params":

@@ -9,7 +9,7 @@ from codemation.core.ids import ERROR, MAIN
 from codemation.core.inputs import Given, taken
 from codemation.core.items import Item
 from codemation.core.outputs import batch_outputs, failure_of
-from codemation.host.runtime.activity import Activity, Performed, Stop
+from codemation.host.runtime.activity import Activity, Performed, Stop, handed
 from codemation.host.runtime.calling import awaited, called, outcome
 from codemation.host.runtime.trouble import trace_of
 
@@ -20,9 +20,12 @@ def perform_batch(activity: Activity, stop: Stop) -> Performed:
     given = activity.inputs()
     activity.meter.begin(node.id, None)
     data, first = code.signature.data, next(iter(given.values()), None)
-    args = (taken(activity.fetcher, node, data, first),) if data and first else ()
     context = activity.context(stop)
-    kwargs = activity.arguments(given, context)
+    args, kwargs, entered = (), activity.arguments(given, context), None
+    if data and first:
+        entered = taken(activity.fetcher, node, data, first)
+        args, named = handed(data, entered)
+        kwargs |= named
     try:
         value = _answer(activity, args, kwargs)
         if node.kind is NodeKind.TAP and first:
@@ -33,7 +36,7 @@ def perform_batch(activity: Activity, stop: Stop) -> Performed:
     except Exception as error:
         if node.policy.on_error == "fail" or activity.delay(error) is not None:
             raise
-        return _let_go(activity, error, args)
+        return _let_go(activity, error, entered)
 
 
 def _answer(activity: Activity, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
@@ -43,11 +46,10 @@ def _answer(activity: Activity, args: tuple[Any, ...], kwargs: dict[str, Any]) -
     return called(node.id, node.policy.timeout, function, *args, **kwargs)
 
 
-def _let_go(activity: Activity, error: Exception, args: tuple[Any, ...]) -> Performed:
+def _let_go(activity: Activity, error: Exception, entered: Any) -> Performed:
     """The batch as a whole is dropped, or goes to the `error` port as one failure."""
     outputs = activity.outputs()
     if activity.node.policy.on_error == "port":
-        entered = args[0] if args else None
         failure = failure_of(activity.node, entered, error, activity.attempt, trace_of(error))
         outputs.emit([(ERROR, Item(failure))])
     return activity.succeeded(outputs, failures=1)

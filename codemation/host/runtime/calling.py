@@ -74,15 +74,19 @@ async def awaited(node: str, limit: float | None, function: Callable[..., Any], 
 
     Raises:
         CallTimeout: it took longer than `limit` seconds.
+        NodeError: it called `sys.exit()`.
     """
-    made = function(*args, **kwargs)
-    work = _all(made) if isinstance(made, AsyncIterator) else made
-    if limit is None:
-        return await work
+    scope = asyncio.timeout(limit)
     try:
-        return await asyncio.wait_for(work, limit)
+        async with scope:
+            made = function(*args, **kwargs)
+            return await (_all(made) if isinstance(made, AsyncIterator) else made)
     except TimeoutError as error:
+        if limit is None or not scope.expired():  # the node's own
+            raise
         raise CallTimeout(node, limit) from error
+    except SystemExit as error:
+        raise _left(node, error) from error
 
 
 async def _all(stream: AsyncIterator[Any]) -> list[Any]:
@@ -96,9 +100,13 @@ def called(node: str, limit: float | None, function: Callable[..., Any], /, *arg
 
     Raises:
         CallTimeout: it took longer than `limit` seconds.
+        NodeError: it called `sys.exit()`.
     """
     if limit is None:
-        return _exhausted(function(*args, **kwargs))
+        try:
+            return _exhausted(function(*args, **kwargs))
+        except SystemExit as error:
+            raise _left(node, error) from error
     answer: queue.SimpleQueue[tuple[bool, Any]] = queue.SimpleQueue()
 
     def work() -> None:
@@ -115,7 +123,14 @@ def called(node: str, limit: float | None, function: Callable[..., Any], /, *arg
         raise CallTimeout(node, limit) from None
     if succeeded:
         return value
+    if isinstance(value, SystemExit):
+        raise _left(node, value) from value
     raise value
+
+
+def _left(node: str, error: SystemExit) -> NodeError:
+    """A node that calls `sys.exit()` ends itself, never the process that works on other runs as well."""
+    return NodeError(f'"{node}" called sys.exit({error.code!r})', way_out="return, or raise an error of your own")
 
 
 def _exhausted(value: Any) -> Any:

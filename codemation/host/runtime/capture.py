@@ -75,7 +75,7 @@ class Sink:
             activation=self._activation,
             attempt=self._attempt,
             level=level,
-            text=text.replace("\0", "␀"),
+            text=text.replace("\0", "␀").encode("utf-8", "backslashreplace").decode(),
         )
 
 

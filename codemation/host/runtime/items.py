@@ -6,7 +6,7 @@ import asyncio
 import contextvars
 import queue
 import threading
-from collections.abc import Callable, Coroutine, Iterator, Sequence
+from collections.abc import Callable, Coroutine, Generator, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from typing import Any
@@ -57,8 +57,8 @@ class ItemWork:
     stop: Callable[[], bool]
     loop: Loop
 
-    def endings(self) -> Iterator[Ending]:
-        """Work on every item that is left, in any order.
+    def endings(self) -> Generator[Ending, None, None]:
+        """Work on every item that is left, in any order; closed early, it begins no further call.
 
         Raises:
             ItemFailed: an item failed for good and the node fails with it.
@@ -68,13 +68,13 @@ class ItemWork:
             return self._on_loop()
         return self._in_order() if self.node.policy.concurrency == 1 else self._in_threads()
 
-    def _in_order(self) -> Iterator[Ending]:
+    def _in_order(self) -> Generator[Ending, None, None]:
         for position in self.todo:
             if self.stop():
                 raise Interrupted
             yield self._one(position)
 
-    def _in_threads(self) -> Iterator[Ending]:
+    def _in_threads(self) -> Generator[Ending, None, None]:
         width = min(self.node.policy.concurrency, len(self.todo))
         answers: queue.SimpleQueue[Ending | BaseException] = queue.SimpleQueue()
         positions = iter(self.todo)
@@ -99,7 +99,7 @@ class ItemWork:
             finally:
                 over.set()
 
-    def _on_loop(self) -> Iterator[Ending]:
+    def _on_loop(self) -> Generator[Ending, None, None]:
         answers: queue.SimpleQueue[Ending | BaseException] = queue.SimpleQueue()
         positions = iter(self.todo)
 
@@ -148,8 +148,8 @@ class ItemWork:
         tries = 0
         while True:
             tries += 1
-            args, kwargs, context = self.ask(position, self.items[position])
             try:
+                args, kwargs, context = self.ask(position, self.items[position])
                 value = called(self.node.id, self.node.policy.timeout, self.code.function, *args, **kwargs)
                 return self._finished(position, value, context)
             except Exception as error:  # noqa: BLE001  # whatever a node raises is its result
@@ -162,8 +162,8 @@ class ItemWork:
         tries = 0
         while True:
             tries += 1
-            args, kwargs, context = self.ask(position, self.items[position])
             try:
+                args, kwargs, context = self.ask(position, self.items[position])
                 call: Coroutine[Any, Any, Any] = awaited(
                     self.node.id, self.node.policy.timeout, self.code.function, *args, **kwargs
                 )

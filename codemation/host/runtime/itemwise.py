@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Mapping
+from contextlib import closing
 from typing import Any
 
 from codemation.core.context import Context
@@ -51,7 +52,9 @@ class ItemwisePerformance:
         outputs = activity.outputs()
         for position in range(len(work.items)):
             outputs.emit(self._finished[position].emitted)
-        scope = activity.fetcher.items(first).scope if first.items else NodeId(first.key.rstrip(":"))
+        scope = first.items.scope if first.items else NodeId(first.key.rstrip(":"))
+        if not first.count:  # what was given instead of nothing has no place among the items of others
+            scope = activity.node.id
         return activity.succeeded(outputs, scope, failures=sum(one.failed for one in self._finished.values()))
 
     def partial(self) -> Batch:
@@ -68,7 +71,7 @@ class ItemwisePerformance:
             raise LookupError(f'the code of "{node.id}" takes no item')
         items, door = each(activity.fetcher, node, code.signature.data, first)
         if not items and node.policy.run_on_empty:
-            items = [Item(None, origins=(0,))]
+            items = [Item(None)]
         self._finished = {one.position: one for one in self._recorded()}
         activity.meter.begin(node.id, len(items))
         work = ItemWork(
@@ -91,18 +94,19 @@ class ItemwisePerformance:
         recorded_at = time.monotonic()
         node = self._activity.node.id
         try:
-            for ending in work.endings():
-                if isinstance(ending, Postponed):
-                    postponed.append(ending)
-                    continue
-                self._finished[ending.position] = ending
-                fresh.append(ending)
-                self._activity.meter.move(node, len(self._finished))
-                due = len(fresh) >= CHUNK_ITEMS or time.monotonic() - recorded_at >= CHUNK_SECONDS
-                if due and len(self._finished) < len(work.items):
-                    self._record(fresh)
-                    self._keep_logs()
-                    fresh, recorded_at = [], time.monotonic()
+            with closing(work.endings()) as endings:
+                for ending in endings:
+                    if isinstance(ending, Postponed):
+                        postponed.append(ending)
+                        continue
+                    self._finished[ending.position] = ending
+                    fresh.append(ending)
+                    self._activity.meter.move(node, len(self._finished))
+                    due = len(fresh) >= CHUNK_ITEMS or time.monotonic() - recorded_at >= CHUNK_SECONDS
+                    if due and len(self._finished) < len(work.items):
+                        self._record(fresh)
+                        self._keep_logs()
+                        fresh, recorded_at = [], time.monotonic()
         except ItemFailed:
             raise
         except BaseException:

@@ -11,7 +11,7 @@ import os
 import platform
 import socket
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from codemation.core.ids import WorkerId
@@ -66,13 +66,14 @@ def this_process(worker: WorkerId, version: str) -> WorkerRow:
 class Observer:
     """Tells the dead from the living among the workers that a process hears of."""
 
-    def __init__(self, here: str) -> None:
+    def __init__(self, here: str, clock: Callable[[], float] = time.monotonic) -> None:
         self._here = here
+        self._clock = clock
         self._beats: dict[WorkerId, tuple[int, float]] = {}
 
     def dead(self, workers: Sequence[WorkerRow]) -> list[WorkerId]:
         """Those of `workers`, as just read from the database, that are dead."""
-        now = time.monotonic()
+        now = self._clock()
         found = []
         for worker in workers:
             if worker.place == self._here:

@@ -8,6 +8,7 @@ from pathlib import Path
 import codemation
 from codemation.core.definition import NodePlan
 from codemation.core.errors import ContractError, StoreUnavailable
+from codemation.core.outputs import message_of
 from codemation.core.retry import delay_before
 from codemation.core.signals import ErrorInfo
 from codemation.core.signature import NodeCode
@@ -27,7 +28,7 @@ class ItemFailed(Exception):
     """One item failed for good, which fails its node."""
 
     def __init__(self, position: int, error: Exception, attempts: int) -> None:
-        super().__init__(str(error))
+        super().__init__(message_of(error))
         self.position = position
         self.error = error
         self.attempts = attempts
@@ -47,7 +48,7 @@ def trace_of(error: BaseException) -> str:
 
 def info_of(error: BaseException, item: int | None = None) -> ErrorInfo:
     """What the journal keeps of an exception."""
-    message = str(error) or type(error).__name__
+    message = message_of(error)
     return ErrorInfo(
         type=type(error).__name__,
         message=message if len(message) <= MESSAGE_LIMIT else f"{message[:MESSAGE_LIMIT]}…",

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from codemation.core.delivery import Means, Outcome
 from codemation.core.engine import Engine, Start
 from codemation.core.errors import RunError
-from codemation.core.ids import RunId, TicketId
+from codemation.core.ids import RunId
 from codemation.core.opening import OpenRun
 from codemation.core.ports import Claim
 from codemation.core.states import FINISHED
@@ -95,11 +95,10 @@ class Process:
         return claim is not None
 
     def look(self) -> bool:
-        """See what has become of the run, and find what is held unknowingly."""
-        known: list[TicketId] = [claim.holding.ticket for claim in self.claims]
-        found = self.engine.refresh(self.opened(), known)
-        self.claims += found
-        return bool(found)
+        """See what has become of the run, and hand back what is held unknowingly."""
+        before = self.opened().snapshot.revision
+        self.engine.refresh(self.opened(), [claim.holding.ticket for claim in self.claims])
+        return self.opened().snapshot.revision != before
 
     def beat(self) -> bool:
         """Say that the process lives; the buried go on under another id."""

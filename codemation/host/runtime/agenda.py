@@ -1,0 +1,89 @@
+"""What a process has to do next: tickets that are ready, and those that will be when their time has come."""
+
+from __future__ import annotations
+
+import heapq
+import itertools
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from codemation.core.delivery import Outcome
+from codemation.core.ids import RunId, TicketId
+from codemation.core.ports import Claim, Holding
+from codemation.host.runtime.watched import Watched
+
+
+@dataclass(order=True, slots=True)
+class Ready:
+    """A ticket that may be claimed, or that is held already."""
+
+    priority: int
+    number: int
+    run: RunId = field(compare=False)
+    ticket: TicketId | None = field(compare=False)
+    claim: Claim | None = field(compare=False, default=None)
+
+
+class Agenda:
+    """Pieces of work in the order of their urgency; whoever asks holds the scheduler's lock."""
+
+    def __init__(self) -> None:
+        self._ready: list[Ready] = []
+        self._later: list[tuple[float, int, RunId, TicketId]] = []
+        self._number = itertools.count()
+
+    def __len__(self) -> int:
+        return len(self._ready)
+
+    def add(self, run: RunId, outcome: Outcome) -> None:
+        """Note what a delivery led to."""
+        if outcome.next is not None:
+            claim = outcome.next
+            heapq.heappush(self._ready, Ready(-claim.priority, next(self._number), run, None, claim))
+        for ticket in outcome.ready:
+            heapq.heappush(self._ready, Ready(0, next(self._number), run, ticket))
+        if outcome.later is not None:
+            ticket, delay = outcome.later
+            heapq.heappush(self._later, (time.monotonic() + delay, next(self._number), run, ticket))
+
+    def pop(self, runs: Mapping[RunId, Watched]) -> tuple[Watched, Ready] | None:
+        """The most urgent work of a run that may have one more activation under way."""
+        self._awake()
+        left: list[Ready] = []
+        found = None
+        while self._ready and found is None:
+            one = heapq.heappop(self._ready)
+            watched = runs.get(one.run)
+            if watched is not None and watched.has_room:
+                found = (watched, one)
+            elif watched is not None:
+                left.append(one)
+        for one in left:
+            heapq.heappush(self._ready, one)
+        return found
+
+    def knows(self, run: RunId) -> bool:
+        """Whether anything of a run is ready."""
+        return any(one.run == run for one in self._ready)
+
+    def held(self, run: RunId) -> list[Holding]:
+        """The tickets of a run that are held already, but not worked on."""
+        return [one.claim.holding for one in self._ready if one.run == run and one.claim]
+
+    def forget(self, run: RunId) -> None:
+        """Have nothing more to do with a run."""
+        self._ready = [one for one in self._ready if one.run != run]
+        self._later = [one for one in self._later if one[2] != run]
+        heapq.heapify(self._ready)
+        heapq.heapify(self._later)
+
+    def until_next(self) -> float:
+        """Seconds until a ticket's time has come; infinite if none waits."""
+        return max(0.0, self._later[0][0] - time.monotonic()) if self._later else float("inf")
+
+    def _awake(self) -> None:
+        now = time.monotonic()
+        while self._later and self._later[0][0] <= now:
+            _, _, run, ticket = heapq.heappop(self._later)
+            heapq.heappush(self._ready, Ready(0, next(self._number), run, ticket))
