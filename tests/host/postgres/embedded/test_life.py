@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import signal
 import threading
 import time
 from contextlib import ExitStack
@@ -14,9 +13,8 @@ import psycopg
 import pytest
 import sqlalchemy
 
-from codemation.host.postgres.embedded import open_embedded, watchdog
+from codemation.host.postgres.embedded import open_embedded
 from codemation.host.postgres.embedded.errors import ServerClosed
-from codemation.host.postgres.embedded.locks import lock_file
 from codemation.host.postgres.embedded.postmaster import SETTINGS
 from tests.host.postgres.embedded.world import Project, Visitor, eventually, kill_server, query
 
@@ -76,12 +74,6 @@ def test_the_server_waits_for_the_next_user_as_long_as_it_is_told(project: Proje
         assert query(server.url, "SELECT 1") == 1
 
 
-def test_by_default_the_server_waits_three_seconds(project: Project) -> None:
-    with open_embedded(project.directory, state=project.state):
-        [dog] = project.watchdogs()
-        assert dog.cmdline()[-1] == "3.0"
-
-
 def test_users_who_arrive_while_the_server_is_being_stopped_get_a_working_one(project: Project) -> None:
     failures: list[BaseException] = []
 
@@ -129,25 +121,6 @@ def test_a_server_that_is_killed_again_and_again_comes_back(project: Project) ->
             kill_server(project)
             server.ensure()
         assert query(server.url, "SELECT count(*) FROM counted") == 4
-
-
-def test_a_killed_watchdog_is_replaced_by_the_next_user(project: Project) -> None:
-    first = project.open()
-    [killed] = project.watchdogs()
-    killed.kill()
-    eventually(lambda: not project.watchdogs())
-    second = project.open()
-    assert len(project.watchdogs()) == 1
-    first.close()
-    second.close()
-    eventually(project.at_rest)
-
-
-def test_the_watchdog_costs_a_few_megabytes(project: Project) -> None:
-    with project.open():
-        [process] = project.watchdogs()
-        assert process.memory_info().rss < 16_000_000
-        assert process.num_threads() == 1
 
 
 def test_server_and_watchdog_are_out_of_reach_of_the_terminal(project: Project) -> None:
@@ -234,31 +207,6 @@ def test_settings_keep_the_server_durable_small_and_off_the_network(project: Pro
             assert str(query(server.url, f"SHOW {name}")).startswith(value), name
         connections = psutil.Process(project.postmaster).net_connections(kind="inet")
         assert connections == []
-
-
-def test_the_log_is_cut_while_the_server_writes_it(tmp_path: Path) -> None:
-    log = tmp_path / "server.log"
-    with log.open("ab", buffering=0) as server:
-        for number in range(60_000):
-            server.write(b"line %06d of the log, which is long\n" % number)
-        watchdog.limit_log(str(log))
-        server.write(b"and on it goes\n")
-    assert log.read_bytes() == b"and on it goes\n"
-    kept = log.with_name("server.log.1").read_bytes()
-    assert len(kept) == watchdog.LOG_LIMIT
-    assert kept.endswith(b"line 059999 of the log, which is long\n")
-    watchdog.limit_log(str(log))
-    assert log.read_bytes() == b"and on it goes\n"
-
-
-def test_a_server_that_hangs_is_stopped_by_force(project: Project) -> None:
-    with project.open():
-        process = project.postmaster
-        assert process is not None
-        os.kill(process, signal.SIGSTOP)
-        steps = ((signal.SIGINT, 0.3), (signal.SIGQUIT, 0.3), (signal.SIGKILL, 30.0))
-        with lock_file(project.home.lock("server")) as lock:
-            assert watchdog.stop(os.fspath(project.home.data), lock, steps)
 
 
 FORK_UNDER_LOCK = """

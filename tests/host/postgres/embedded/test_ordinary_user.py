@@ -38,9 +38,7 @@ def interpreter(ground: Path) -> Path:
     if initialiser().barrier(mine) is None:
         return Path(sys.executable)
     copied = ground / "python"
-    skipped = shutil.ignore_patterns(
-        "site-packages", "test", "tests", "__pycache__", "idlelib", "tkinter", "share", "*.a"
-    )
+    skipped = shutil.ignore_patterns("site-packages", "test", "tests", "idlelib", "tkinter", "share", "*.a")
     shutil.copytree(sys.base_prefix, copied, symlinks=True, ignore=skipped)
     return copied / mine.relative_to(Path(sys.base_prefix).resolve())
 
@@ -56,7 +54,9 @@ def surroundings(ground: Path, python: Path, packages: list[str]) -> dict[str, s
 
 
 @needs_root
-@pytest.mark.parametrize("name", ["test_life.py", "test_recovery.py", "test_refusals.py", "test_privacy.py"])
+@pytest.mark.parametrize(
+    "name", ["test_life.py", "test_watchdog.py", "test_recovery.py", "test_refusals.py", "test_privacy.py"]
+)
 def test_all_of_it_holds_for_an_ordinary_user(ground: Path, name: str) -> None:
     account = initialiser()
     packages = [place for place in site.getsitepackages() if account.barrier(Path(place)) is None]
