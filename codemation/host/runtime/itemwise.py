@@ -14,7 +14,8 @@ from codemation.core.items import EMPTY, Batch, Item
 from codemation.core.ports import Chunk
 from codemation.core.progress import Finished, decode_finished, encode_finished
 from codemation.core.signals import ItemsLeft
-from codemation.host.runtime.activity import Activity, Performed, Stop
+from codemation.core.signature import Parameter
+from codemation.host.runtime.activity import Activity, Performed, Stop, handed
 from codemation.host.runtime.items import Ask, ItemWork, Postponed, checked
 from codemation.host.runtime.trouble import Interrupted, ItemFailed, info_of
 
@@ -79,7 +80,7 @@ class ItemwisePerformance:
             code=code,
             items=items,
             todo=[position for position in range(len(items)) if position not in self._finished],
-            ask=self._asking(door, given),
+            ask=self._asking(code.signature.data, door, given),
             attempt=activity.attempt,
             seed=activity.seed,
             stop=self._stop,
@@ -138,20 +139,20 @@ class ItemwisePerformance:
         if not engine.persist(engine.stores.tickets.save_progress, claim.holding, claim.activation, chunk):
             raise Interrupted
 
-    def _asking(self, door: Door, given: Mapping[str, Given]) -> Ask:
+    def _asking(self, data: Parameter, door: Door, given: Mapping[str, Given]) -> Ask:
         activity, signature = self._activity, self._activity.code.signature
         arguments = activity.arguments(given, None)
         contexts = [one.name for one in signature.injections if one.what == "context"]
-        wrapped = bool(signature.data and signature.data.wrapped)
 
         def ask(position: int, item: Item[Any]) -> tuple[tuple[Any, ...], dict[str, Any], Context | None]:
             value = door.value(item.value, position)
-            if wrapped:
+            if data.wrapped:
                 value = Item(value, item.attachments, key=item.key, origins=item.origins)
+            args, named = handed(data, value)
             if not contexts:
-                return (value,), arguments, None
+                return args, {**arguments, **named}, None
             context = activity.context(self._stop, f"/{position}")
-            return (value,), {**arguments, **dict.fromkeys(contexts, context)}, context
+            return args, {**arguments, **named, **dict.fromkeys(contexts, context)}, context
 
         return ask
 
