@@ -28,7 +28,24 @@ class Late:
         return command
 
 
-class LateGroup(click.Group):
+class Group(click.Group):
+    """A group that lists its commands as they were written, not by the alphabet."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        """The names, in the order in which a newcomer needs them."""
+        return list(self.commands)
+
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        """Find the command; of one that is not there, say which was probably meant."""
+        names = self.list_commands(ctx)
+        if args[0] in names or args[0].startswith("-"):
+            return super().resolve_command(ctx, args)
+        raise click.UsageError(f"there is no command {args[0]!r}; {meant(args[0], names, 'see the help')}", ctx)
+
+
+class LateGroup(Group):
     """A group that knows the names and the short helps of its commands, and imports each when it is used."""
 
     def __init__(self, *args: Any, late: Mapping[str, Late], **kwargs: Any) -> None:
@@ -43,15 +60,6 @@ class LateGroup(click.Group):
         """The command of this name, imported now."""
         late = self.late.get(cmd_name)
         return late.load() if late else None
-
-    def resolve_command(
-        self, ctx: click.Context, args: list[str]
-    ) -> tuple[str | None, click.Command | None, list[str]]:
-        """Find the command; of one that is not there, say which was probably meant."""
-        name = args[0]
-        if name in self.late or name.startswith("-"):
-            return super().resolve_command(ctx, args)
-        raise click.UsageError(f"there is no command {name!r}; {meant(name, self.late, 'see the help')}", ctx)
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         """List the commands without importing them."""

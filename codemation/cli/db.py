@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import click
 
+from codemation.cli.commands import Group
 from codemation.cli.opening import settings_of_existing
 from codemation.cli.screen import Screen, pairs
 from codemation.cli.troubles import Exit
@@ -13,7 +14,7 @@ from codemation.host.settings import Settings, without_password
 from codemation.views.records import record
 
 
-@click.group()
+@click.group(cls=Group)
 def db() -> None:
     """Look after the database."""
 
@@ -21,7 +22,7 @@ def db() -> None:
 @db.command()
 @click.pass_obj
 def migrate(screen: Screen, /) -> None:
-    """Bring the schema of the database to the version that this release works on."""
+    """Bring the schema of the database up to date."""
     with database_url(Settings.load()) as url:
         before = database_state(url)
         if before.current:
@@ -35,7 +36,10 @@ def migrate(screen: Screen, /) -> None:
 @click.option("--json", "as_json", is_flag=True, help="Write JSON, for programs.")
 @click.pass_context
 def status(ctx: click.Context, /, as_json: bool) -> None:
-    """Show where the database is, its schema, how quick it answers; exit code 1 if the schema is not the right one."""
+    """Show where the database is, and its schema.
+
+    The exit code is 1 if the schema is not the one that this release works on.
+    """
     screen: Screen = ctx.obj
     with database_url(settings_of_existing()) as url:
         state = database_state(url)
@@ -62,6 +66,9 @@ def _facts(state: DatabaseState) -> dict[str, str]:
 @click.option("--reveal", is_flag=True, help="Show the password too.")
 @click.pass_obj
 def url(screen: Screen, /, reveal: bool) -> None:
-    """Show the URL of the database; the embedded one runs only while somebody uses it."""
+    """Show the URL of the database.
+
+    The embedded one runs only while somebody uses it.
+    """
     with database_url(settings_of_existing()) as found:
         screen.show(found if reveal else without_password(found))

@@ -20,7 +20,10 @@ _ROOM = len("state folder")
 @click.option("--json", "as_json", is_flag=True, help="Write JSON, for programs.")
 @click.pass_context
 def doctor(ctx: click.Context, /, as_json: bool) -> None:
-    """Check settings, workflows, disk, database and runs; exit code 1 if something is broken."""
+    """Check that everything is as it should be: settings, workflows, disk, database and runs.
+
+    The exit code is 1 if something is broken (x); what is doubtful (!) leaves it at 0.
+    """
     screen: Screen = ctx.obj
     found = []
     for check in _checks():

@@ -18,7 +18,7 @@ from codemation.cli.progress import progress
 from codemation.cli.screen import Screen
 from codemation.cli.troubles import Exit
 from codemation.core.errors import RunCancelled, RunFailed
-from codemation.core.states import RunStatus
+from codemation.core.states import FINISHED, RunStatus
 from codemation.host.app import App
 from codemation.host.overview import short
 from codemation.host.settings import Settings
@@ -54,8 +54,9 @@ def drive(settings: Settings, screen: Screen, manner: Manner, begin: Callable[[A
 
 def _wait(handle: RunHandle, screen: Screen) -> None:
     """Wait for the end, whatever it is; working on the run if it was begun here."""
-    if handle.watched is None and handle.status is not RunStatus.SUCCEEDED:
-        screen.say(f"run {handle.id} was started before; waiting for its end")
+    if handle.watched is None:
+        following = "this is what it came to" if handle.status in FINISHED else "waiting for its end"
+        screen.say(f"run {handle.id} was started under this key before; {following}")
     with suppress(RunFailed, RunCancelled):
         handle.wait()
 

@@ -43,7 +43,9 @@ def list_lines(rows: Sequence[RunRow], width: int) -> list[str]:
         )
         for row in rows
     ]
-    return columns(cells, ("run", "status", "workflow", "started", "took", "nodes", ""), width, right=(4, 5))
+    return columns(
+        cells, ("run", "status", "workflow", "started", "took", "nodes", ""), width, right=(4, 5), firm=(0, 1, 4, 5)
+    )
 
 
 def show_lines(handle: RunHandle, width: int) -> Iterator[str]:

@@ -75,21 +75,25 @@ def _survive_any_text() -> None:
             stream.reconfigure(errors="backslashreplace")
 
 
-@click.group(cls=Codemation, late=COMMANDS, context_settings={"help_option_names": ["-h", "--help"]})
+HELP = """\
+Run workflows that are written as Python functions, see what they did, and resume what was interrupted.
+
+\b
+  codemation workflows list          what is there
+  codemation run WORKFLOW            run one here and now
+  codemation runs list               what has been run
+
+Workflows are found in the folder workflows/ of the app that the current folder belongs to.
+"""
+
+
+@click.group(cls=Codemation, late=COMMANDS, help=HELP, context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(__version__, prog_name="codemation", message="%(prog)s %(version)s")
 @click.option("--no-color", is_flag=True, help="Write without colours, as with NO_COLOR=1.")
 @click.option("--debug", is_flag=True, help="Show where an error comes from inside codemation.")
 @click.pass_obj
 def main(screen: Screen, no_color: bool, debug: bool) -> None:
-    r"""Run workflows that are written as Python functions, see what they did, and resume what was interrupted.
-
-    \b
-      codemation workflows list          what is there
-      codemation run WORKFLOW            run one here and now
-      codemation runs list               what has been run
-
-    Workflows are found in the folder workflows/ of the app that the current folder belongs to.
-    """
+    """Find the command and carry it out."""
     screen.debug = debug
     if no_color:
         screen.out.colour = screen.err.colour = False

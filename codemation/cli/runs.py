@@ -7,6 +7,7 @@ from typing import Any
 
 import click
 
+from codemation.cli.commands import Group
 from codemation.cli.driving import Manner, drive
 from codemation.cli.history import list_lines, log_lines, show_lines
 from codemation.cli.opening import opened
@@ -23,7 +24,7 @@ from codemation.views.records import plain
 as_json = click.option("--json", "as_json", is_flag=True, help="Write JSON, for programs.")
 
 
-@click.group()
+@click.group(cls=Group)
 def runs() -> None:
     """Look at runs, resume and cancel them.
 
@@ -37,7 +38,7 @@ def runs() -> None:
     "--status",
     "-s",
     "statuses",
-    type=click.Choice([*RunStatus]),
+    type=click.Choice([status.value for status in RunStatus]),
     multiple=True,
     help="Only runs that stand so. May be repeated.",
 )
@@ -119,7 +120,10 @@ def logs(screen: Screen, run: str, node: str | None, tail: int, as_json: bool) -
 @click.option("--quiet", "-q", is_flag=True, help="Show only what came out.")
 @click.pass_context
 def resume(ctx: click.Context, /, run: str, with_changes: bool, code: str | None, **given: bool) -> None:
-    """Go on with a run that has failed, was cancelled, or was interrupted; what has succeeded is not repeated."""
+    """Go on with a run that failed, was cancelled or interrupted.
+
+    What has succeeded is not repeated, down to the single items of a node that works on one at a time.
+    """
     settings = Settings.load()
 
     def begin(app: App) -> RunHandle:
@@ -136,7 +140,10 @@ def resume(ctx: click.Context, /, run: str, with_changes: bool, code: str | None
 @click.option("--reason", default="", metavar="TEXT", help="Why; it is kept with the run.")
 @click.pass_obj
 def cancel(screen: Screen, run: str, reason: str) -> None:
-    """Cancel a run: no node of it starts any more; those at work are told to stop."""
+    """Cancel a run.
+
+    No node of it starts any more, and those at work are told to stop. What has finished is kept.
+    """
     with opened() as app:
         wanted: RunId = find_run(app, run)
         if (status := app.attach(wanted).status) in FINISHED:

@@ -23,6 +23,8 @@ if TYPE_CHECKING:  # brings pydantic, which help and version have no use for
     from codemation.views.tables import TablePreview
 
 GAP = "  "
+NARROWEST = 4
+"""Columns below which a text says nothing any more."""
 PIPED_WIDTH = 120
 """Columns of a line that no terminal shows."""
 _ASCII = str.maketrans({
@@ -113,15 +115,23 @@ def status_text(status: str) -> str:
     return click.style(f"{NodeStatus(word).glyph} {status}", fg=COLOURS.get(word))
 
 
-def columns(rows: Sequence[Sequence[str]], heads: Sequence[str], width: int, *, right: Sequence[int] = ()) -> list[str]:
+def columns(
+    rows: Sequence[Sequence[str]],
+    heads: Sequence[str],
+    width: int,
+    *,
+    right: Sequence[int] = (),
+    firm: Sequence[int] = (),
+) -> list[str]:
     """Rows under their heads; what is too wide for the line is cut, the widest column first.
 
-    Texts may be styled. `right` are the columns that stand against the right side.
+    Texts may be styled. `right` are the columns that stand against the right side, `firm` those that are not cut.
     """
     table = [list(heads), *[list(row) for row in rows]]
     rooms = [max(cells(click.unstyle(row[at])) for row in table) for at in range(len(heads))]
-    while sum(rooms) + len(GAP) * (len(rooms) - 1) > width and max(rooms) > 4:
-        rooms[rooms.index(max(rooms))] -= 1
+    soft = [at for at in range(len(rooms)) if at not in firm]
+    while sum(rooms) + len(GAP) * (len(rooms) - 1) > width and any(rooms[at] > NARROWEST for at in soft):
+        rooms[max(soft, key=rooms.__getitem__)] -= 1
     lines = [
         [_fitted(text, room, right=at in right) for at, (text, room) in enumerate(zip(row, rooms, strict=True))]
         for row in table

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import click
 
+from codemation.cli.commands import Group
 from codemation.cli.screen import Screen, columns
 from codemation.cli.target import found_workflow
 from codemation.host.catalog import Catalog, discover
@@ -12,7 +13,7 @@ from codemation.views.lettering import one_line
 from codemation.views.text import plan_text
 
 
-@click.group()
+@click.group(cls=Group)
 def workflows() -> None:
     """Look at the workflows of this app."""
 
