@@ -8,6 +8,7 @@ from random import Random
 import pytest
 
 from codemation.host.app import App
+from tests.journeys.driver import begun
 from tests.journeys.ledger import effects
 from tests.journeys.wire import Cut, wire
 from tests.journeys.world import PATIENCE, Driver, World, repeats, seeded, within
@@ -15,6 +16,8 @@ from tests.journeys.world import PATIENCE, Driver, World, repeats, seeded, withi
 MOMENTS = 10
 QUESTIONS = 60
 """About as many as a quiet run asks; later moments find a run that has ended, which is a moment too."""
+LOGIN = 8
+"""Questions before the app is open; without an answer to these it says that there is no database, and ends."""
 EFFECTS = 9
 """What a quiet run does before its retry."""
 
@@ -36,7 +39,7 @@ def killed_at_a_question(town: World, chance: Random, when: str) -> str:
 
     number = chance.randint(1, QUESTIONS)
     cut = Cut(number=number, when="asked" if when == "asked" else "answered", strike=strike)
-    with town.project.open() as server, wire(town.project.home.folder / "socket" / ".s.PGSQL.5432", cut) as between:
+    with town.project.open() as server, wire(town.socket, cut) as between:
         drivers.append(town.start(town.work(), key, url=between.url(server.url)))
         drivers[0].wait()
         assert drivers[0].was_killed == (between.asked >= number), drivers[0].said()
@@ -60,3 +63,43 @@ def test_wherever_a_client_is_killed_its_run_goes_on_with_what_is_left(town: Wor
         again = repeats([one for one in effects(town.ledger) if one.run == handle.id])
         assert len({key.rpartition("/")[0] for key in again}) <= 2, f"more than was under way was done again: {again}"
         print(kind, handle.id, again, flush=True)  # noqa: T201 - shown when the test fails
+
+
+@pytest.mark.parametrize("batch", range(2))
+def test_wherever_an_answer_is_lost_nothing_counts_twice_and_the_client_goes_on(
+    town: World, app: App, batch: int
+) -> None:
+    chance = seeded(f"lost answers {batch}")
+    for _ in range(MOMENTS):
+        numbers = chance.sample(range(LOGIN, QUESTIONS), chance.randint(1, 4))
+        cuts = [Cut(number=number, when=chance.choice(["asked", "answered"])) for number in numbers]
+        print(cuts, flush=True)  # noqa: T201 - shown when the test fails
+        key = town.key()
+        with town.project.open() as server, wire(town.socket, *cuts) as between:
+            driver = town.start(town.work(), key, url=between.url(server.url))
+            driver.wait()
+        assert driver.told("ended"), driver.said()
+        (handle,) = town.finish(app, town.work(), key)
+        again = repeats([one for one in effects(town.ledger) if one.run == handle.id])
+        assert not again, f"done again although nobody died: {again}"
+
+
+def test_what_a_dead_process_held_is_free_at_once_where_it_died(town: World, app: App) -> None:
+    key, before, work = town.key(), len(effects(town.ledger)), town.work(pace=30.0)
+    driver = town.start(work, key)
+    town.until_effects(before + 1)
+    driver.kill()
+    handle = begun(app, work, key)
+    assert [row.state for row in app.stores.runs.tickets(handle.id)] == ["ready"]
+    handle.cancel()
+
+
+def test_finished_items_of_a_killed_node_are_not_worked_on_again(town: World, app: App) -> None:
+    key, work = town.key(), town.work(size=60, pace=0.05)
+    before = len(town.effects_of("press"))
+    driver = town.start(work, key)
+    town.until_effects(before + 50, "press")  # items are recorded once a second, which is every 40 of them
+    driver.kill()
+    (handle,) = town.finish(app, work, key)
+    again = [key for key in repeats(effects(town.ledger)) if handle.id in key and "/press/" in key]
+    assert 0 < len(again) < 45, f"{len(again)} of 50 items were worked on again"

@@ -148,6 +148,11 @@ class World:
         """Where effects are noted."""
         return self.root / "ledger"
 
+    @property
+    def socket(self) -> Path:
+        """Where the embedded server listens."""
+        return self.project.home.folder / "socket" / ".s.PGSQL.5432"
+
     def key(self) -> str:
         """A name for a run."""
         return f"run {next(self._numbers)}"
