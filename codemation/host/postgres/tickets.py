@@ -155,10 +155,11 @@ class PostgresTickets:
 
     def hand_back(self, holdings: Sequence[Holding]) -> int:
         """Give tickets back unworked, without counting it as a death; says how many were still held."""
+        each = dict.fromkeys(holdings)
         values = {
-            "tickets": numbers(holding.ticket for holding in holdings),
-            "workers": numbers(holding.worker for holding in holdings),
-            "fences": numbers(holding.fence for holding in holdings),
+            "tickets": numbers(holding.ticket for holding in each),
+            "workers": numbers(holding.worker for holding in each),
+            "fences": numbers(holding.fence for holding in each),
         }
         with self._connections.lease() as link:
             return len(link.all(_HAND_BACK, values))

@@ -12,51 +12,91 @@ from codemation.core.ports import Stores
 from codemation.host.postgres.link import Row
 from codemation.host.postgres.stores import PostgresStores, open_stores
 from codemation.host.postgres.tables import metadata
-from codemation.testing.conformance.journal import JournalContract
-from codemation.testing.conformance.tickets import TicketsContract
+from codemation.testing import conformance
+from codemation.testing.conformance.machine import walk_at_random
 from tests.host.postgres.clock import set_clock
 from tests.host.postgres.server import Server
 
-KEPT = frozenset({"definitions", "lanes"})
-"""What stores remember and nobody ever deletes."""
+
+class Ground:
+    """A database that is emptied instead of made anew, which would take most of the time."""
+
+    def __init__(self, opened: PostgresStores, database: psycopg.Connection[Row]) -> None:
+        self._opened = opened
+        self._database = database
+        self._passed = 0.0
+
+    def empty(self) -> Stores:
+        """Stores on the emptied database that remember nothing."""
+        for table in reversed(metadata.sorted_tables):
+            self._database.execute(sql.SQL("DELETE FROM {}").format(sql.Identifier(table.name)))
+        self._database.execute("INSERT INTO lanes (id, queue, digest) VALUES (0, '', '')")
+        if self._passed:
+            self._passed = 0.0
+            set_clock(self._database, 0.0)
+        return PostgresStores(self._opened.connections).stores
+
+    def pass_by(self, seconds: float) -> None:
+        """Let seconds pass on the database's clock."""
+        self._passed += seconds
+        set_clock(self._database, self._passed)
 
 
 @pytest.fixture(scope="module")
-def shared(server: Server) -> Iterator[tuple[PostgresStores, psycopg.Connection[Row]]]:
-    """Stores for all of these tests, and a connection past them; a database for each would take most of the time."""
+def ground(server: Server) -> Iterator[Ground]:
     with (
         server.database("conformance") as url,
         open_stores(url) as opened,
         psycopg.connect(url, autocommit=True) as database,
     ):
-        yield opened, database
+        yield Ground(opened, database)
 
 
 @pytest.fixture
-def stores(shared: tuple[PostgresStores, psycopg.Connection[Row]]) -> Iterator[Stores]:
-    opened, database = shared
-    yield opened.stores
-    for table in reversed(metadata.sorted_tables):
-        if table.name not in KEPT:
-            database.execute(sql.SQL("DELETE FROM {}").format(sql.Identifier(table.name)))
+def stores(ground: Ground) -> Stores:
+    return ground.empty()
 
 
 @pytest.fixture
-def later(shared: tuple[PostgresStores, psycopg.Connection[Row]]) -> Iterator[Callable[[float], None]]:
-    """Lets seconds pass on the database's clock."""
-    passed = [0.0]
-
-    def pass_by(seconds: float) -> None:
-        passed[0] += seconds
-        set_clock(shared[1], passed[0])
-
-    yield pass_by
-    set_clock(shared[1], 0.0)
+def later(ground: Ground, stores: Stores) -> Callable[[float], None]:
+    return ground.pass_by
 
 
-class TestJournal(JournalContract):
+def test_stores_and_model_agree_on_random_walks(ground: Ground) -> None:
+    walk_at_random(lambda: (ground.empty(), ground.pass_by), walks=25, commands=30)
+
+
+class TestJournal(conformance.JournalContract):
     """Runs and their journals."""
 
 
-class TestTickets(TicketsContract):
+class TestTickets(conformance.TicketsContract):
     """Live work."""
+
+
+class TestWorkers(conformance.WorkersContract):
+    """Who lives."""
+
+
+class TestPayloads(conformance.PayloadsContract):
+    """Batches."""
+
+
+class TestBlobs(conformance.BlobsContract):
+    """Streams."""
+
+
+class TestDefinitions(conformance.DefinitionsContract):
+    """Definitions by digest."""
+
+
+class TestInbox(conformance.InboxContract):
+    """Signals from outside."""
+
+
+class TestLogs(conformance.LogsContract):
+    """What nodes print and log."""
+
+
+class TestRunList(conformance.RunListContract):
+    """The read side."""
