@@ -7,6 +7,7 @@ import shutil
 import signal
 import subprocess
 import sys
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -30,7 +31,12 @@ class Peer:
             stderr=subprocess.DEVNULL,
             text=True,
         )
-        self.version: str = self._asked({"url": url})["version"]
+        try:
+            self.version: str = self._asked({"url": url})["version"]
+        except BaseException:
+            self._process.kill()
+            self._process.communicate()
+            raise
         self._rest()
 
     def seconds(self, work: str, size: int, count: int) -> list[float]:
@@ -57,9 +63,11 @@ class Peer:
     def _asked(self, asked: dict[str, Any]) -> dict[str, Any]:
         assert self._process.stdin is not None
         assert self._process.stdout is not None
-        self._process.stdin.write(json.dumps(asked) + "\n")
-        self._process.stdin.flush()
-        line = self._process.stdout.readline()
+        line = ""
+        with suppress(BrokenPipeError):
+            self._process.stdin.write(json.dumps(asked) + "\n")
+            self._process.stdin.flush()
+            line = self._process.stdout.readline()
         if not line:
             raise PeerMissing(f"DBOS has ended with exit code {self._process.wait()}")
         answer: dict[str, Any] = json.loads(line)

@@ -46,14 +46,14 @@ class Stand:
     def ask(self, query: LiteralString, *values: Any) -> tuple[Any, ...]:
         """The one row that a query about the server gives; it is asked from beside the product's database."""
         with psycopg.connect(self.database("floor"), autocommit=True) as connection:
-            row = connection.execute(query, values).fetchone()
+            row = connection.execute(query, values or None).fetchone()
         assert row is not None
         return row
 
-    def inside(self, query: LiteralString) -> tuple[Any, ...]:
+    def inside(self, query: LiteralString, *values: Any) -> tuple[Any, ...]:
         """The first row, if any, of a statement in the product's database."""
         with psycopg.connect(self._server.url, autocommit=True) as connection:
-            cursor = connection.execute(query)
+            cursor = connection.execute(query, values or None)
             return (cursor.fetchone() or ()) if cursor.description else ()
 
     def invite(self, environment: Path) -> None:

@@ -1,0 +1,150 @@
+"""Every benchmark runs on tiny sizes and does the work that it measures; what it measures then says nothing."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Callable, Iterator
+from functools import partial
+from pathlib import Path
+
+import psycopg
+import pytest
+
+from benchmarks import chain, flows, kernel, latency, maps, report, starting, storage
+from benchmarks.__main__ import BENCHMARKS, main
+from benchmarks.effort import TINY
+from benchmarks.figures import Bar, Finding, Series, percentile, ratio
+from benchmarks.peer import Peer, PeerMissing, installed
+from benchmarks.rounds import interleaved
+from benchmarks.stand import Stand, standing
+
+
+@pytest.fixture(scope="module")
+def stand() -> Iterator[Stand]:
+    with standing(TINY) as stand:
+        flows.chain(1).run()  # makes the product's tables
+        yield stand
+
+
+def runs_of(stand: Stand, workflow: str) -> int:
+    """The runs of a workflow that have succeeded in the product's database."""
+    (count,) = stand.inside("SELECT count(*) FROM runs WHERE status = 3 AND workflow = %s", workflow)
+    return int(count)
+
+
+@pytest.mark.parametrize(
+    ("measure", "workflow", "least"),
+    [
+        (chain.measure, "bench.chain10", 2),
+        (latency.measure, "bench.chain3", 2),
+        (maps.measure, "bench.map", 4),
+        (starting.measure, "begin", 3),
+        (storage.measure, "bench.chain10", 3),
+    ],
+)
+def test_a_benchmark_really_does_the_runs_that_it_measures(
+    stand: Stand, measure: Callable[[Stand], Finding], workflow: str, least: int
+) -> None:
+    before = runs_of(stand, workflow)
+    finding = measure(stand)
+    stand.rest()
+    assert runs_of(stand, workflow) - before >= least
+    assert all(value > 0 for series in finding.series for value in series.values if series.unit in ("W10/s", "ms", "s"))
+    assert finding.name in BENCHMARKS
+
+
+def test_the_kernel_walks_graphs_of_exactly_the_sizes_that_it_names(stand: Stand) -> None:
+    assert [len(kernel.graph(size).plan.nodes) - 1 for size in (1, 2, 3, 4, 100)] == [1, 2, 3, 4, 100]
+    finding = kernel.measure(stand)
+    assert len(finding.series) == 2 * len(TINY.graphs) + 1
+    assert all(value > 0 for series in finding.series for value in series.values)
+
+
+def test_the_floor_stores_a_row_for_each_step_and_item(stand: Stand) -> None:
+    count = "SELECT count(*) FROM floor_steps"
+    (before,) = stand.ask(count)
+    assert stand.floor.chain(10) == {"n": 1, "name": "JFK", "late": False}
+    assert stand.floor.map([{"n": 1}, {"n": 2}]) == 2
+    assert stand.ask(count) == (before + 12,)
+
+
+def test_a_stand_leaves_nothing_behind_and_the_folder_and_the_variables_as_they_were(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv("DATABASE_URL", "postgresql://elsewhere/")
+    here = Path.cwd()
+    with standing(TINY) as other, pytest.raises(psycopg.errors.UndefinedTable):
+        other.ask("SELECT 1 FROM nowhere")
+    folder = other.folder
+    assert not folder.exists()
+    assert (Path.cwd(), os.environ["DATABASE_URL"]) == (here, "postgresql://elsewhere/")
+
+
+def test_a_peer_that_cannot_be_installed_is_left_out_with_a_reason(stand: Stand, tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    stand.invite(tmp_path / "file" / "environment")
+    assert stand.peer is None
+    assert stand.absent.startswith("DBOS cannot be installed: ")
+
+
+def test_a_peer_that_ends_at_once_is_left_out_with_a_reason() -> None:
+    with pytest.raises(PeerMissing, match="exit code"):
+        Peer(Path("/bin/false"), "postgresql://nowhere/")
+
+
+def test_an_environment_that_is_there_is_used_as_it_is(tmp_path: Path) -> None:
+    python = tmp_path / "bin" / "python"
+    python.parent.mkdir()
+    python.touch()
+    assert installed(tmp_path) == python
+
+
+def test_contenders_take_turns_and_the_first_round_does_not_count() -> None:
+    turns: list[str] = []
+
+    def taken(name: str) -> int:
+        turns.append(name)
+        return len(turns)
+
+    contenders = {name: partial(taken, name) for name in ("floor", "ours")}
+    assert interleaved(contenders, 2) == {"floor": [3, 5], "ours": [4, 6]}
+    assert turns == ["floor", "ours"] * 3
+
+
+def test_ratios_are_taken_round_by_round() -> None:
+    one = Series(name="one", unit="s", values=(2.0, 30.0, 8.0))
+    other = Series(name="other", unit="s", values=(1.0, 10.0, 2.0))
+    assert ratio("one / other", one, other) == Series(name="one / other", unit="×", values=(2.0, 3.0, 4.0))
+    assert (one.median, one.spread) == (8.0, (2.0, 30.0))
+    assert percentile(range(1, 101), 95) == 96
+    assert percentile([7.0], 95) == 7.0
+
+
+def test_a_bar_is_reached_from_its_own_side(tmp_path: Path) -> None:
+    fast = Bar(what="rate", figure=0.7, limit=0.65, unit="×", at_least=True)
+    slow = Bar(what="seconds", figure=0.7, limit=0.65, unit="s")
+    assert (fast.reached, slow.reached) == (True, False)
+    finding = Finding(name="E1", title="work", series=(Series(name="ours", unit="s", values=(1.0, 2.0)),), bars=(slow,))
+    lines = report.table([finding, Finding(name="E2", title="more", bars=(fast,))]).splitlines()
+    assert [line.split()[-1] for line in lines] == ["REACHED", "reached"]
+    assert "1.5 s" in report.details(finding)
+    report.save(tmp_path / "deep" / "figures.json", {"cores": "2"}, [finding])
+    saved = json.loads((tmp_path / "deep" / "figures.json").read_text())
+    assert saved["findings"][0]["series"][0]["values"] == [1.0, 2.0]
+    assert saved["findings"][0]["bars"][0]["reached"] is False
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (["--rounds", "0"], "'0' is no number of rounds"),
+        (["--only", "E1,E77"], "there is no E77; there are E1, E3"),
+    ],
+)
+def test_a_wrong_wish_is_answered_with_what_there_is(
+    arguments: list[str], said: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with pytest.raises(SystemExit):
+        main(arguments)
+    assert said in capsys.readouterr().err
