@@ -16,6 +16,8 @@ from codemation.core.errors import NodeError
 
 _STEP = 0.05
 """Seconds between looks at whether the caller was interrupted, while it waits for the loop or another thread."""
+_LONGEST_END = 2.0
+"""Seconds that coroutines get to end when the loop does."""
 
 
 class CallTimeout(NodeError, TimeoutError):
@@ -34,19 +36,32 @@ class Loop:
     def __init__(self) -> None:
         self._guard = threading.Lock()
         self._loop: asyncio.AbstractEventLoop | None = None
+        self._thread: threading.Thread | None = None
 
     def run(self, coroutine: Coroutine[Any, Any, Any]) -> Future[Any]:
         """Start a coroutine on the loop; the caller's context goes with it."""
         with self._guard:
-            if self._loop is None or self._loop.is_closed():
+            if self._loop is None:
                 self._loop = asyncio.new_event_loop()
-                threading.Thread(target=self._serve, args=(self._loop,), name="codemation-loop", daemon=True).start()
+                self._thread = threading.Thread(
+                    target=self._serve, args=(self._loop,), name="codemation-loop", daemon=True
+                )
+                self._thread.start()
         context = contextvars.copy_context()
         return context.run(asyncio.run_coroutine_threadsafe, coroutine, self._loop)
 
     def _serve(self, loop: asyncio.AbstractEventLoop) -> None:
         asyncio.set_event_loop(loop)
-        loop.run_forever()
+        try:
+            loop.run_forever()
+            left = asyncio.all_tasks(loop)
+            for task in left:
+                task.cancel()
+            if left:
+                loop.run_until_complete(asyncio.wait(left))
+            loop.run_until_complete(loop.shutdown_asyncgens())
+        finally:
+            loop.close()
 
     def close(self) -> None:
         """End the loop; what still runs on it is cancelled."""
@@ -54,6 +69,8 @@ class Loop:
             loop, self._loop = self._loop, None
         if loop is not None:
             loop.call_soon_threadsafe(loop.stop)
+        if self._thread is not None:
+            self._thread.join(_LONGEST_END)
 
 
 def outcome(future: Future[Any]) -> Any:
