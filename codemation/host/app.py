@@ -55,15 +55,15 @@ class App:
         self._guard = threading.Lock()
         self._loop = Loop()
         self._capture = Capture()
-        means = Means(
-            entropy=entropy, lock=threading.RLock, patience=Patience(settings.config.patience), publish=self._publish
-        )
+        patience = Patience(settings.config.patience)
+        means = Means(entropy=entropy, lock=threading.RLock, patience=patience, publish=self._publish)
         self.engine = Engine(self.stores, WorkerId(entropy()), means)
         bench = Workbench(
             engine=self.engine, tables=self.tables, loop=self._loop, capture=self._capture, recent=Recent()
         )
         self.scheduler = InlineScheduler(self.engine, bench, settings.config.threads)
         self.caretaker = Caretaker(self.engine, __version__, self._changed_elsewhere)
+        patience.notice = self.caretaker.outage
         self._working = False
 
     @classmethod
@@ -164,15 +164,16 @@ class App:
         self.caretaker.recover()
         deadline = time.monotonic() + GRACE
         while not self.engine.open(run).finished and time.monotonic() < deadline:
-            if not self.caretaker.fold():
+            if not self.caretaker.fold(run):
                 time.sleep(0.05)
 
     def _adopted(self, run: OpenRun) -> Outcome:
         """What there is to do in an unfinished run that nobody who lives works on."""
+        persist, stores = self.engine.persist, self.stores
         self.caretaker.recover()
-        self.stores.tickets.fire()
-        rows = self.stores.runs.tickets(run.id)
-        living = {worker.id: worker for worker in self.stores.workers.living()}
+        persist(stores.tickets.fire)
+        rows = persist(stores.runs.tickets, run.id)
+        living = {worker.id: worker for worker in persist(stores.workers.living)}
         for row in rows:
             if row.state == "running" and row.worker in living and row.worker != self.engine.worker:
                 worker = living[row.worker]
@@ -229,7 +230,8 @@ class App:
             if watched.run.id == run.id:
                 with watched.run.lock:
                     watched.run.snapshot, watched.run.head, watched.run.row = run.snapshot, run.head, run.row
-                ready = [row.id for row in self.stores.runs.tickets(run.id) if row.state == "ready" and row.activation]
+                rows = self.engine.persist(self.stores.runs.tickets, run.id)
+                ready = [row.id for row in rows if row.state == "ready" and row.activation]
                 self.scheduler.submit(watched, Outcome(ready=tuple(ready)))
 
     def _publish(self, run: RunId, revision: int, events: tuple[Event, ...]) -> None:

@@ -5,8 +5,12 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from codemation.core.errors import StoreUnavailable
 from codemation.core.ports import Blobs, Stores
 from codemation.host.settings import Settings
+
+TRIES = 3
+"""How often an embedded database is opened that goes away meanwhile; each time it is started again."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -42,10 +46,18 @@ def _embedded(settings: Settings) -> Backend:
     from codemation.host.postgres.migrate import ensure  # noqa: PLC0415  # only the database in use pays for its adapter
     from codemation.host.postgres.stores import open_stores  # noqa: PLC0415  # only the database in use pays for its adapter
 
-    server = open_embedded(settings.state)
+    server, tries = open_embedded(settings.state), 1
     try:
-        ensure(server.url)
-        opened = open_stores(server.url, blobs=_blobs(settings), on_lost=server.ensure)
+        while True:
+            try:
+                ensure(server.url)
+                opened = open_stores(server.url, blobs=_blobs(settings), on_lost=server.ensure)
+                break
+            except StoreUnavailable:  # it was killed just now
+                if tries == TRIES:
+                    raise
+                tries += 1
+                server.ensure()
     except BaseException:
         server.close()
         raise

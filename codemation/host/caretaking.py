@@ -11,6 +11,7 @@ from codemation.core.engine import Engine
 from codemation.core.errors import StoreUnavailable
 from codemation.core.ids import RunId, WorkerId
 from codemation.core.opening import OpenRun
+from codemation.core.ports import Holding
 from codemation.core.signals import Lost, Signal
 from codemation.host.runtime.liveness import Observer, place, this_process
 
@@ -41,6 +42,7 @@ class Caretaker:
         self._changed = changed
         self._observer = Observer(place())
         self._over = threading.Event()
+        self._folding = threading.Lock()
         self._thread: threading.Thread | None = None
 
     def begin(self, new_worker: Callable[[], WorkerId], stopping: Callable[[tuple[RunId, ...]], bool]) -> None:
@@ -65,31 +67,52 @@ class Caretaker:
 
     def recover(self) -> int:
         """Release what dead workers hold; says how many tickets."""
-        workers = self._engine.stores.workers
-        others = [row for row in workers.living() if row.id != self._engine.worker]
+        engine = self._engine
+        others = [row for row in engine.persist(engine.stores.workers.living) if row.id != engine.worker]
         return self._take_over(self._observer.dead(others))
 
-    def fold(self) -> bool:
-        """Fold every inbox that asks for it; says whether there was one."""
-        engine, found = self._engine, False
-        engine.stores.tickets.fire()
-        while (claim := engine.stores.tickets.claim(engine.worker, [])) is not None:
-            run = engine.fold_inbox(claim, read_letter)
-            found = True
-            if run is None:
-                break
-            self._changed(run)
+    def outage(self) -> None:
+        """The database does not answer: what was observed of others before says nothing now."""
+        self._observer.outage()
+
+    def fold(self, waited_for: RunId | None = None) -> bool:
+        """Fold every inbox that asks for it; says whether there was one.
+
+        The fold of a run that is waited for here is begun anew if the answer to its claim was lost.
+        """
+        engine, tickets, found = self._engine, self._engine.stores.tickets, False
+        with self._folding:
+            if waited_for is not None:
+                self._free_fold(waited_for)
+            engine.persist(tickets.fire)
+            while (claim := engine.persist(tickets.claim, engine.worker, [])) is not None:
+                run = engine.fold_inbox(claim, read_letter)
+                found = True
+                if run is None:
+                    break
+                self._changed(run)
         return found
 
+    def _free_fold(self, run: RunId) -> None:
+        """Hand back the fold of a run that this process holds without knowing: nobody folds here now."""
+        engine = self._engine
+        for row in engine.persist(engine.stores.runs.tickets, run):
+            if row.worker == engine.worker and not row.activation:
+                unknown = Holding(ticket=row.id, worker=engine.worker, fence=0)
+                held = engine.persist(engine.stores.journal.look, run, unknown, 0).claim
+                if held is not None:
+                    engine.persist(engine.stores.tickets.hand_back, [held.holding])
+
     def _register(self) -> None:
-        self._engine.stores.workers.register(this_process(self._engine.worker, self._version))
+        engine = self._engine
+        engine.persist(engine.stores.workers.register, this_process(engine.worker, self._version))
 
     def _beat_on(self) -> None:
         while not self._over.wait(BEAT):
             try:
                 self._beat()
             except StoreUnavailable as error:
-                self._observer.outage()
+                self.outage()
                 _log.info("no beat: %s", error.message)
             except Exception:  # noqa: BLE001  # the next beat may fare better, and without beats others take over
                 _log.exception("the caretaker failed and goes on")
@@ -103,12 +126,13 @@ class Caretaker:
             return
         self._take_over(self._observer.dead([row for row in others if row.id != engine.worker]))
         if self._stopping(()):
-            self._stopping(engine.stores.tickets.stopping(engine.worker))
+            self._stopping(engine.persist(engine.stores.tickets.stopping, engine.worker))
             self.fold()
 
     def _take_over(self, dead: list[WorkerId]) -> int:
         if not dead:
             return 0
-        self._engine.stores.workers.bury(dead)
-        taken = self._engine.stores.tickets.take_over(dead)
+        engine = self._engine
+        engine.persist(engine.stores.workers.bury, dead)
+        taken = engine.persist(engine.stores.tickets.take_over, dead)
         return taken.released + len(taken.poisoned) + len(taken.stopped)

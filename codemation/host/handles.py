@@ -162,7 +162,7 @@ class RunHandle:
 
     def at(self, revision: int) -> RunHandle:
         """The run as it was at an earlier revision."""
-        row, entries = self.app.stores.journal.load(self.id)
+        row, entries = self.app.engine.persist(self.app.stores.journal.load, self.id)
         if not 1 <= revision <= len(entries):
             raise RunError(f"run {self.id} has the revisions 1 to {len(entries)}, not {revision}")
         deltas = [decode_delta(entry.delta) for entry in entries]
@@ -187,10 +187,10 @@ class RunHandle:
 
     def fetcher(self) -> Fetcher:
         """Reads payloads of the run."""
-        payloads = self.app.stores.payloads
+        persist, payloads = self.app.engine.persist, self.app.stores.payloads
         return Fetcher(
             snapshot=self.snapshot,
-            fetch=lambda batch: payloads.get(self.id, batch),
+            fetch=lambda batch: persist(payloads.get, self.id, batch),
             tables=self.app.tables,
             files=self.app.stores.blobs,
         )
@@ -241,7 +241,7 @@ class RunHandle:
         waiter = threading.Event()
         left = float("inf") if timeout is None else timeout
         while self.snapshot.status not in FINISHED and left > 0:
-            self.app.caretaker.fold()
+            self.app.caretaker.fold(self.id)
             waiter.wait(min(POLL, left))
             left -= POLL
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import threading
 import time
+from collections.abc import Callable
 
 from codemation.core.durations import readable
 from codemation.core.errors import StoreUnavailable
@@ -18,6 +19,8 @@ class Patience:
     """Given to an engine: called with the number of the failed try, it waits, or raises when it has waited enough."""
 
     def __init__(self, limit: float) -> None:
+        self.notice: Callable[[], None] = lambda: None
+        """Told of every try that failed."""
         self._limit = limit
         self._guard = threading.Lock()
         self._away_since: float | None = None
@@ -29,6 +32,7 @@ class Patience:
         Raises:
             StoreUnavailable: it has been away for longer than the limit.
         """
+        self.notice()
         now = time.monotonic()
         with self._guard:
             if tries == 1 or self._away_since is None:
