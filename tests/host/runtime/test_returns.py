@@ -73,7 +73,7 @@ def test_a_list_inside_a_list_is_an_error_that_says_so(run: Run, batch: bool) ->
     def all_(orders: list[Order]) -> list[Any]:
         return [[1]]
 
-    with pytest.raises(RunFailed, match="a list inside a list .* an item is never a list"):
+    with pytest.raises(RunFailed, match=r"a list inside a list .* an item is never a list"):
         run(cm.workflow("w", input=Order).then(all_ if batch else each).build(), ORDERS)
 
 
