@@ -108,11 +108,13 @@ class MemoryTickets:
         """Be done with a ticket of a run that has to stop; its fold may have waited for just this."""
         self._tables.drop(ticket)
         fold = self._tables.fold_of(ticket.run)
-        if fold is not None:
-            self._tables.ask_for_fold(ticket.run, fold.id)
+        if fold is not None and fold.state == "waiting":
+            self._tables.free(fold)
 
     def _poisoned(self, ticket: Ticket) -> None:
         """Give an activation up, and leave word of it in the run's inbox."""
         self._tables.drop(ticket)
         body = json.dumps({"kind": "Lost", "activation": ticket.activation, "times": ticket.lost})
-        MemoryInbox(self._tables).post(ticket.run, f"lost:{ticket.id}:{ticket.fence}", body, ticket.id)
+        # An id of its own: under the old one, and a fence that begins anew, an old holding would be good again.
+        fold = TicketId(-self._tables.number())
+        MemoryInbox(self._tables).post(ticket.run, f"lost:{ticket.id}:{ticket.fence}", body, fold)

@@ -45,6 +45,7 @@ for _module in (
     "inbox",
     "logs",
     "machine",
+    "model",
     "payloads",
     "reading",
     "releases",
@@ -52,7 +53,9 @@ for _module in (
     "runs",
     "start",
     "step",
+    "step_races",
     "waits",
+    "walk",
     "workers",
     "world",
 ):  # so that a failure shows what was compared

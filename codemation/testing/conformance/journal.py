@@ -9,9 +9,9 @@ from codemation.testing.conformance.start import KeyContract, StartContract
 from codemation.testing.conformance.step import (
     StepContract,
     StepProgressContract,
-    StepRaceContract,
     StepRefusalContract,
 )
+from codemation.testing.conformance.step_races import StepRaceContract
 
 
 class JournalContract(

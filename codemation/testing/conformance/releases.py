@@ -152,6 +152,29 @@ class TakeOverContract(Contract):
         assert sorted(body["activation"] for body in bodies) == ["a/1", "b/1"]
         world.claim_fold(claim.run)
 
+    def test_the_fold_after_a_loss_is_another_ticket(self, stores: Stores, world: World) -> None:
+        """Whoever held what was given up holds nothing any more, also when it is the one that claims the fold."""
+        claim = world.held("a/1")
+        worker = claim.holding.worker
+        stores.tickets.take_over([worker], poison_after=1)
+        folder = world.claim_fold(claim.run, worker)
+        assert folder.holding.ticket != claim.holding.ticket
+        assert stores.tickets.hand_back([claim.holding]) == 0
+        assert not stores.journal.step(world.commit(claim))
+        world.step(folder, consumed=tuple(letter.id for letter in stores.inbox.pending(claim.run)))
+
+    def test_what_is_given_back_after_the_end_asks_for_nothing(self, stores: Stores, world: World) -> None:
+        """A holder that comes back, or dies, when its run was stopped and is over leaves a run without tickets."""
+        claim = world.held("a/1", "b/1")
+        other = world.take(claim.run, "b/1")
+        world.cancel(claim.run)
+        world.step(world.claim_fold(claim.run), cancelling=True, status=RunStatus.CANCELLED)
+        before = world.row(claim.run)
+        stores.tickets.hand_back([claim.holding])
+        stores.tickets.take_over([other.holding.worker])
+        assert stores.runs.tickets(claim.run) == ()
+        assert world.row(claim.run) == before
+
     def test_a_step_forgets_the_losses(self, stores: Stores, world: World, later: Later) -> None:
         """Losses are counted for an activation, not for the ticket that walks from one to the next."""
         claim = world.held("a/1")
