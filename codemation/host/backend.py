@@ -29,15 +29,15 @@ def open_backend(settings: Settings) -> Backend:
     Raises:
         HostError: it does not answer, has another schema, or cannot be started; says what to do.
     """
-    if settings.config.database_url is not None:
-        return _external(settings, settings.config.database_url.get_secret_value())
+    if settings.database_url is not None:
+        return _external(settings, settings.database_url)
     return _embedded(settings)
 
 
 def _external(settings: Settings, url: str) -> Backend:
     from codemation.host.postgres.stores import open_stores  # noqa: PLC0415  # only the database in use pays for its adapter
 
-    opened = open_stores(url.replace("postgresql+psycopg://", "postgresql://"), blobs=_blobs(settings))
+    opened = open_stores(url, blobs=_blobs(settings))
     return Backend(stores=opened.stores, close=opened.close, describes=opened.describes)
 
 

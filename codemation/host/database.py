@@ -38,8 +38,8 @@ def database_url(settings: Settings) -> Iterator[str]:
     Raises:
         HostError: the embedded one cannot be started.
     """
-    if settings.config.database_url is not None:
-        yield settings.config.database_url.get_secret_value().replace("postgresql+psycopg://", "postgresql://")
+    if settings.database_url is not None:
+        yield settings.database_url
         return
     from codemation.host.postgres.embedded import open_embedded  # noqa: PLC0415 - only the embedded one needs it
 

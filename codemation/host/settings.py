@@ -5,15 +5,20 @@ from __future__ import annotations
 import importlib.util
 import os
 import re
+import sys
 import tomllib
+import traceback
 from collections.abc import Mapping
-from difflib import get_close_matches
 from pathlib import Path
 from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError, field_validator
 
 from codemation.core.errors import HostError
+from codemation.core.mistakes import listed, near
+
+PREFIX = "CODEMATION_"
+"""What the variables of the environment begin with that are settings."""
 
 
 class ConfigError(HostError):
@@ -23,14 +28,15 @@ class ConfigError(HostError):
 class Config(BaseModel):
     """What an app may set; everything has a default that works on one machine."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
+    # What was given may be a URL with a password, so pydantic's errors, which a config module may let through, hide it.
+    model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True, hide_input_in_errors=True)
 
     database_url: SecretStr | None = None
     """PostgreSQL to use; without it an embedded one is started under the state directory."""
     state: Path = Path(".codemation")
     """Where the embedded PostgreSQL and other local state live, relative to the app."""
     workflows: str = "workflows"
-    """Folder in which workflows are found."""
+    """Folder below the app in which workflows are found."""
     payloads: Literal["postgres", "directory"] = "postgres"
     """Where large payloads and attachments are stored."""
     payload_directory: Path = Path(".codemation/payloads")
@@ -39,7 +45,7 @@ class Config(BaseModel):
     """Activations at a time in this process."""
     frames: Literal["polars", "pandas", "arrow"] | None = None
     """Library of `.frame` where a node did not choose one; polars, then pandas, then pyarrow, as installed."""
-    patience: float = Field(default=900.0, ge=0)
+    patience: float = Field(default=900.0, ge=0, allow_inf_nan=False)
     """Seconds for which a run waits for an absent database before it gives up in this process."""
 
     @field_validator("database_url")
@@ -49,12 +55,22 @@ class Config(BaseModel):
             raise ValueError('it must begin with "postgresql://"')
         return value
 
+    @field_validator("workflows")
+    @classmethod
+    def _is_below(cls, value: str) -> str:
+        folder = Path(value)
+        if folder.is_absolute() or not folder.parts or ".." in folder.parts:
+            raise ValueError('it must be a folder below the app, such as "workflows"')
+        if folder.parts[0] in sys.stdlib_module_names or folder.parts[0] == "codemation":
+            raise ValueError(f'a folder called "{folder.parts[0]}" would hide the Python module of that name')
+        return value
+
 
 class Settings:
     """The effective settings of one app, and where each came from."""
 
     def __init__(self, root: Path, values: Mapping[str, Any], origins: Mapping[str, str]) -> None:
-        self.root = root
+        self.root = root.absolute()
         self.config = _validated(values, origins)
         self.origins = {name: origins.get(name, "default") for name in Config.model_fields}
 
@@ -74,26 +90,49 @@ class Settings:
 
     def path(self, relative: Path) -> Path:
         """A path of the settings, seen from the app's folder."""
-        return relative if relative.is_absolute() else self.root / relative
+        return self.root / relative.expanduser()
 
     @property
     def state(self) -> Path:
         """The folder of local state."""
         return self.path(self.config.state)
 
+    @property
+    def database_url(self) -> str | None:
+        """The URL of the database that is set, with its password and as libpq reads it."""
+        url = self.config.database_url
+        return None if url is None else url.get_secret_value().replace("postgresql+psycopg://", "postgresql://", 1)
+
     def shown(self) -> list[tuple[str, str, str]]:
         """Name, value and origin of every setting; secrets do not show."""
         return [(name, _shown(getattr(self.config, name)), origin) for name, origin in self.origins.items()]
 
+    def __repr__(self) -> str:
+        return f"<Settings of {self.root}>"
+
 
 def find_root(start: Path) -> Path:
-    """The app that a folder belongs to: the nearest one upwards with a configuration or workflows, else itself."""
+    """The app that a folder belongs to: the nearest one upwards with a configuration or workflows, else itself.
+
+    A folder called `workflows` without Python files in it (GitHub has such ones) makes no app. The search ends at the
+    top of the repository.
+    """
     for folder in (start, *start.parents):
         if (folder / "codemation.config.py").exists() or _table(folder / "pyproject.toml") is not None:
             return folder
-        if (folder / "workflows").is_dir() or (folder / ".git").exists():
+        if _holds_python(folder / "workflows") or (folder / ".git").exists():
             return folder
     return start
+
+
+def without_password(url: str) -> str:
+    """A database URL as people may see it."""
+    hidden = re.sub(r"(//[^:/@]*):.*@", r"\1:…@", url)
+    return re.sub(r"([?&](?:ssl)?password=)[^&]*", r"\1…", hidden)
+
+
+def _holds_python(folder: Path) -> bool:
+    return next(folder.rglob("*.py"), None) is not None
 
 
 def _from_file(root: Path) -> tuple[dict[str, Any], dict[str, str]]:
@@ -115,10 +154,13 @@ def _table(toml: Path) -> dict[str, Any] | None:
         return None
     try:
         content = tomllib.loads(toml.read_text(encoding="utf-8"))
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+    except (OSError, tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise ConfigError(f"{toml} cannot be read: {error}") from None
-    table = content.get("tool", {}).get("codemation")
-    return table if isinstance(table, dict) else None
+    tools = content.get("tool", {})
+    table = tools.get("codemation") if isinstance(tools, dict) else None
+    if table is not None and not isinstance(table, dict):
+        raise ConfigError(f"tool.codemation in {toml} is no table", way_out="[tool.codemation], and a line per setting")
+    return table
 
 
 def _from_module(path: Path) -> dict[str, Any]:
@@ -128,51 +170,58 @@ def _from_module(path: Path) -> dict[str, Any]:
     module = importlib.util.module_from_spec(spec)
     try:
         spec.loader.exec_module(module)
-    except Exception as error:
-        raise ConfigError(f"{path} cannot be executed: {type(error).__name__}: {error}") from error
+    except (Exception, SystemExit) as error:
+        if isinstance(error, ValidationError) and error.title == Config.__name__:
+            raise _unfit(error, {}, _place(error, path)) from None
+        said = f"{type(error).__name__}: {error}" if str(error) else type(error).__name__
+        raise ConfigError(f"{path} cannot be executed: {said} ({_place(error, path)})") from error
     config = getattr(module, "config", None)
     if not isinstance(config, Config):
         raise ConfigError(f"{path} has no `config`", way_out="config = cm.Config(…)")
     return {name: getattr(config, name) for name in config.model_fields_set}
 
 
+def _place(error: BaseException, path: Path) -> str:
+    """The line of a config module that an error came from."""
+    lines = [frame.lineno for frame in traceback.extract_tb(error.__traceback__) if frame.filename == str(path)]
+    if isinstance(error, SyntaxError) and error.filename == str(path):
+        lines.append(error.lineno)
+    return f"{path.name}:{lines[-1]}" if lines else path.name
+
+
 def _from_environment(environment: Mapping[str, str]) -> list[tuple[str, str, str]]:
-    found = []
-    if url := environment.get("DATABASE_URL"):
-        found.append(("database_url", "DATABASE_URL", url))
-    for variable, value in environment.items():
-        if variable.startswith("CODEMATION_"):
-            found.append((variable.removeprefix("CODEMATION_").lower(), variable, value))
-    return found
+    """Name, variable and value of what is set; an empty variable is none, as a deployment leaves it that has no value.
+
+    Our own variables come last, and so win over `DATABASE_URL`, which other programs read as well.
+    """
+    ours = [variable for variable in environment if variable.startswith(PREFIX)]
+    named = [("database_url", "DATABASE_URL"), *((one.removeprefix(PREFIX).lower(), one) for one in ours)]
+    return [(name, variable, environment[variable]) for name, variable in named if environment.get(variable)]
 
 
 def _validated(values: Mapping[str, Any], origins: Mapping[str, str]) -> Config:
-    unknown = [name for name in values if name not in Config.model_fields]
-    if unknown:
-        raise ConfigError("\n".join(_unknown(name, origins.get(name, "")) for name in unknown))
     try:
-        return Config(**values)
+        return Config.model_validate(dict(values))
     except ValidationError as error:
-        lines = [
-            f"{'.'.join(map(str, one['loc']))} ({origins.get(str(one['loc'][0]), 'default')}): {one['msg']}"
-            for one in error.errors(include_url=False)
-        ]
-        raise ConfigError("these settings do not fit:\n  " + "\n  ".join(lines)) from None
+        raise _unfit(error, origins) from None
 
 
-def _unknown(name: str, origin: str) -> str:
-    near = get_close_matches(name, Config.model_fields, 1)
-    hint = f"did you mean {near[0]}?" if near else f"there are: {', '.join(Config.model_fields)}"
-    return f"there is no setting {name} ({origin}); {hint}"
+def _unfit(error: ValidationError, origins: Mapping[str, str], otherwise: str = "") -> ConfigError:
+    """All that is wrong with the settings, each with where it came from."""
+    lines = []
+    for one in error.errors(include_url=False, include_input=False):
+        name = str(one["loc"][0])
+        origin = origins.get(name, otherwise)
+        if one["type"] == "extra_forbidden":
+            close = near(name, Config.model_fields)
+            hint = f"did you mean {close}?" if close else f"there are: {listed(Config.model_fields)}"
+            lines.append(f"there is no setting {name} ({origin}); {hint}")
+        else:
+            lines.append(f"{name} ({origin}): {one['msg'].removeprefix('Value error, ')}")
+    return ConfigError(lines[0] if len(lines) == 1 else "these settings do not fit:\n  " + "\n  ".join(lines))
 
 
 def _shown(value: object) -> str:
     if isinstance(value, SecretStr):
         return without_password(value.get_secret_value())
     return "" if value is None else str(value)
-
-
-def without_password(url: str) -> str:
-    """A database URL as people may see it."""
-    hidden = re.sub(r"(//[^:/@]*):[^@]*@", r"\1:…@", url)
-    return re.sub(r"([?&](?:ssl)?password=)[^&]*", r"\1…", hidden)
