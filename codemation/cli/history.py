@@ -63,7 +63,7 @@ def show_lines(handle: RunHandle, width: int) -> Iterator[str]:
             yield ""
             yield from output_lines(handle, name, width)
     if hint := _next(row):
-        yield from ("", click.style(hint, dim=True))
+        yield from (["", hint] if view.error is None else [hint])
 
 
 def _standing(row: RunRow) -> str:

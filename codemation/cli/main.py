@@ -34,8 +34,7 @@ class Codemation(LateGroup):
         """Carry out a command line and end the process with its exit code."""
         _survive_any_text()
         screen = Screen.here()
-        extra |= {"standalone_mode": False, "obj": screen}
-        extra.setdefault("prog_name", "codemation")
+        extra |= {"standalone_mode": False, "obj": screen, "prog_name": "codemation"}
         sys.exit(self._carried_out(screen, args, extra))
 
     def invoke(self, ctx: click.Context) -> Any:

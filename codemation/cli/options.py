@@ -17,13 +17,16 @@ from typing import Annotated, Any, Literal, Union, get_args, get_origin
 import click
 from annotated_types import Ge, Gt, Interval, Le, Lt
 from pydantic.fields import FieldInfo
+from pydantic_core import to_jsonable_python
 
 from codemation.cli.troubles import Refused
 from codemation.core.errors import InputError
 from codemation.core.params import Params, validated
 
+TAKEN = frozenset({"--params", "--key", "--priority", "--json", "--quiet", "--help"})
+"""The options that every run has."""
 PREFIX = "param"
-"""Stands before the name of a parameter that is called like an option of the command."""
+"""Stands before the name of a parameter that is called like one of them."""
 _LISTS = (list, tuple, set, frozenset, Sequence, AbstractSet)
 _NAMES = {int: "INT", float: "NUMBER", str: "TEXT", bool: "BOOL", Decimal: "NUMBER", Path: "PATH"}
 _NAMES |= {date: "DATE", datetime: "TIME", time: "TIME", timedelta: "DURATION"}
@@ -49,7 +52,8 @@ def shape_of(annotation: Any) -> Shape:
     origin, arguments = get_origin(bare) or bare, get_args(bare)
     if origin in _LISTS:
         element = shape_of(arguments[0] if arguments else str)
-        return Shape(many=True, json=element.json or element.many, choices=element.choices, name=element.name)
+        nested = element.json or element.many
+        return Shape(many=True, json=nested, choices=element.choices, name="JSON" if nested else element.name)
     if origin is Literal:
         return Shape(choices={_written(value): value for value in arguments})
     if origin is bool:
@@ -64,20 +68,20 @@ def shape_of(annotation: Any) -> Shape:
     return Shape(json=True, name="JSON") if is_record or hasattr(origin, "__dataclass_fields__") else Shape()
 
 
-def options_of(model: type[Params], taken: AbstractSet[str] = frozenset()) -> list[click.Option]:
-    """An option for each parameter; those called like one of `taken` get a prefix."""
-    return [_option(name, field, taken) for name, field in model.model_fields.items()]
+def options_of(model: type[Params]) -> list[click.Option]:
+    """An option for each parameter."""
+    return [_option(name, field) for name, field in model.model_fields.items()]
 
 
-def spelling(name: str, taken: AbstractSet[str] = frozenset()) -> str:
-    """How a parameter is called on the command line."""
+def spelling(name: str) -> str:
+    """How a parameter is called on the command line; one that is called like an option of every run gets a prefix."""
     spelled = name.strip("_").replace("_", "-")
-    return f"--{PREFIX}-{spelled}" if f"--{spelled}" in taken else f"--{spelled}"
+    return f"--{PREFIX}-{spelled}" if f"--{spelled}" in TAKEN else f"--{spelled}"
 
 
-def _option(name: str, field: FieldInfo, taken: AbstractSet[str]) -> click.Option:
+def _option(name: str, field: FieldInfo) -> click.Option:
     shape = shape_of(field.annotation)
-    spelled = spelling(name, taken)
+    spelled = spelling(name)
     declared = f"{spelled}/--no-{spelled[2:]}" if shape.flag else spelled
     kind: Any = click.Choice(list(shape.choices)) if shape.choices else (None if shape.flag else str)
     return click.Option(
@@ -112,7 +116,7 @@ def _written(value: object) -> str:
         return "yes" if value else "no"
     if isinstance(value, list | tuple | set | frozenset):
         return ", ".join(_written(one) for one in value) or "none"
-    return str(value)
+    return json.dumps(to_jsonable_python(value, fallback=str)) if shape_of(type(value)).json else str(value)
 
 
 def _bounds(field: FieldInfo) -> str:

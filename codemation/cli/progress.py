@@ -21,7 +21,7 @@ from codemation.views.marks import NodeStatus
 from codemation.views.runs import NodeRow
 
 if TYPE_CHECKING:
-    from codemation.host.app import App
+    from codemation.host.app import App, Listener
     from codemation.host.runtime.meter import Reading
     from codemation.host.runtime.scheduler import Watched
 
@@ -57,11 +57,8 @@ def _told(app: App, screen: Screen) -> Iterator[None]:
         for node in nodes:
             screen.say(line_of(rows[NodeId(node)], _room(rows.values()), screen.width))
 
-    app.listeners.append(hear)
-    try:
+    with _listening(app, hear):
         yield
-    finally:
-        app.listeners.remove(hear)
 
 
 @contextmanager
@@ -74,21 +71,36 @@ def _live(app: App, screen: Screen) -> Iterator[None]:
     began = time.monotonic()
     seen: list[Watched] = []  # the last picture is drawn when the run is let go of already
 
+    def look(*_: object) -> None:
+        seen[:] = app.scheduler.watched() or seen
+
     def drawn() -> Text:
-        seen[:] = [watched] if (watched := _watched(app)) else seen
+        look()
         size = shutil.get_terminal_size()
         lines = picture(seen[0], time.monotonic() - began, size.columns, size.lines) if seen else []
         return Text.from_ansi("\n".join(lines), no_wrap=True, overflow="crop", end="")
 
     console = Console(file=screen.err.file, no_color=not screen.err.colour, highlight=False, soft_wrap=True)
     above = screen.out.file.isatty()
-    with Live(get_renderable=drawn, console=console, refresh_per_second=REDRAWS, redirect_stdout=above):
+    with (
+        _listening(app, look),
+        Live(get_renderable=drawn, console=console, refresh_per_second=REDRAWS, redirect_stdout=above),
+    ):
         yield
 
 
-def _watched(app: App, run: RunId | None = None) -> Watched | None:
-    """What this process works on: the run with this id, or whichever there is."""
-    return next((one for one in app.scheduler.watched() if run in (None, one.run.id)), None)
+@contextmanager
+def _listening(app: App, hear: Listener) -> Iterator[None]:
+    app.listeners.append(hear)
+    try:
+        yield
+    finally:
+        app.listeners.remove(hear)
+
+
+def _watched(app: App, run: RunId) -> Watched | None:
+    """The run with this id as this process works on it."""
+    return next((one for one in app.scheduler.watched() if one.run.id == run), None)
 
 
 def rows_now(watched: Watched) -> list[NodeRow]:
@@ -132,12 +144,14 @@ def fold(rows: Sequence[NodeRow], room: int) -> tuple[list[NodeRow], list[str]]:
 def _weight(status: NodeStatus, at: int, coming: Sequence[int]) -> tuple[int, int]:
     """What is at work comes before what comes next, that before what has finished, the latest first."""
     match status:
-        case NodeStatus.RUNNING | NodeStatus.FAILED | NodeStatus.WAITING | NodeStatus.DUE:
+        case NodeStatus.RUNNING | NodeStatus.FAILED:
             return 0, at
+        case NodeStatus.WAITING | NodeStatus.DUE:
+            return 1, at
         case NodeStatus.PENDING:
-            return (1 if at in coming else 3), at
+            return (2 if at in coming else 4), at
         case NodeStatus.SUCCEEDED | NodeStatus.SKIPPED | NodeStatus.CANCELLED:
-            return 2, -at
+            return 3, -at
         case _:
             assert_never(status)
 

@@ -40,8 +40,7 @@ class RunCommand(click.Command):
         workflow = ctx.meta.get(_WORKFLOW)
         if workflow is None or workflow.params is None:
             return fixed
-        taken = {option for one in fixed for option in one.opts}
-        return [*options_of(workflow.params, taken), *fixed]
+        return [*options_of(workflow.params), *fixed]
 
     def format_options(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         """List the params of the workflow apart from the options that every run has."""
@@ -98,7 +97,7 @@ def run(ctx: click.Context, /, base: Path | None, key: str | None, priority: int
     """Run WORKFLOW here and now, and show what came out.
 
     WORKFLOW is an id (flights.delays), the end of one (delays), or a file (jobs.py, jobs.py:delays). Its params are
-    options, to be seen with: codemation run WORKFLOW --help
+    options; --help after WORKFLOW shows them.
 
     ITEMS is - for JSON lines from standard input, or @FILE for those of a file.
 

@@ -127,7 +127,7 @@ def columns(
 
     Texts may be styled. `right` are the columns that stand against the right side, `firm` those that are not cut.
     """
-    table = [list(heads), *[list(row) for row in rows]]
+    table = [[click.style(head, dim=True) for head in heads], *[list(row) for row in rows]]
     rooms = [max(cells(click.unstyle(row[at])) for row in table) for at in range(len(heads))]
     soft = [at for at in range(len(rooms)) if at not in firm]
     while sum(rooms) + len(GAP) * (len(rooms) - 1) > width and any(rooms[at] > NARROWEST for at in soft):
@@ -136,7 +136,6 @@ def columns(
         [_fitted(text, room, right=at in right) for at, (text, room) in enumerate(zip(row, rooms, strict=True))]
         for row in table
     ]
-    lines[0] = [click.style(text, dim=True) for text in lines[0]]
     return [GAP.join(line).rstrip() for line in lines]
 
 

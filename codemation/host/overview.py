@@ -146,7 +146,7 @@ def run_view(handle: RunHandle, *, outputs: bool = False) -> RunView:
         row=replace(row, reason=LEFT_ALONE) if alone else row,
         nodes=tuple(node_rows(definition, snapshot, working)),
         error=failure(handle),
-        params=json.loads(handle.row.params),
+        params=_params(handle),
         outputs={name: _json(handle, name) for name in definition.outputs} if outputs else {},
     )
 
@@ -234,6 +234,13 @@ def failure(handle: RunHandle) -> FailureView | None:
         attempts=record.attempt,
         way_out=f"codemation runs resume {short(handle.id)}",
     )
+
+
+def _params(handle: RunHandle) -> dict[str, Any]:
+    """What the run was asked for, in the order in which the params were written; the database keeps another."""
+    values = json.loads(handle.row.params)
+    written = [name for name in (handle.definition.params_schema or {}).get("properties", {}) if name in values]
+    return {name: values[name] for name in dict.fromkeys([*written, *values])}
 
 
 def _key(handle: RunHandle, node: NodeId, position: int) -> str:

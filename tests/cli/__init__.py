@@ -1,0 +1,1 @@
+"""The command line: in this process where texts matter, as a process of its own where signals and streams do."""
