@@ -83,6 +83,9 @@ def _say_paused(handle: RunHandle | None, screen: Screen) -> None:
     if handle is None:
         screen.say(f"{mark} interrupted; if a run was begun, it is in: codemation runs list")
         return
+    if handle.watched is None:
+        screen.say(f"{mark} no longer waiting for run {handle.id}; nothing of it was worked on here")
+        return
     screen.say(f"{mark} run {handle.id} is paused; what has finished is kept")
     screen.say(f"{click.style('→', fg='cyan')} codemation runs resume {short(handle.id)}")
 

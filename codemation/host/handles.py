@@ -107,7 +107,7 @@ class RunHandle:
     @property
     def outputs(self) -> Mapping[str, Any]:
         """Everything that the workflow gave, by name."""
-        return {name: self._gathered(name) for name in self._run.definition.outputs}
+        return {name: _gathered(self, name) for name in self._run.definition.outputs}
 
     def result(self, timeout: float | None = None) -> Any:
         """Wait for the end, at most `timeout` seconds, working on the run if this process does; gives the output.
@@ -136,7 +136,7 @@ class RunHandle:
         self._wait(timeout)
         status = self.status
         if status is RunStatus.FAILED:
-            raise self._failure()
+            raise _failure(self, self._errors)
         if status is RunStatus.CANCELLED:
             raise RunCancelled(f"run {self.id} was cancelled: {self.reason}", run=self)
         if status not in FINISHED:
@@ -210,17 +210,10 @@ class RunHandle:
             return self._workflow.find(node)
         return NodeId(node.id)
 
-    def _gathered(self, name: str) -> Any:
-        sources = self._run.definition.outputs[name]
-        results = [ResultHandle(self, source.node, source.port) for source in sources]
-        if len(results) == 1:
-            return results[0].output
-        return [item for result in results for item in result.items]
-
     def _wait(self, timeout: float | None) -> None:
         watched, scheduler = self.watched, self.app.scheduler
         if watched is None:
-            self._wait_for_others(timeout)
+            _wait_for_others(self, timeout)
             return
         try:
             scheduler.drive(watched, patience=timeout)
@@ -235,28 +228,39 @@ class RunHandle:
             scheduler.release(watched)
             self._errors, self.watched = watched.errors, None
             if not self._run.finished:
-                self._wait_for_others(timeout)
+                _wait_for_others(self, timeout)
 
-    def _wait_for_others(self, timeout: float | None) -> None:
-        waiter = threading.Event()
-        left = float("inf") if timeout is None else timeout
-        while self.snapshot.status not in FINISHED and left > 0:
-            self.app.caretaker.fold(self.id)
-            waiter.wait(min(POLL, left))
-            left -= POLL
 
-    def _failure(self) -> RunFailed:
-        node = self.snapshot.failed()[0] if self.snapshot.failed() else None
-        if node is None:
-            return RunFailed(f"run {self.id} failed: {self.reason}", run=self)
-        record = self.snapshot.nodes[node]
-        error = record.error
-        item = f", item {error.item}" if error and error.item is not None else ""
-        said = f"{error.type}: {error.message}" if error else self.reason
-        failure = RunFailed(
-            f'run {self.id} of "{self._run.definition.workflow}" failed at "{node}"{item}: {said}',
-            run=self,
-            way_out=f"codemation runs show {self.id}; after the fix: codemation runs resume {self.id}",
-        )
-        failure.__cause__ = self._errors.get(node)
-        return failure
+def _gathered(run: RunHandle, name: str) -> Any:
+    """One output of the workflow, which several nodes may give together."""
+    results = [ResultHandle(run, source.node, source.port) for source in run.definition.outputs[name]]
+    if len(results) == 1:
+        return results[0].output
+    return [item for result in results for item in result.items]
+
+
+def _wait_for_others(run: RunHandle, timeout: float | None) -> None:
+    """Wait while another process works on the run."""
+    waiter = threading.Event()
+    left = float("inf") if timeout is None else timeout
+    while run.snapshot.status not in FINISHED and left > 0:
+        run.app.caretaker.fold(run.id)
+        waiter.wait(min(POLL, left))
+        left -= POLL
+
+
+def _failure(run: RunHandle, causes: Mapping[NodeId, BaseException]) -> RunFailed:
+    """What is raised of a failed run; its cause is the exception itself if it was raised in this process."""
+    node = run.snapshot.failed()[0] if run.snapshot.failed() else None
+    if node is None:
+        return RunFailed(f"run {run.id} failed: {run.reason}", run=run)
+    error = run.snapshot.nodes[node].error
+    item = f", item {error.item}" if error and error.item is not None else ""
+    said = f"{error.type}: {error.message}" if error else run.reason
+    failure = RunFailed(
+        f'run {run.id} of "{run.definition.workflow}" failed at "{node}"{item}: {said}',
+        run=run,
+        way_out=f"codemation runs show {run.id}; after the fix: codemation runs resume {run.id}",
+    )
+    failure.__cause__ = causes.get(node)
+    return failure
