@@ -31,15 +31,18 @@ class Sink:
         self._attempt = attempt
         self._guard = threading.Lock()
         self._lines: list[LogLine] = []
-        self._partial: dict[str, str] = {}
+        self._partial: dict[tuple[str, int], str] = {}
+        """What has no line break yet, by level and thread: one print is several writes."""
         self._kept = 0
         self._left_out = 0
 
     def write(self, level: str, text: str) -> None:
         """Take printed text; it becomes lines at its line breaks."""
+        writer = (level, threading.get_ident())
         with self._guard:
-            *lines, rest = (self._partial.get(level, "") + text).split("\n")
-            self._partial[level] = rest[:WIDTH]
+            *lines, rest = (self._partial.pop(writer, "") + text).split("\n")
+            if rest:
+                self._partial[writer] = rest[:WIDTH]
             for line in lines:
                 self._add(level, line)
 
@@ -52,9 +55,8 @@ class Sink:
         """The lines since the last time; with `last` also what has no line break yet, and what was left out."""
         with self._guard:
             if last:
-                for level, text in self._partial.items():
-                    if text:
-                        self._add(level, text)
+                for (level, _), text in self._partial.items():
+                    self._add(level, text)
                 self._partial.clear()
                 if self._left_out:
                     self._lines.append(self._made("warning", f"… {self._left_out} more lines were not kept"))
@@ -97,6 +99,14 @@ class _Tee(io.TextIOBase):
         with suppress(BrokenPipeError):
             self.stream.write(text)
         return len(text)
+
+    @property
+    def encoding(self) -> str:
+        return self.stream.encoding
+
+    @property
+    def errors(self) -> str | None:
+        return self.stream.errors
 
     def flush(self) -> None:
         with suppress(BrokenPipeError):

@@ -7,7 +7,7 @@ import contextvars
 import queue
 import threading
 from collections.abc import Callable, Coroutine, Generator, Iterator, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import Future, wait
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -25,6 +25,8 @@ from codemation.host.runtime.trouble import Interrupted, ItemFailed, retry_delay
 SHORT = 5.0
 """Seconds: a retry policy whose delays never exceed this waits inside the activation; any other waits as a ticket."""
 _LOOK = 0.05
+_LEAVE = 5.0
+"""Seconds that calls in threads get to notice that nobody waits for them any more."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,6 +57,8 @@ class ItemWork:
     seed: str
     """Fixes the jitter of the delays."""
     stop: Callable[[], bool]
+    abandoned: threading.Event
+    """Set when nobody waits for the calls any more; `stop` then says so as well."""
     loop: Loop
 
     def endings(self) -> Generator[Ending, None, None]:
@@ -92,12 +96,18 @@ class ItemWork:
                     answers.put(error)
                     return
 
-        with ThreadPoolExecutor(width, thread_name_prefix=f"codemation-{self.node.id}") as pool:
-            workers = [pool.submit(contextvars.copy_context().run, work) for _ in range(width)]
-            try:
-                yield from self._collected(answers, workers)
-            finally:
-                over.set()
+        workers = [_hired(work, self.node.id) for _ in range(width)]
+        try:
+            yield from self._collected(answers, workers)
+        except Exception:
+            over.set()
+            wait(workers)
+            raise
+        except BaseException:  # Ctrl-C among others, and the calls cannot be killed
+            over.set()
+            self.abandoned.set()
+            wait(workers, _LEAVE)
+            raise
 
     def _on_loop(self) -> Generator[Ending, None, None]:
         answers: queue.SimpleQueue[Ending | BaseException] = queue.SimpleQueue()
@@ -218,3 +228,19 @@ def checked(work: ItemWork, check: Callable[[Any, int], Any]) -> None:
             check(work.items[position].value, position)
         except ContractError as error:
             raise ItemFailed(position, error, work.attempt) from error
+
+
+def _hired(work: Callable[[], None], node: str) -> Future[None]:
+    """Work in a thread that neither its node nor the end of the process has to wait for."""
+    future: Future[None] = Future()
+
+    def labour() -> None:
+        try:
+            work()
+            future.set_result(None)
+        except BaseException as error:  # noqa: BLE001  # carried over to whoever asks
+            future.set_exception(error)
+
+    context = contextvars.copy_context()
+    threading.Thread(target=context.run, args=(labour,), name=f"codemation-{node}", daemon=True).start()
+    return future

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 import time
 from collections.abc import Callable, Mapping
 from contextlib import closing
@@ -29,7 +30,8 @@ class ItemwisePerformance:
 
     def __init__(self, activity: Activity, stop: Stop, keep_logs: Callable[[], None]) -> None:
         self._activity = activity
-        self._stop = stop
+        self._abandoned = threading.Event()
+        self._stop: Stop = lambda: stop() or self._abandoned.is_set()
         self._keep_logs = keep_logs
         self._finished: dict[int, Finished] = {}
         self._chunks = 0
@@ -84,6 +86,7 @@ class ItemwisePerformance:
             attempt=activity.attempt,
             seed=activity.seed,
             stop=self._stop,
+            abandoned=self._abandoned,
             loop=activity.bench.loop,
         )
         return work, door

@@ -75,9 +75,10 @@ def test_exit_is_an_error_of_the_node(loop: Loop, limit: float | None) -> None:
     async def aleave() -> None:
         raise SystemExit("bye")
 
-    for call in (lambda: called("n", limit, leave), lambda: outcome(loop.run(awaited("n", limit, aleave)))):
-        with pytest.raises(NodeError, match=r"called sys.exit\('bye'\)"):
-            call()
+    with pytest.raises(NodeError, match=r"called sys.exit\('bye'\)"):
+        called("n", limit, leave)
+    with pytest.raises(NodeError, match=r"called sys.exit\('bye'\)"):
+        outcome(loop.run(awaited("n", limit, aleave)))
 
 
 def test_an_asynchronous_stream_is_read_to_its_end_within_the_limit(loop: Loop) -> None:

@@ -219,7 +219,7 @@ def test_what_a_node_prints_and_logs_is_kept_beside_it_and_still_printed(
 ) -> None:
     @cm.node
     def talk(order: Order, ctx: cm.Context) -> int:
-        print("printed", order.id)
+        print("printed", order.id)  # noqa: T201 - what is tested
         ctx.log.info("logged %d", order.id)
         return 1
 
