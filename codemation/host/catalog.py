@@ -2,7 +2,8 @@
 
 A file that cannot be imported is a problem that is reported; the others work. A file `workflows/sales/sync.py` is the
 module `workflows.sales.sync`, with the app's folder on the path, so that what it defines has the same name wherever it
-is imported: in the CLI, in a notebook, in a worker.
+is imported: in the CLI, in a notebook, in a worker. Names that Python has no syntax for (`2024-report.py`) are no
+hindrance to importing; only a dot inside of one is, since it would part the name.
 """
 
 from __future__ import annotations
@@ -12,16 +13,18 @@ import importlib
 import importlib.util
 import sys
 import traceback
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from difflib import get_close_matches
 from pathlib import Path
 from types import ModuleType
-from typing import Any
+from typing import Any, NamedTuple
 
 from codemation.core.errors import HostError
 from codemation.core.flow import Flow
 from codemation.core.mistakes import AuthorError
+from codemation.core.outputs import message_of
+from codemation.core.steps import upstream
 from codemation.core.workflow import Workflow
 
 
@@ -75,19 +78,23 @@ class Catalog:
         """
         if wanted in self.workflows:
             return self.workflows[wanted]
-        ending = [found for id_, found in self.workflows.items() if id_.rpartition(".")[2] == wanted]
+        ending = sorted(id_ for id_ in self.workflows if id_.endswith(f".{wanted}"))
         if len(ending) == 1:
-            return ending[0]
+            return self.workflows[ending[0]]
+        if ending:
+            message = f"{wanted!r} is the end of {len(ending)} workflows: {', '.join(ending)}"
+            raise UnknownWorkflow(message, way_out="say more of the one that is meant")
         raise UnknownWorkflow(f"no workflow {wanted!r} in {self.root / self.folder}", way_out=self._way_out(wanted))
 
     def _near(self, wanted: str) -> list[str]:
         """The ids that were probably meant, by the whole of them or by their ends."""
-        endings = {id_.rpartition(".")[2]: id_ for id_ in self.workflows}
-        by_ending = [endings[ending] for ending in get_close_matches(wanted, endings, 3)]
+        endings = {id_: id_.rpartition(".")[2] for id_ in self.workflows}
+        close = get_close_matches(wanted, sorted(set(endings.values())), 3)
+        by_ending = sorted(id_ for id_, ending in endings.items() if ending in close)
         return list(dict.fromkeys([*get_close_matches(wanted, self.workflows, 3), *by_ending]))
 
     def _way_out(self, wanted: str) -> str:
-        broken = ", ".join(str(problem.file) for problem in self.problems)
+        broken = ", ".join(dict.fromkeys(str(problem.file) for problem in self.problems))
         hints = []
         if near := self._near(wanted):
             hints.append(f"did you mean {' or '.join(near)}?")
@@ -96,7 +103,7 @@ class Catalog:
         else:
             hints.append(f"put one into {self.folder}/, for example {self.folder}/hello.py, and end it with .build()")
         if broken:
-            hints.append(f"these files could not be read: {broken} (see: codemation workflows list)")
+            hints.append(f"something is wrong with {broken} (see: codemation workflows list)")
         return "; ".join(hints)
 
 
@@ -104,19 +111,19 @@ def discover(root: Path, folder: str = "workflows") -> Catalog:
     """Import every file of the workflow folder and collect what it defines."""
     catalog = Catalog(root, folder)
     base = root / folder
-    if str(root) not in sys.path:
-        sys.path.insert(0, str(root))
+    _put_on_path(root)
+    importlib.invalidate_caches()  # a file that was written a moment ago is found as well
+    imported = []
     for file in _files(base):
         try:
-            module = _imported(file, base, folder)
+            imported.append((_imported(file, root), _shown(file, root)))
         except AuthorError as error:
             catalog.problems.append(
                 Problem(file=_shown(file, root), message="a workflow has mistakes", detail=str(error))
             )
         except (Exception, SystemExit) as error:  # noqa: BLE001  # whatever a file raises, the others shall work
             catalog.problems.append(_problem(error, file, root))
-        else:
-            _collect(catalog, module, _shown(file, root))
+    _collect(catalog, imported)
     return catalog
 
 
@@ -133,21 +140,24 @@ def load_file(path: Path, root: Path | None = None, folder: str = "workflows") -
     if not path.is_file():
         raise UnknownWorkflow(f"there is no file {path}")
     file = path.resolve()
-    inside = root is not None and file.is_relative_to(root.resolve() / folder)
-    place = root.resolve() if root is not None and inside else file.parent
-    if str(place) not in sys.path:
-        sys.path.insert(0, str(place))
+    app = root.resolve() if root is not None and file.is_relative_to(root.resolve() / folder) else None
+    _put_on_path(app or file.parent)
     catalog = Catalog(path.parent, path.name)
     try:
-        module = _imported(file, place / folder, folder) if inside else _from_path(file, _free_name(file))
+        module = _imported(file, app) if app else _from_path(file, _free_name(file))
     except AuthorError:
         raise
     except (Exception, SystemExit) as error:
         problem = _problem(error, file, file.parent)
         message = f"{path} cannot be imported: {problem.message}"
         raise BrokenFile(f"{message}\n{problem.detail}".rstrip()) from error
-    _collect(catalog, module, path)
+    _collect(catalog, [(module, path)])
     return catalog
+
+
+def _put_on_path(folder: Path) -> None:
+    if str(folder) not in sys.path:
+        sys.path.insert(0, str(folder))
 
 
 def _free_name(file: Path) -> str:
@@ -168,11 +178,11 @@ def _files(base: Path) -> Iterator[Path]:
             yield file
 
 
-def _imported(file: Path, base: Path, folder: str) -> ModuleType:
-    parts = [*Path(folder).parts, *file.relative_to(base).with_suffix("").parts]
-    if not all(part.isidentifier() for part in parts):
+def _imported(file: Path, root: Path) -> ModuleType:
+    parts = file.relative_to(root).with_suffix("").parts
+    if any("." in part for part in parts):
         return _from_path(file, f"codemation_workflow_{_fingerprint(file)}")
-    _namespace(parts[0], base.parents[len(Path(folder).parts) - 1] / parts[0])
+    _enter_package(parts[0], root / parts[0])
     name = ".".join(parts)
     known = sys.modules.get(name)
     if known is not None and getattr(known, "__file__", None) != str(file):
@@ -180,7 +190,7 @@ def _imported(file: Path, base: Path, folder: str) -> ModuleType:
     return importlib.import_module(name)
 
 
-def _namespace(name: str, path: Path) -> None:
+def _enter_package(name: str, path: Path) -> None:
     """Make the workflow folder a package of its own, whatever else is installed under its name."""
     known = sys.modules.get(name)
     if known is not None and str(path) in list(getattr(known, "__path__", [])):
@@ -188,6 +198,7 @@ def _namespace(name: str, path: Path) -> None:
     for stale in [one for one in sys.modules if one == name or one.startswith(f"{name}.")]:
         del sys.modules[stale]
     if (path / "__init__.py").exists():
+        _from_path(path / "__init__.py", name)
         return
     package = ModuleType(name)
     package.__path__ = [str(path)]
@@ -203,47 +214,75 @@ def _from_path(file: Path, name: str) -> ModuleType:
     try:
         spec.loader.exec_module(module)
     except BaseException:
-        del sys.modules[name]
+        sys.modules.pop(name, None)
         raise
     return module
 
 
-def _collect(catalog: Catalog, module: ModuleType, file: Path) -> None:
-    built = {id(found.workflow) for found in catalog.workflows.values()}
-    for name, value in _own(module).items():
-        if isinstance(value, Workflow) and id(value) not in built:
-            other = catalog.workflows.get(value.id)
-            if other is not None:
-                message = f'two workflows are called "{value.id}": {other.source} and {file}:{name}'
-                catalog.problems.append(Problem(file=file, message=message, detail="Give one of them another id."))
-                continue
-            catalog.workflows[value.id] = Found(workflow=value, file=file, name=name)
-    for name, value in _own(module).items():
-        if isinstance(value, Flow) and not _stood_on(value, catalog):
-            message = f'the flow "{name}" was never built'
-            catalog.problems.append(Problem(file=file, message=message, detail="End it with .build()."))
+def _collect(catalog: Catalog, imported: Sequence[tuple[ModuleType, Path]]) -> None:
+    """Take up what modules define; a workflow belongs to the file that it was written in, whoever else imports it."""
+    held = [
+        _Held(value, file, name)
+        for module, file in imported
+        for name, value in vars(module).items()
+        if not name.startswith("__")
+    ]
+    workflows = [(one, one.value) for one in held if isinstance(one.value, Workflow)]
+    known: set[int] = set()
+    for one, workflow in sorted(workflows, key=lambda pair: pair[0].file.name != _written_in(pair[1])):
+        if id(workflow.definition) in known:  # imported, or the same one with other options
+            continue
+        known.add(id(workflow.definition))
+        other = catalog.workflows.setdefault(workflow.id, Found(workflow=workflow, file=one.file, name=one.name))
+        if other.workflow is not workflow:
+            message = f'two workflows are called "{workflow.id}": {other.source} and {one.file}:{one.name}'
+            catalog.problems.append(Problem(file=one.file, message=message, detail="Give one of them another id."))
+    catalog.problems.extend(_never_built(held, [workflow for _, workflow in workflows]))
 
 
-def _own(module: ModuleType) -> Mapping[str, Any]:
-    return {name: value for name, value in vars(module).items() if not name.startswith("__")}
+class _Held(NamedTuple):
+    """A module-level variable."""
+
+    value: object
+    file: Path
+    name: str
 
 
-def _stood_on(flow: Flow[Any], catalog: Catalog) -> bool:
-    """Whether a workflow of this id was built: the flow is one of the steps towards it."""
-    return flow.stand.draft.id in catalog.workflows
+def _written_in(workflow: Workflow[Any, ...]) -> str:
+    """The name of the file that a workflow was written in."""
+    return Path(workflow.definition.source).name.rpartition(":")[0]
+
+
+def _never_built(held: Sequence[_Held], workflows: Sequence[Workflow[Any, ...]]) -> Iterator[Problem]:
+    """The flows that no workflow stands on: steps of theirs are in none."""
+    known = {
+        (workflow.id, plan.id, Path(plan.place).name) for workflow in workflows for plan in workflow.definition.nodes
+    }
+    told: set[int] = set()
+    for value, file, name in held:
+        if not isinstance(value, Flow) or id(value) in told:
+            continue
+        told.add(id(value))
+        draft = value.stand.draft
+        steps = upstream(draft, value.stand.beside, value.stand.ends)
+        if not known.issuperset((draft.id, step.id, Path(str(step.place)).name) for step in steps):
+            yield Problem(file=file, message=f'the flow "{name}" was never built', detail="End it with .build().")
 
 
 def _problem(error: BaseException, file: Path, root: Path) -> Problem:
+    """What a file raised, told from the file on, or from the package that it stands in."""
     described = traceback.TracebackException.from_exception(error)
     frames = list(described.stack)
-    first = next((at for at, frame in enumerate(frames) if frame.filename == str(file)), None)
-    if first is not None:
-        described.stack = traceback.StackSummary.from_list(frames[first:])
+    theirs = {str(file), *(str(folder / "__init__.py") for folder in file.parents)}
+    first = next((at for at, frame in enumerate(frames) if frame.filename in theirs), None)
+    if first is None:
+        told = described.format_exception_only()
     else:
-        described.stack = traceback.StackSummary.from_list([])
-    said = str(error) or type(error).__name__
-    message = f"{type(error).__name__}: {said.splitlines()[0]}"
-    return Problem(file=_shown(file, root), message=message, detail="".join(described.format()).rstrip())
+        described.stack = traceback.StackSummary.from_list(frames[first:])
+        told = described.format()
+    said = message_of(error).partition("\n")[0]
+    message = f"{type(error).__name__}: {said}"
+    return Problem(file=_shown(file, root), message=message, detail="".join(told).rstrip())
 
 
 def _shown(file: Path, root: Path) -> Path:
