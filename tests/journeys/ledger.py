@@ -25,8 +25,11 @@ class Effect:
     """Seconds since the epoch, on the clock that the database of the same machine goes by."""
 
 
-def note(ledger: Path, context: cm.Context) -> None:
-    """Append an effect; a line is written whole or not at all, wherever its writer is killed."""
+def note(ledger: Path, context: cm.Context) -> int:
+    """Append an effect, and say how many of its run there are by now.
+
+    A line is written whole or not at all, wherever its writer is killed.
+    """
     effect = Effect(
         run=context.run_id,
         node=context.node_id,
@@ -40,6 +43,7 @@ def note(ledger: Path, context: cm.Context) -> None:
         os.write(descriptor, f"{json.dumps(asdict(effect))}\n".encode())
     finally:
         os.close(descriptor)
+    return sum(one.run == context.run_id for one in effects(ledger))
 
 
 def effects(ledger: Path) -> list[Effect]:

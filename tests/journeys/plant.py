@@ -21,6 +21,9 @@ class Work(cm.Params):
     size: int = 4
     pace: float = 0.0
     """Seconds that each call takes."""
+    brake: Path = Path("/nonexistent")
+    """While this file is there, no call comes to its end, apart from the first `lift` ones."""
+    lift: int = 0
     doom: Path = Path("/nonexistent")
     """While this file is there, `send` kills its process."""
     deaf: bool = False
@@ -54,12 +57,12 @@ class Hiccup(Exception):
 
 def labour(params: Work, context: cm.Context) -> None:
     """Leave a trace, then take the time that the work takes, unless the run stops."""
-    note(params.ledger, context)
+    place = note(params.ledger, context)
     over = time.monotonic() + params.pace
-    while (left := over - time.monotonic()) > 0:
+    while time.monotonic() < over or (place > params.lift and params.brake.exists()):
         if context.cancelled and not params.deaf:
             return
-        time.sleep(min(0.01, left))
+        time.sleep(0.01)
 
 
 @cm.node
@@ -111,6 +114,15 @@ plant = (
     .then(send)
     .build()
 )
+
+
+@cm.node(retry=cm.Retry(2, backoff="fixed", delay="1h"))
+def never(params: Work, ctx: cm.Context) -> None:
+    labour(params, ctx)
+    raise Hiccup("not today")
+
+
+patient = cm.workflow("journeys.patient", params=Work).then(never).build()
 
 
 def expected(size: int) -> Report:

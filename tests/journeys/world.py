@@ -157,6 +157,16 @@ class World:
         """A name for a run."""
         return f"run {next(self._numbers)}"
 
+    @contextmanager
+    def braked(self) -> Iterator[Path]:
+        """A file for as long as this lasts; calls of a run that is asked to mind it do not end before."""
+        brake = self.root / f"brake {next(self._numbers)}"
+        brake.touch()
+        try:
+            yield brake
+        finally:
+            brake.unlink(missing_ok=True)
+
     def work(self, **asked: Any) -> Work:
         """What a run is asked for."""
         return Work(ledger=self.ledger, **asked)

@@ -8,7 +8,7 @@ import queue
 import threading
 from collections.abc import Callable, Coroutine, Generator, Iterator, Sequence
 from concurrent.futures import Future, wait
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from codemation.core.context import Context
@@ -57,9 +57,9 @@ class ItemWork:
     seed: str
     """Fixes the jitter of the delays."""
     stop: Callable[[], bool]
-    abandoned: threading.Event
-    """Set when nobody waits for the calls any more; `stop` then says so as well."""
     loop: Loop
+    abandoned: threading.Event = field(default_factory=threading.Event)
+    """Set when nobody waits for the calls any more; `stop` then says so as well."""
 
     def endings(self) -> Generator[Ending, None, None]:
         """Work on every item that is left, in any order; closed early, it begins no further call.
