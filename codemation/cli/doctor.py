@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 import click
 
 from codemation.cli.screen import Screen
@@ -36,11 +38,11 @@ def doctor(ctx: click.Context, /, as_json: bool) -> None:
     ctx.exit(Exit.FAILED if broken else Exit.OK)
 
 
-def _checks() -> list[Check]:
+def _checks() -> Iterator[Check]:
     try:
-        return list(checkup(Settings.load()))
+        yield from checkup(Settings.load())
     except CodemationError as error:
-        return [Check(name="settings", verdict=Verdict.BAD, says=error.message, way_out=error.way_out)]
+        yield Check(name="settings", verdict=Verdict.BAD, says=error.message, way_out=error.way_out)
 
 
 def _show(check: Check, screen: Screen) -> None:

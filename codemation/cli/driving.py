@@ -16,8 +16,8 @@ from codemation.cli.interruption import Interruption
 from codemation.cli.outcome import say_cancelled, say_end, say_failure, show_json, show_outputs
 from codemation.cli.progress import progress
 from codemation.cli.screen import Screen
-from codemation.cli.troubles import Exit
-from codemation.core.errors import RunCancelled, RunFailed
+from codemation.cli.troubles import Exit, code_of, tell
+from codemation.core.errors import HostError, RunCancelled, RunFailed
 from codemation.core.states import FINISHED, RunStatus
 from codemation.host.app import App
 from codemation.host.overview import short
@@ -50,6 +50,12 @@ def drive(settings: Settings, screen: Screen, manner: Manner, begin: Callable[[A
         except KeyboardInterrupt:
             _say_paused(handle, screen)
             return interruption.exit
+        except HostError as error:
+            if handle is None:
+                raise
+            tell(error, screen)
+            _say_resumable(handle, screen)
+            return code_of(error)
 
 
 def _wait(handle: RunHandle, screen: Screen) -> None:
@@ -87,6 +93,10 @@ def _say_paused(handle: RunHandle | None, screen: Screen) -> None:
         screen.say(f"{mark} no longer waiting for run {handle.id}; nothing of it was worked on here")
         return
     screen.say(f"{mark} run {handle.id} is paused; what has finished is kept")
+    _say_resumable(handle, screen)
+
+
+def _say_resumable(handle: RunHandle, screen: Screen) -> None:
     screen.say(f"{click.style('→', fg='cyan')} codemation runs resume {short(handle.id)}")
 
 

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import click
 
 from codemation.cli.outcome import failure_lines, output_lines
-from codemation.cli.screen import columns, pairs, status_text
+from codemation.cli.screen import columns, pairs, status_text, visible
 from codemation.core.durations import readable
 from codemation.core.ids import MAIN, START, node_of
 from codemation.core.ports import LogLine
@@ -107,8 +107,7 @@ def log_lines(lines: Sequence[LogLine], *, with_node: bool) -> Iterator[str]:
         when = click.style(line.at.astimezone().strftime("%H:%M:%S"), dim=True)
         node = f"  {click.style(node_of(line.activation).ljust(room), fg='cyan')}" if with_node else ""
         level = "" if line.level == "print" else f"{line.level}: "
-        text = "".join(one_line(mark) or " " for mark in line.text)
-        yield f"{when}{node}  {click.style(level + text, fg=_LEVELS.get(line.level))}"
+        yield f"{when}{node}  {click.style(level + visible(line.text), fg=_LEVELS.get(line.level))}"
 
 
 def _moment(at: datetime) -> str:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from codemation.cli.screen import Screen, pairs, table
+from codemation.cli.screen import Screen, pairs, table, visible
 from codemation.core.durations import readable
 from codemation.core.ids import MAIN, NodeId
 from codemation.core.states import RunStatus
@@ -91,7 +91,7 @@ def failure_lines(view: FailureView, handle: RunHandle, width: int) -> list[str]
     lines = [""]
     for frame in reversed(shown):
         lines += [click.style(_place(frame), fg="cyan"), f"    {one_line(frame.source)}"]
-    first, *rest = view.message.splitlines() or [""]
+    first, *rest = [visible(line) for line in view.message.splitlines()] or [""]
     lines.append(click.style(f"{view.type}: {first}" if first else view.type, fg="red"))
     lines += [f"  {line}" for line in rest[:10]]
     lines += _item_lines(view, handle, width)

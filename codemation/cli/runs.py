@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import getpass
+import os
 from typing import Any
 
 import click
@@ -129,7 +130,7 @@ def resume(ctx: click.Context, /, run: str, with_changes: bool, code: str | None
     def begin(app: App) -> RunHandle:
         wanted = find_run(app, run)
         workflow = workflow_of_run(app.attach(wanted).definition.workflow, code, settings)
-        return app.resume(wanted, workflow, with_changes=with_changes, who=getpass.getuser())
+        return app.resume(wanted, workflow, with_changes=with_changes, who=_user())
 
     screen = ctx.find_object(Screen) or Screen.here()
     ctx.exit(drive(settings, screen, Manner(quiet=given["quiet"], json=given["as_json"]), begin))
@@ -149,7 +150,15 @@ def cancel(screen: Screen, run: str, reason: str) -> None:
         if (status := app.attach(wanted).status) in FINISHED:
             screen.say(f"run {wanted} is over already: {status}")
             return
-        app.cancel(wanted, who=getpass.getuser(), reason=reason)
+        app.cancel(wanted, who=_user(), reason=reason)
         view = run_view(app.attach(wanted))
     said = "is cancelled" if view.row.status == RunStatus.CANCELLED else "will be cancelled when its nodes have stopped"
     screen.say(f"run {wanted} {said}")
+
+
+def _user() -> str:
+    """Who types; in a container the account may have no name."""
+    try:
+        return getpass.getuser()
+    except (KeyError, OSError):
+        return f"uid {os.getuid()}"

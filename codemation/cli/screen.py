@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any, TextIO
 
 import click
 
-from codemation.views.lettering import cells, clipped, padded
+from codemation.views.lettering import cells, clipped, one_line, padded
 from codemation.views.marks import NodeStatus
 
 if TYPE_CHECKING:  # brings pydantic, which help and version have no use for
@@ -107,6 +107,11 @@ def _is_ascii(file: TextIO) -> bool:
     except UnicodeEncodeError:
         return True
     return False
+
+
+def visible(text: str) -> str:
+    """One line of somebody else's text, with its blanks, and without anything that moves a cursor."""
+    return "".join(one_line(character) or " " for character in text)
 
 
 def status_text(status: str) -> str:

@@ -15,6 +15,7 @@ from pathlib import Path
 import pytest
 
 from tests.cli.shop import Shop
+from tests.host.postgres.server import TEMPLATE, running_server
 
 PATIENCE = 60.0
 
@@ -98,6 +99,20 @@ def test_a_run_that_is_killed_is_shown_as_left_alone_and_resumed(shop: Shop, gat
     assert "go on with it: codemation runs resume" in shop.codemation("runs", "show", "last").stdout
     gate.touch()
     assert shop.codemation("runs", "resume", "last").exit_code == 0
+
+
+def test_a_database_that_goes_away_for_good_leaves_a_run_that_can_be_resumed(shop: Shop, gate: Path) -> None:
+    with running_server() as server:
+        surroundings = {"CODEMATION_DATABASE_URL": server.url(TEMPLATE), "CODEMATION_PATIENCE": "0"}
+        process = shop.start("run", "held", environment=surroundings)
+        assert _line(process) == "at work"
+        server.stop("immediate")
+        gate.touch()
+        _, err = process.communicate(timeout=PATIENCE)
+        assert process.returncode == 3
+        assert re.search(r"✗ .+\n→ .+\n→ codemation runs resume [0-9a-f]{8}\n$", err), err
+        server.start()
+        assert shop.codemation("runs", "resume", "last", **surroundings).exit_code == 0
 
 
 def test_a_reader_who_has_seen_enough_neither_fails_the_run_nor_is_told_of_pipes(shop: Shop) -> None:

@@ -14,7 +14,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from codemation.cli.progress import fold, line_of
-from codemation.cli.screen import Screen, Stream, columns
+from codemation.cli.screen import Screen, Stream, columns, visible
 from codemation.core.definition import NodeKind
 from codemation.core.ids import NodeId
 from codemation.views.lettering import cells
@@ -87,6 +87,10 @@ def test_columns_never_are_wider_than_the_line_and_stand_in_line(rows: list[tupl
     lines = columns(rows, ("first", "second", "third"), width, right=(1,))
     assert len(lines) == len(rows) + 1
     assert all(cells(click.unstyle(line)) <= width for line in lines)
+
+
+def test_somebody_elses_text_moves_no_cursor_and_keeps_its_blanks() -> None:
+    assert visible("  a\x1b[2J  b\tc") == "  a\ufffd[2J  b c"
 
 
 def test_a_firm_column_is_not_cut() -> None:
