@@ -267,8 +267,8 @@ def walk_at_random(
 ) -> None:
     """Give stores and model the same commands, on so many walks of at most so many commands each.
 
-    When they differ, the walk is repeated with fewer commands until it cannot be simpler. Without `simplify` it is not,
-    and the walks are the same each time.
+    When they differ, the walk is repeated with fewer commands until it cannot be simpler, which takes minutes on a
+    database over a network. Without `simplify` it is not, and the walks are the same each time.
     """
     machine = type("RandomWalk", (TicketCommands,), {"ground": staticmethod(ground)})
     calm = settings(
