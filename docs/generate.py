@@ -1,0 +1,104 @@
+"""Write the parts of the pages that follow from the code: the errors, the settings, the stages of a run.
+
+    python docs/generate.py
+
+A test compares what this gives with the pages as they are.
+"""  # noqa: INP001 - a script, and no part of a package
+
+from __future__ import annotations
+
+import importlib
+import inspect
+import pkgutil
+import re
+import sys
+from collections.abc import Callable, Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+import codemation
+from codemation.core.annotations import readable
+from codemation.core.errors import CodemationError
+from codemation.core.states import TRANSITIONS
+from codemation.host.settings import Config
+
+DOCS = Path(__file__).resolve().parent
+COMPUTED = {"threads": "processors + 4, at most 32"}
+"""Defaults that depend on the machine, in words."""
+
+
+def main() -> int:
+    """Bring every generated part up to date."""
+    for page, part in PARTS:
+        target = DOCS / page
+        target.write_text(filled(target.read_text(encoding="utf-8"), part, PARTS[page, part]()), encoding="utf-8")
+    return 0
+
+
+def filled(page: str, part: str, content: str) -> str:
+    """The page with a part between its marks.
+
+    Raises:
+        ValueError: the page does not have the marks of that part.
+    """
+    begin, end = f"<!-- generated: {part} -->", f"<!-- end of {part} -->"
+    pattern = re.compile(f"{re.escape(begin)}.*?{re.escape(end)}", re.DOTALL)
+    if not pattern.search(page):
+        raise ValueError(f"the page has no part {part!r}; write {begin} and {end} where it belongs")
+    return pattern.sub(lambda _: f"{begin}\n\n{content}\n{end}", page)
+
+
+def errors() -> str:
+    """The tree of errors as nested lists, each with the first sentence of its docstring."""
+    for module in pkgutil.walk_packages(codemation.__path__, "codemation."):
+        if ".migrations" not in module.name and not module.name.endswith("__main__"):
+            importlib.import_module(module.name)
+    return "".join(f"{line}\n" for line in _branch(CodemationError, 0))
+
+
+def _branch(error: type[CodemationError], depth: int) -> Iterator[str]:
+    known = f"cm.{error.__name__}" if error.__name__ in codemation.__all__ else error.__name__
+    home = "" if known.startswith("cm.") else f" from `{error.__module__}`"
+    said = inspect.cleandoc(error.__doc__ or "").splitlines()[0]
+    yield f"{'  ' * depth}- **`{known}`**{home}: {said}"
+    children = [child for child in error.__subclasses__() if child.__module__.startswith("codemation.")]
+    for child in sorted(children, key=lambda one: one.__name__):
+        yield from _branch(child, depth + 1)
+
+
+def settings() -> str:
+    """The settings as a table: name, variable, type, default, meaning."""
+    lines = ["| setting | variable | type | default | meaning |", "|---|---|---|---|---|"]
+    for name, field in Config.model_fields.items():
+        kind = readable(field.annotation).replace("|", "or")
+        default = COMPUTED.get(name) or _default(field.default)
+        said = " ".join((field.description or "").split())
+        lines.append(f"| `{name}` | `CODEMATION_{name.upper()}` | {kind} | {default} | {said} |")
+    return "\n".join(lines) + "\n"
+
+
+def _default(value: Any) -> str:
+    return "none" if value is None else f"`{value}`"
+
+
+def stages() -> str:
+    """What a run may become, by where it stands and what it is told."""
+    lines = ["| a run that is | is told | and is then |", "|---|---|---|"]
+    for status, signals in TRANSITIONS.items():
+        for signal, outcomes in signals.items():
+            lines.append(f"| {status} | {signal} | {', '.join(sorted(outcomes))} |")
+        if not signals:
+            lines.append(f"| {status} | nothing | {status} |")
+    return "\n".join(lines) + "\n"
+
+
+PARTS: Mapping[tuple[str, str], Callable[[], str]] = {
+    ("reference/errors.md", "errors"): errors,
+    ("reference/settings.md", "settings"): settings,
+    ("explanation/how-a-run-moves.md", "stages"): stages,
+}
+"""Page and part, and what writes it."""
+
+
+if __name__ == "__main__":
+    sys.exit(main())
