@@ -151,8 +151,11 @@ class Engine:
             consumed = tuple(letter.id for letter in letters)
             commit = self._courier.commit(run, claim, step, head=head, consumed=consumed)
             refusal = self._courier.write(run, commit, step)
-            if refusal is not Refusal.OVERTAKEN:
-                return run if refusal is None else None
+            if refusal is None:
+                return run
+            if refusal is not Refusal.OVERTAKEN:  # a cancel came between, or another folder: whoever is next sees it
+                self.persist(self.stores.tickets.hand_back, [claim.holding])
+                return None
 
     def cancel(self, run: RunId, *, who: str = "", reason: str = "") -> RunStatus:
         """Ask a run to stop; when this returns, nothing of it is claimed any more. Says where the run stood before."""
