@@ -218,11 +218,9 @@ class App:
                 self._working = True
 
     def _stopping(self, runs: tuple[RunId, ...]) -> bool:
-        watched = self.scheduler.watched()
-        for one in watched:
-            if one.run.id in runs:
-                one.run.stopping = True
-        return bool(watched)
+        if runs:
+            self.scheduler.stop(runs)
+        return bool(self.scheduler.watched())
 
     def _changed_elsewhere(self, run: OpenRun) -> None:
         """A run was folded beside those who work on it: let them see."""

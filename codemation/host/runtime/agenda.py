@@ -71,6 +71,13 @@ class Agenda:
         """The tickets of a run that are held already, but not worked on."""
         return [one.claim.holding for one in self._ready if one.run == run and one.claim]
 
+    def withdraw(self, run: RunId) -> list[Holding]:
+        """What `held` gives, which is not to be worked on any more."""
+        held = self.held(run)
+        self._ready = [one for one in self._ready if one.run != run or one.claim is None]
+        heapq.heapify(self._ready)
+        return held
+
     def forget(self, run: RunId) -> None:
         """Have nothing more to do with a run."""
         self._ready = [one for one in self._ready if one.run != run]

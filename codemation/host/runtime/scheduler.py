@@ -12,14 +12,14 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from dataclasses import replace
 
 from codemation.core.delivery import Outcome, Refusal
 from codemation.core.engine import Engine
 from codemation.core.ids import RunId, TicketId, node_of
 from codemation.core.opening import OpenRun
-from codemation.core.ports import Claim
+from codemation.core.ports import Claim, Holding
 from codemation.host.runtime.activity import RunCode, Workbench
 from codemation.host.runtime.agenda import Agenda, Ready
 from codemation.host.runtime.performing import Performance
@@ -118,6 +118,18 @@ class InlineScheduler:
         if held:
             self._engine.persist(self._engine.stores.tickets.hand_back, held)
         self.release(watched)
+
+    def stop(self, runs: Collection[RunId]) -> None:
+        """Let runs stop that were asked to; what of them is held here and not begun is handed back."""
+        held: list[Holding] = []
+        with self._changed:
+            for watched in self._runs.values():
+                if watched.run.id in runs:
+                    watched.run.stopping = True
+                    held += self._agenda.withdraw(watched.run.id)
+            self._changed.notify_all()
+        if held:
+            self._engine.persist(self._engine.stores.tickets.hand_back, held)
 
     def _hire(self, pieces: int) -> None:
         """Start threads for so many pieces of work, as far as there are not enough that are free."""
