@@ -7,6 +7,7 @@ import shutil
 import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, assert_never
 
 import click
@@ -27,6 +28,8 @@ if TYPE_CHECKING:
 
 RATE_AFTER = 0.5
 """Seconds of work after which a rate says something."""
+ITEMS = 22
+"""Columns at least for the items of nodes."""
 REDRAWS = 8
 """Redraws of the live display in a second."""
 AHEAD = 3
@@ -55,7 +58,7 @@ def _told(app: App, screen: Screen) -> Iterator[None]:
             return
         rows = {row.id: row for row in rows_now(watched)}
         for node in nodes:
-            screen.say(line_of(rows[NodeId(node)], _room(rows.values()), screen.width))
+            screen.say(line_of(rows[NodeId(node)], Rooms(names=_names(rows.values()), width=screen.width)))
 
     with _listening(app, hear):
         yield
@@ -118,8 +121,9 @@ def picture(watched: Watched, seconds: float, width: int, height: int) -> list[s
     name = click.style(watched.run.definition.workflow, bold=True)
     title = f"{name}  run {short(watched.run.id)}  {done}/{len(rows)} nodes  {readable(seconds)}"
     shown, folded = fold(rows, height - 4)
-    room = _room(shown)
-    lines = [line_of(row, room, width, readings.get(row.id)) for row in shown]
+    items = max((cells(_items(row, readings.get(row.id))) for row in shown), default=0)
+    rooms = Rooms(names=_names(shown), items=max(ITEMS, items), width=width)
+    lines = [line_of(row, rooms, readings.get(row.id)) for row in shown]
     note = (
         [click.style("  pausing; Ctrl-C again stops at once", fg="yellow")]
         if watched.pausing and watched.active
@@ -156,18 +160,30 @@ def _weight(status: NodeStatus, at: int, coming: Sequence[int]) -> tuple[int, in
             assert_never(status)
 
 
-def line_of(row: NodeRow, room: int, width: int, reading: Reading | None = None) -> str:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Rooms:
+    """How wide the columns are that several lines share."""
+
+    names: int
+    items: int = ITEMS
+    width: int = 80
+    """Of the whole line."""
+
+
+def line_of(row: NodeRow, rooms: Rooms, reading: Reading | None = None) -> str:
     """One node in one line: its mark, its name, its items, its time and its rate."""
     mark = click.style(row.status.glyph, fg=COLOURS.get(row.status.value))
+    name = padded(clipped(row.id, rooms.names), rooms.names)
     seconds = row.seconds if reading is None else time.monotonic() - reading.started
-    facts = [_items(row, reading), _took(seconds), _rate(row, seconds, reading)]
-    said = f"{padded(facts[0], 22)}  {padded(facts[1], 8, right=True)}  {facts[2]}".rstrip()
+    took = "" if seconds is None else readable(seconds)
     if row.status in (NodeStatus.FAILED, NodeStatus.WAITING):
-        said = f"{clipped(one_line(row.error), max(20, width - room - 16))}  {facts[1]}".strip()
+        error = clipped(one_line(row.error), max(20, rooms.width - rooms.names - 16))
+        said = f"{error}  {took}"
+    else:
+        items = padded(_items(row, reading), rooms.items)
+        said = f"{items}  {padded(took, 8, right=True)}  {_rate(row, seconds, reading)}"
     pale = row.status in (NodeStatus.PENDING, NodeStatus.SKIPPED)
-    return (
-        f"{mark} {click.style(padded(clipped(row.id, room), room), dim=pale)}  {click.style(said, dim=pale)}".rstrip()
-    )
+    return f"{mark} {click.style(name, dim=pale)}  {click.style(said.rstrip(), dim=pale)}".rstrip()
 
 
 def _items(row: NodeRow, reading: Reading | None) -> str:
@@ -182,26 +198,25 @@ def _items(row: NodeRow, reading: Reading | None) -> str:
 
 
 def _given(counts: Mapping[str, int]) -> str:
-    return " + ".join(f"{count:,}" for count in counts.values())
+    """What came to each input; of many, what came to the first."""
+    shown = [f"{count:,}" for count in counts.values()]
+    return " + ".join(shown) if len(shown) <= 2 else f"{shown[0]} + {len(shown) - 1} inputs"
 
 
 def _ports(row: NodeRow) -> str:
-    said = (f"{count:,}" if port == MAIN else f"{count:,} {port}" for port, count in row.items_out.items())
-    return ", ".join(said)
-
-
-def _took(seconds: float | None) -> str:
-    return "" if seconds is None else readable(seconds)
+    """What each port gave; of ports beside the main one only those that gave something."""
+    given = {port: count for port, count in row.items_out.items() if count or port == MAIN}
+    return ", ".join(f"{count:,}" if port == MAIN else f"{count:,} {port}" for port, count in given.items()) or "0"
 
 
 def _rate(row: NodeRow, seconds: float | None, reading: Reading | None) -> str:
-    """Items a second, once that means something."""
-    items = reading.done if reading is not None else sum(row.items_in.values())
+    """Items a second, once that means something; the other inputs are only looked at."""
+    items = reading.done if reading is not None else next(iter(row.items_in.values()), 0)
     if seconds is None or seconds < RATE_AFTER or items <= 1:
         return ""
     rate = items / seconds
     return f"{rate:,.0f}/s" if rate >= 10 else f"{rate:.1f}/s"
 
 
-def _room(rows: Iterable[NodeRow]) -> int:
+def _names(rows: Iterable[NodeRow]) -> int:
     return min(NAMES, max((cells(row.id) for row in rows), default=0))

@@ -13,7 +13,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from codemation.cli.progress import fold, line_of
+from codemation.cli.progress import Rooms, fold, line_of
 from codemation.cli.screen import Screen, Stream, columns, visible
 from codemation.core.definition import NodeKind
 from codemation.core.ids import NodeId
@@ -136,7 +136,7 @@ def test_long_workflows_fold_what_has_finished_first() -> None:
                 items_out={"main": 1100, "error": 100},
                 seconds=2.0,
             ),
-            "✓ load     1,200 + 3 → 1,100, 100 error     2.0 s  602/s",
+            "✓ load     1,200 + 3 → 1,100, 100 error     2.0 s  600/s",
         ),
         (
             NodeRow(id=NodeId("load"), kind=NodeKind.THEN, status=NodeStatus.FAILED, error="OSError: no\nfile"),
@@ -145,4 +145,4 @@ def test_long_workflows_fold_what_has_finished_first() -> None:
     ],
 )
 def test_a_node_is_told_in_one_line(row: NodeRow, line: str) -> None:
-    assert click.unstyle(line_of(row, 7, 80)) == line
+    assert click.unstyle(line_of(row, Rooms(names=7))) == line
