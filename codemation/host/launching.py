@@ -1,43 +1,117 @@
-"""From what a person gives a run to what is stored of it."""
+"""From what a person gives a run to what is stored of it, and back."""
 
 from __future__ import annotations
 
+import json
+import re
 from collections.abc import Iterable, Mapping
 from typing import Any
 
 from pydantic import BaseModel, ValidationError
+from pydantic_core import PydanticSerializationError
 
 from codemation.core.engine import Stored
 from codemation.core.errors import InputError
 from codemation.core.ids import START
 from codemation.core.inputs import adapter
-from codemation.core.params import Params
+from codemation.core.params import Params, validated
 from codemation.core.payload import StoredItems, encode_items
-from codemation.core.tables import Tables, is_table
+from codemation.core.tables import PackedTable, Tables, is_table
 from codemation.core.values import Unstorable
 from codemation.core.workflow import Workflow
 
+SHOWN = 10
+"""Items that do not fit that are told of; the others are counted."""
+ROWS = 10_000
+"""Rows of a table that are checked at a time."""
+_NUL = re.compile(r"(?<!\\)(?:\\\\)*\\u0000")
+"""A character that PostgreSQL cannot store, as JSON writes it."""
+
 
 def encoded_params(params: Params | None) -> str:
-    """The params of a run as JSON."""
-    return "{}" if params is None else params.model_dump_json()
+    """The params of a run as JSON.
+
+    Raises:
+        InputError: one of them would not come back from JSON as it is, secrets above all.
+    """
+    if params is None:
+        return "{}"
+    lost = _lost(params)
+    if not lost:
+        return _json(params)
+    raise InputError(
+        f"these params of {type(params).__name__} cannot be stored: {', '.join(lost)}",
+        way_out="a secret is read by the node that needs it; for anything else use a type that JSON can give back, "
+        "such as str, int, date or a model",
+    )
+
+
+def decoded_params(workflow: Workflow[Any, ...], text: str) -> Params | None:
+    """The params of a run, read back as the workflow has them now.
+
+    Raises:
+        InputError: they do not fit (any more).
+    """
+    if workflow.params is None:
+        return None
+    try:
+        return workflow.params.model_validate_json(text)
+    except ValidationError:
+        return validated(workflow.params, json.loads(text))
 
 
 def encoded_input(workflow: Workflow[Any, ...], items: Any, tables: Tables) -> Stored:
     """What a run is given as it is stored; a workflow without `input=` begins with one empty item.
 
     Raises:
-        InputError: items are missing, do not fit the workflow's `input`, or cannot be stored.
+        InputError: items are missing, are more than the workflow takes, do not fit its `input`, or cannot be stored.
     """
-    if is_table(items):
-        packed = tables.pack(items)
-        return bytes(packed.data), packed.count, "table"
-    values = _validated(workflow, _listed(workflow, items))
+    if items is not None and not _takes_items(workflow):
+        raise InputError(f'"{workflow.id}" takes no items: it begins with nodes that make their own', way_out="run()")
     try:
-        data = encode_items(StoredItems(values=values, scope=START))
+        if is_table(items):
+            packed = tables.pack(items)
+            _check_rows(workflow, packed, tables)
+            return bytes(packed.data), packed.count, "table"
+        values = _fitting(workflow, _listed(workflow, items))
+        return encode_items(StoredItems(values=values, scope=START)), len(values), "items"
     except Unstorable as error:
-        raise InputError(f'the items for "{workflow.id}" cannot be stored: {error}') from None
-    return data, len(values), "items"
+        raise InputError(
+            f'what "{workflow.id}" is given cannot be stored: {error.message}', way_out=error.way_out
+        ) from None
+
+
+def _json(params: Params, *only: str) -> str:
+    return params.model_dump_json(by_alias=True, round_trip=True, include=set(only) or None, warnings="none")
+
+
+def _lost(params: Params) -> list[str]:
+    """The names of those that JSON does not give back as they are."""
+    model = type(params)
+    unwritable = [name for name in model.model_fields if not _is_writable(params, name)]
+    if unwritable:
+        return unwritable
+    try:
+        back = model.model_validate_json(_json(params))
+    except ValidationError as error:
+        return sorted({str(one["loc"][0]) if one["loc"] else model.__name__ for one in error.errors()})
+    pairs = [(name, getattr(params, name), getattr(back, name)) for name in model.model_fields]
+    return [name for name, before, after in pairs if type(before) is not type(after) or before != after]
+
+
+def _is_writable(params: Params, name: str) -> bool:
+    try:
+        return not _NUL.search(_json(params, name))
+    except (PydanticSerializationError, ValueError, RecursionError):
+        return False
+
+
+def _takes_items(workflow: Workflow[Any, ...]) -> bool:
+    """Whether any node is given what a run is given."""
+    if workflow.input is not None:
+        return True
+    inputs = [one for node in workflow.definition.nodes for one in node.inputs if not one.ordering]
+    return any(source.node == START for one in inputs for source in one.sources)
 
 
 def _listed(workflow: Workflow[Any, ...], items: Any) -> list[Any]:
@@ -46,26 +120,56 @@ def _listed(workflow: Workflow[Any, ...], items: Any) -> list[Any]:
             return [{}]
         wanted = getattr(workflow.input, "__name__", workflow.input)
         raise InputError(f'"{workflow.id}" works on items of {wanted}', way_out="run([…]), or run(one_item)")
-    if isinstance(items, str | bytes | Mapping | BaseModel) or not isinstance(items, Iterable):
-        return [items]
-    return list(items)
+    return list(items) if _is_many(items) else [items]
 
 
-def _validated(workflow: Workflow[Any, ...], values: list[Any]) -> list[Any]:
-    if workflow.input is None:
-        return values
-    check = adapter(workflow.input).validate_python
-    fitting, problems = [], []
+def _is_many(items: object) -> bool:
+    """Whether this is a collection of items, and not one item that can be iterated over."""
+    one = (str, bytes, bytearray, memoryview, Mapping, BaseModel)
+    return isinstance(items, Iterable) and not isinstance(items, one) and not hasattr(items, "_fields")
+
+
+def _fitting(workflow: Workflow[Any, ...], values: list[Any]) -> list[Any]:
+    """The items as the workflow's `input` has them."""
+    fitting, wrong = [], list[str]()
     for position, value in enumerate(values):
-        try:
-            fitting.append(check(value))
-        except ValidationError as error:
-            first = error.errors(include_url=False)[0]
-            problems.append(f"  item {position}: {'.'.join(map(str, first['loc']))}: {first['msg']}")
-    if problems:
-        shown = problems[:10] + ([f"  … and {len(problems) - 10} more"] if len(problems) > 10 else [])
-        name = getattr(workflow.input, "__name__", str(workflow.input))
-        raise InputError(
-            f'{len(problems)} of {len(values)} items do not fit {name} of "{workflow.id}":\n' + "\n".join(shown)
-        )
-    return fitting
+        problem = "an item is never a list" if isinstance(value, list) else ""
+        if workflow.input is not None:
+            try:
+                fitting.append(adapter(workflow.input).validate_python(value))
+            except ValidationError as error:
+                problem = _first_of(error)
+        if problem:
+            wrong.append(f"item {position}: {problem}")
+    _refuse(workflow, wrong, len(values))
+    return fitting if workflow.input is not None else values
+
+
+def _check_rows(workflow: Workflow[Any, ...], table: PackedTable, tables: Tables) -> None:
+    """Check the rows of a table, which is stored as the table that it is, against the workflow's `input`."""
+    if workflow.input is None:
+        return
+    check, wrong = adapter(workflow.input).validate_python, list[str]()
+    for begin in range(0, table.count, ROWS):
+        for position, row in enumerate(tables.rows(table.data, begin, begin + ROWS), begin):
+            try:
+                check(row)
+            except ValidationError as error:
+                wrong.append(f"row {position}: {_first_of(error)}")
+    _refuse(workflow, wrong, table.count)
+
+
+def _first_of(error: ValidationError) -> str:
+    first = error.errors(include_url=False, include_input=False)[0]
+    place = ".".join(map(str, first["loc"]))
+    return f"{place}: {first['msg']}" if place else first["msg"]
+
+
+def _refuse(workflow: Workflow[Any, ...], wrong: list[str], count: int) -> None:
+    if not wrong:
+        return
+    more = [f"… and {len(wrong) - SHOWN} more"] if len(wrong) > SHOWN else []
+    name = getattr(workflow.input, "__name__", str(workflow.input))
+    fit = f"fit {name} of" if workflow.input is not None else "fit"
+    lines = "\n  ".join([*wrong[:SHOWN], *more])
+    raise InputError(f'{len(wrong)} of {count} items do not {fit} "{workflow.id}":\n  {lines}')
