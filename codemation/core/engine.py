@@ -6,20 +6,21 @@ run's lock.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, replace
 from hashlib import sha256
 
 from codemation.core.advance import Step, advance
 from codemation.core.definition import Definition
-from codemation.core.delivery import Courier, Means, Outcome, Refusal
-from codemation.core.errors import RunError, StoreUnavailable
+from codemation.core.delivery import Courier, Means, Outcome
+from codemation.core.errors import RunError
 from codemation.core.facts import encode_delta
+from codemation.core.folding import Inboxes
 from codemation.core.ids import RunId, TicketId, WorkerId
 from codemation.core.items import Batch, BatchKind
 from codemation.core.opening import Opener, OpenRun
 from codemation.core.ports import Claim, Holding, Lane, NewRun, NewTicket, Reopening, Stores
-from codemation.core.signals import CancelRequested, Resumed, Signal, Started, Stopped
+from codemation.core.signals import CancelRequested, Resumed, Started
 from codemation.core.snapshot import Snapshot
 from codemation.core.states import RunStatus
 
@@ -57,6 +58,7 @@ class Engine:
         self.open = self.opener.open
         self.persist = self.opener.persist
         self.deliver = self._courier.deliver
+        self.fold_inbox = Inboxes(stores, self.opener, self._courier).fold
 
     def start(self, definition: Definition, start: Start) -> tuple[OpenRun, Outcome]:
         """Record a new run and its first activations; with a used key, the run that is there already.
@@ -126,37 +128,6 @@ class Engine:
         free = {holding.ticket for holding in lost} | {row.id for row in rows if row.state == "ready"}
         return Outcome(ready=tuple(row.id for row in rows if row.activation and row.id in free))
 
-    def fold_inbox(self, claim: Claim, read: Callable[[str], Signal]) -> OpenRun | None:
-        """Fold what is in a run's inbox, or end a run that was asked to stop; `None` when it has to wait.
-
-        `claim` is a fold ticket, which is handed back if a letter cannot be read; `read` turns the body of a letter
-        into a signal.
-        """
-        try:
-            return self._folded(claim, read)
-        except StoreUnavailable:
-            raise
-        except Exception:
-            self.persist(self.stores.tickets.hand_back, [claim.holding])
-            raise
-
-    def _folded(self, claim: Claim, read: Callable[[str], Signal]) -> OpenRun | None:
-        run = self.open(claim.run)
-        if run.snapshot.cancelling:
-            return self._stop(run, claim)
-        head = self._courier.new_head()
-        while True:
-            letters = self.persist(self.stores.inbox.pending, run.id)
-            step = _together(run.snapshot, [read(letter.body) for letter in letters])
-            consumed = tuple(letter.id for letter in letters)
-            commit = self._courier.commit(run, claim, step, head=head, consumed=consumed)
-            refusal = self._courier.write(run, commit, step)
-            if refusal is None:
-                return run
-            if refusal is not Refusal.OVERTAKEN:  # a cancel came between, or another folder: whoever is next sees it
-                self.persist(self.stores.tickets.hand_back, [claim.holding])
-                return None
-
     def cancel(self, run: RunId, *, who: str = "", reason: str = "") -> RunStatus:
         """Ask a run to stop; when this returns, nothing of it is claimed any more. Says where the run stood before."""
         while True:
@@ -207,16 +178,6 @@ class Engine:
                 batches[port] = self.persist(self.stores.payloads.put, run, data, count, kind)
         return batches, b"".join(inline) or None
 
-    def _stop(self, run: OpenRun, claim: Claim) -> OpenRun | None:
-        """End a run that was asked to stop, unless somebody is still at work on it."""
-        tickets = self.persist(self.stores.runs.tickets, run.id)
-        others = [ticket for ticket in tickets if ticket.id != claim.holding.ticket]
-        if any(ticket.state == "running" for ticket in others):
-            self.persist(self.stores.tickets.postpone, claim.holding, 0.2)
-            return None
-        self.deliver(run, claim, Stopped())
-        return run
-
     def _reopening(self, run: OpenRun, latest: Definition, step: Step) -> Reopening:
         return Reopening(
             run=run.id,
@@ -256,21 +217,3 @@ class Engine:
 
 
 _NOTHING = Step(delta=())
-
-
-def _together(snapshot: Snapshot, signals: list[Signal]) -> Step:
-    """Several signals in one step; those that have nothing to say any more leave no trace."""
-    ahead = snapshot.fork()
-    steps = []
-    for signal in signals:
-        step = advance(ahead, signal)
-        if step is not None:
-            ahead.apply(step.delta)
-            steps.append(step)
-    return Step(
-        delta=tuple(fact for step in steps for fact in step.delta),
-        due=tuple(activation for step in steps for activation in step.due),
-        status=ahead.status,
-        reason=ahead.reason,
-        events=tuple(event for step in steps for event in step.events),
-    )
