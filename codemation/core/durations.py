@@ -30,12 +30,12 @@ def seconds(duration: str | timedelta) -> float:
 
 def readable(duration: float) -> str:
     """A number of seconds for people: `850 ms`, `12.3 s`, `4m 05s`, `2h 10m`."""
-    if duration < 1:
+    if duration < 0.9995:
         return f"{duration * 1000:.0f} ms"
-    if duration < 60:
+    if duration < 59.95:
         return f"{duration:.1f} s"
     minutes, rest = divmod(round(duration), 60)
     if minutes < 60:
         return f"{minutes}m {rest:02d}s"
-    hours, minutes = divmod(minutes, 60)
+    hours, minutes = divmod(round(duration / 60), 60)
     return f"{hours}h {minutes:02d}m"

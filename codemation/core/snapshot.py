@@ -157,6 +157,8 @@ class Snapshot:
                 self.cancelling, self.reason = True, reason
             case Ended(status=status, reason=reason):
                 self.status, self.reason, self.cancelling = status, reason, False
+                self.live.clear()  # after a cancel there may be some, and what they give is not wanted any more
+                self.delayed.clear()
             case Reopened():
                 self._reopen(fact)
             case _:
@@ -219,8 +221,6 @@ class Snapshot:
 
     def _reopen(self, fact: Reopened) -> None:
         self.status, self.reason, self.cancelling = RunStatus.RUNNING, "", False
-        self.live.clear()
-        self.delayed.clear()
         if fact.digest and self._plans:
             self.digest = fact.digest
             self.plan = self._plans(fact.digest)

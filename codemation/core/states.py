@@ -37,14 +37,7 @@ class NodeStatus(StrEnum):
 _S = RunStatus
 TRANSITIONS: Mapping[RunStatus, Mapping[str, frozenset[RunStatus]]] = MappingProxyType(
     {
-        _S.QUEUED: {
-            "Succeeded": frozenset({_S.RUNNING, _S.WAITING, _S.SUCCEEDED, _S.FAILED}),
-            "Failed": frozenset({_S.RUNNING, _S.WAITING, _S.FAILED}),
-            "ItemsLeft": frozenset({_S.RUNNING, _S.WAITING}),
-            "Lost": frozenset({_S.RUNNING, _S.WAITING, _S.FAILED}),
-            "CancelRequested": frozenset({_S.QUEUED}),
-            "Stopped": frozenset({_S.CANCELLED}),
-        },
+        _S.QUEUED: {"Started": frozenset({_S.RUNNING, _S.SUCCEEDED})},
         _S.RUNNING: {
             "Succeeded": frozenset({_S.RUNNING, _S.WAITING, _S.SUCCEEDED, _S.FAILED}),
             "Failed": frozenset({_S.RUNNING, _S.WAITING, _S.FAILED}),
@@ -55,15 +48,15 @@ TRANSITIONS: Mapping[RunStatus, Mapping[str, frozenset[RunStatus]]] = MappingPro
         },
         _S.WAITING: {
             "Succeeded": frozenset({_S.RUNNING, _S.WAITING, _S.SUCCEEDED, _S.FAILED}),
-            "Failed": frozenset({_S.RUNNING, _S.WAITING, _S.FAILED}),
+            "Failed": frozenset({_S.WAITING, _S.FAILED}),
             "ItemsLeft": frozenset({_S.WAITING}),
-            "Lost": frozenset({_S.RUNNING, _S.WAITING, _S.FAILED}),
+            "Lost": frozenset({_S.WAITING, _S.FAILED}),
             "CancelRequested": frozenset({_S.WAITING}),
             "Stopped": frozenset({_S.CANCELLED}),
         },
         _S.SUCCEEDED: {},
-        _S.FAILED: {"Resumed": frozenset({_S.RUNNING})},
-        _S.CANCELLED: {"Resumed": frozenset({_S.RUNNING})},
+        _S.FAILED: {"Resumed": frozenset({_S.RUNNING, _S.SUCCEEDED})},
+        _S.CANCELLED: {"Resumed": frozenset({_S.RUNNING, _S.SUCCEEDED})},
     }
 )
 """status → signal → what the run may be afterwards."""

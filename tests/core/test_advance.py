@@ -1,0 +1,384 @@
+"""The fold, signal by signal, and what holds after any of them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+from typing import Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from codemation.core.advance import Step, advance
+from codemation.core.definition import Definition, Policy
+from codemation.core.facts import Reopened, decode_delta, encode_delta
+from codemation.core.ids import MAIN, START, ActivationId, NodeId, activation_id
+from codemation.core.items import EMPTY, Batch
+from codemation.core.signals import (
+    CancelRequested,
+    ErrorInfo,
+    Failed,
+    ItemsLeft,
+    Lost,
+    Resumed,
+    Signal,
+    Started,
+    Stopped,
+    Succeeded,
+)
+from codemation.core.snapshot import Snapshot
+from codemation.core.states import FINISHED, TRANSITIONS, NodeStatus, RunStatus
+from tests.core.simulation.strategies import Story, stories
+from tests.core.test_definition import defined, node
+
+ERROR = ErrorInfo(type="ValueError", message="no")
+SOME = Batch(ref="b:1", count=2, size=9)
+
+
+class Course:
+    """A run that is told signals, one after the other."""
+
+    def __init__(self, definition: Definition, **given: Batch) -> None:
+        self.snapshot = Snapshot(definition.plan)
+        self.deltas: list[bytes] = []
+        self.tell(Started(input=given.get("given", SOME)))
+
+    def tell(self, signal: Signal) -> Step | None:
+        """Fold and apply."""
+        step = advance(self.snapshot, signal)
+        if step is not None:
+            self.snapshot.apply(step.delta)
+            self.deltas.append(encode_delta(step.delta))
+        return step
+
+    def succeed(self, name: str, batch: Batch = SOME) -> Step | None:
+        """A node gives a batch."""
+        activation = activation_id(NodeId(name))
+        outputs = {MAIN: batch} if batch.count else {}
+        attempt = self.snapshot.live.get(activation, 1)
+        return self.tell(Succeeded(activation=activation, outputs=outputs, attempt=attempt))
+
+    def fail(self, name: str, retry_in: float | None = None, partial: Batch = EMPTY) -> Step | None:
+        """A node fails."""
+        activation = activation_id(NodeId(name))
+        attempt = self.snapshot.live.get(activation, 1)
+        signal = Failed(activation=activation, attempt=attempt, error=ERROR, retry_in=retry_in, partial=partial)
+        return self.tell(signal)
+
+    def status(self, name: str) -> NodeStatus | None:
+        """Where a node stands."""
+        record = self.snapshot.nodes.get(NodeId(name))
+        return record.status if record else None
+
+
+CHAIN = defined(node("a", "start"), node("b", "a"))
+FORK = defined(node("a", "start"), node("b", "start"), node("c", "a", "b"))
+
+
+def test_a_chain_goes_on_with_each_success_and_ends() -> None:
+    course = Course(CHAIN)
+    step = course.succeed("a")
+    assert step is not None
+    assert (step.due, step.status) == (("b/1",), RunStatus.RUNNING)
+    step = course.succeed("b")
+    assert step is not None
+    assert (step.status, [event.kind for event in step.events]) == ("succeeded", ["node_succeeded", "run_succeeded"])
+
+
+def test_a_run_of_which_nothing_is_due_ends_with_its_start() -> None:
+    course = Course(CHAIN, given=EMPTY)
+    assert course.snapshot.status is RunStatus.SUCCEEDED
+    assert (course.status("a"), course.status("b")) == (NodeStatus.SKIPPED, NodeStatus.SKIPPED)
+
+
+def test_a_failure_keeps_what_stands_on_it_and_lets_the_rest_go_on() -> None:
+    course = Course(FORK)
+    step = course.fail("a")
+    assert step is not None
+    assert step.status is RunStatus.RUNNING
+    step = course.succeed("b")
+    assert step is not None
+    assert (step.status, step.reason) == (RunStatus.FAILED, '"a" failed')
+    assert course.status("c") is None
+
+
+def test_the_reason_names_all_that_failed_once() -> None:
+    course = Course(FORK)
+    course.fail("b")
+    step = course.fail("a")
+    assert step is not None
+    assert step.reason == '"b", "a" failed'
+
+
+def test_a_run_waits_while_all_that_is_live_waits() -> None:
+    course = Course(FORK)
+    course.fail("a", retry_in=5.0)
+    assert (course.snapshot.status, course.status("a")) == (RunStatus.RUNNING, NodeStatus.WAITING)
+    course.fail("b", retry_in=5.0)
+    assert course.snapshot.status is RunStatus.WAITING
+    assert course.snapshot.live == {"a/1": 2, "b/1": 2}
+    step = course.succeed("a")
+    assert step is not None
+    assert step.status is RunStatus.WAITING
+
+
+def test_items_that_are_left_are_another_try() -> None:
+    course = Course(CHAIN)
+    left = ItemsLeft(activation=activation_id(NodeId("a")), attempt=1, done=3, left=1, retry_in=9.0, error=ERROR)
+    step = course.tell(left)
+    assert step is not None
+    assert (step.retry_in, step.status) == (9.0, RunStatus.WAITING)
+    assert course.tell(left) is None
+
+
+def test_a_lost_activation_is_a_failure_of_the_current_try_and_keeps_what_it_had_finished() -> None:
+    course = Course(CHAIN)
+    course.fail("a", partial=SOME)
+    course.tell(Resumed())
+    course.fail("a", retry_in=1.0)
+    course.tell(Lost(activation=activation_id(NodeId("a")), times=3))
+    record = course.snapshot.nodes[NodeId("a")]
+    assert (record.status, record.attempt, record.partial) == (NodeStatus.FAILED, 2, SOME)
+    assert record.error is not None
+    assert "died 3 times" in record.error.message
+    course.tell(Resumed())
+    assert course.snapshot.nodes[NodeId("a")].partial == SOME
+    course.succeed("a")
+    assert course.snapshot.nodes[NodeId("a")].partial == EMPTY
+
+
+def test_a_cancel_refuses_results_until_nobody_works_any_more() -> None:
+    course = Course(FORK)
+    assert course.tell(Stopped()) is None
+    step = course.tell(CancelRequested(who="me", reason="enough"))
+    assert step is not None
+    assert (step.status, course.snapshot.cancelling) == (RunStatus.RUNNING, True)
+    assert course.tell(CancelRequested()) is None
+    assert course.succeed("a") is None
+    assert course.fail("a") is None
+    assert course.tell(Lost(activation=activation_id(NodeId("a")), times=3)) is None
+    step = course.tell(Stopped())
+    assert step is not None
+    assert (step.status, step.reason) == (RunStatus.CANCELLED, "enough")
+    course.tell(Resumed(who="you"))
+    assert course.snapshot.live == {"a/1": 1, "b/1": 1}
+
+
+def test_a_cancel_without_a_reason_says_so_much() -> None:
+    course = Course(CHAIN)
+    course.tell(CancelRequested())
+    step = course.tell(Stopped())
+    assert step is not None
+    assert step.reason == "cancelled"
+
+
+def test_a_resume_makes_due_what_had_not_succeeded_and_no_more() -> None:
+    course = Course(FORK)
+    course.succeed("a")
+    course.fail("b", partial=SOME)
+    step = course.tell(Resumed(who="me"))
+    assert step is not None
+    assert step.due == ("b/1",)
+    assert course.snapshot.nodes[NodeId("b")].partial == SOME
+
+
+@pytest.mark.parametrize(
+    "signal",
+    [
+        Started(input=SOME),
+        Succeeded(activation=ActivationId("a/1"), outputs={}, attempt=2),
+        Succeeded(activation=ActivationId("b/1"), outputs={}),
+        Failed(activation=ActivationId("a/1"), attempt=2, error=ERROR),
+        Lost(activation=ActivationId("b/1"), times=3),
+        Stopped(),
+        Resumed(),
+    ],
+    ids=lambda signal: type(signal).__name__,
+)
+def test_what_is_late_repeated_or_out_of_place_is_silence(signal: Signal) -> None:
+    course = Course(CHAIN)
+    before = course.snapshot.fork()
+    assert advance(course.snapshot, signal) is None
+    assert course.snapshot == before
+
+
+def test_before_its_start_a_run_cannot_be_cancelled() -> None:
+    assert advance(Snapshot(CHAIN.plan), CancelRequested()) is None
+
+
+@pytest.mark.parametrize(
+    ("policy", "upstream", "due"),
+    [
+        (Policy(), Policy(), ()),
+        (Policy(run_on_empty=True), Policy(), ("b/1",)),
+        (Policy(), Policy(continue_when_empty=True), ("b/1",)),
+    ],
+)
+def test_what_an_empty_output_does(policy: Policy, upstream: Policy, due: tuple[str, ...]) -> None:
+    a, b = CHAIN.nodes[1:]
+    course = Course(defined(replace(a, policy=upstream), replace(b, policy=policy)))
+    step = course.succeed("a", EMPTY)
+    assert step is not None
+    assert step.due == due
+
+
+def test_only_a_node_that_ran_lets_others_continue_when_it_is_empty() -> None:
+    a, b = CHAIN.nodes[1:]
+    course = Course(defined(replace(a, policy=Policy(continue_when_empty=True)), b), given=EMPTY)
+    assert course.status("b") is NodeStatus.SKIPPED
+
+
+def test_a_join_on_a_skipped_branch_is_due_once_when_both_have_reported() -> None:
+    course = Course(defined(node("a", "start"), node("b", "a"), node("c", "start"), node("d", "b", "c")))
+    course.succeed("a", EMPTY)
+    assert course.status("b") is NodeStatus.SKIPPED
+    assert course.status("d") is None
+    step = course.succeed("c")
+    assert step is not None
+    assert step.due == ("d/1",)
+
+
+def moved(before: Definition, after: Definition) -> Callable[[str], Any]:
+    """Finds plans by digest."""
+    known = {one.digest: one.plan for one in (before, after)}
+    return lambda digest: known[digest]
+
+
+def test_a_resume_with_another_definition_goes_on_from_what_is_kept() -> None:
+    after = defined(node("a", "start"), node("new", "a"), node("end", "new"))
+    snapshot = Snapshot(CHAIN.plan, moved(CHAIN, after))
+    course = Course.__new__(Course)
+    course.snapshot, course.deltas = snapshot, []
+    course.tell(Started(input=SOME))
+    course.succeed("a")
+    course.fail("b", partial=SOME)
+    step = course.tell(Resumed(digest=after.digest, was=CHAIN.digest))
+    assert step is not None
+    assert step.due == ("new/1",)
+    assert set(snapshot.nodes) == {START, "a", "new"}
+    assert (snapshot.digest, snapshot.missing[NodeId("end")]) == (after.digest, 1)
+    fact = decode_delta(course.deltas[-1])[0]
+    assert fact == Reopened(digest=after.digest, was=CHAIN.digest)
+
+
+def test_a_failure_that_the_new_definition_does_not_have_is_forgotten() -> None:
+    a, b = CHAIN.nodes[1:]
+    after = defined(
+        replace(a, policy=Policy()), replace(b, inputs=(replace(b.inputs[0], sources=b.inputs[0].sources),))
+    )
+    nothing = defined(after.nodes[1])
+    snapshot = Snapshot(CHAIN.plan, moved(CHAIN, nothing))
+    course = Course.__new__(Course)
+    course.snapshot, course.deltas = snapshot, []
+    course.tell(Started(input=SOME))
+    course.succeed("a")
+    course.fail("b")
+    step = course.tell(Resumed(digest=nothing.digest, was=CHAIN.digest))
+    assert step is not None
+    assert step.status is RunStatus.SUCCEEDED
+    assert snapshot.failed() == []
+
+
+def signals(snapshot: Snapshot) -> list[Signal]:
+    """Everything that could be said next."""
+    said: list[Signal] = [CancelRequested(), Stopped(), Resumed()]
+    for activation, attempt in snapshot.live.items():
+        for current in (attempt, attempt + 1):
+            said += [
+                Succeeded(activation=activation, outputs={MAIN: SOME}, attempt=current),
+                Succeeded(activation=activation, outputs={}, attempt=current),
+                Failed(activation=activation, attempt=current, error=ERROR),
+                Failed(activation=activation, attempt=current, error=ERROR, retry_in=1.0),
+                ItemsLeft(activation=activation, attempt=current, done=1, left=1, retry_in=1.0, error=ERROR),
+            ]
+        said.append(Lost(activation=activation, times=3))
+    return said
+
+
+@settings(deadline=None, max_examples=100)
+@given(stories(), st.data())
+def test_any_course_keeps_to_the_table_and_its_journal_says_it_all(story: Story, data: st.DataObject) -> None:
+    plan = story.definition.plan
+    course = Course(story.definition)
+    for _ in range(data.draw(st.integers(0, 25))):
+        before, status = course.snapshot.fork(), course.snapshot.status
+        signal = data.draw(st.sampled_from(signals(course.snapshot)))
+        step = course.tell(signal)
+        if step is None:
+            assert course.snapshot == before
+            continue
+        assert course.snapshot.status is step.status
+        assert step.status in TRANSITIONS[status][type(signal).__name__]
+        assert (course.snapshot.status in FINISHED) == (not course.snapshot.live)
+        assert Snapshot.of(plan, map(decode_delta, course.deltas)) == course.snapshot
+        check_invariants(course.snapshot)
+    for revision in range(1, len(course.deltas) + 1):
+        assert Snapshot.of(plan, map(decode_delta, course.deltas[:revision])).revision == revision
+
+
+def check_invariants(snapshot: Snapshot) -> None:
+    """What holds of every snapshot."""
+    plan = snapshot.plan
+    for name, before in plan.awaits.items():
+        assert snapshot.missing[name] == sum(not snapshot.reported(one) for one in before)
+    if snapshot.status not in FINISHED:
+        for name in plan.nodes:
+            ready = not snapshot.missing[name] and not snapshot.reported(name)
+            broken = snapshot.nodes.get(name) is not None and snapshot.nodes[name].status is NodeStatus.FAILED
+            assert ready == (activation_id(name) in snapshot.live or broken)
+    assert snapshot.delayed <= snapshot.live.keys()
+
+
+class Counting(dict[Any, Any]):
+    """A dictionary that counts how often it is looked at or written to."""
+
+    def __init__(self, other: dict[Any, Any]) -> None:
+        super().__init__(other)
+        self.touched = 0
+
+    def __getitem__(self, key: Any) -> Any:
+        self.touched += 1
+        return super().__getitem__(key)
+
+    def __setitem__(self, key: Any, value: Any) -> None:
+        self.touched += 1
+        super().__setitem__(key, value)
+
+    def get(self, key: Any, default: Any = None) -> Any:
+        """The value or the default."""
+        self.touched += 1
+        return super().get(key, default)
+
+    def __iter__(self) -> Iterator[Any]:
+        self.touched += len(self)
+        return super().__iter__()
+
+
+@pytest.mark.parametrize("length", [10, 1_000])
+def test_a_step_costs_what_leaves_its_node_and_not_what_the_run_holds(length: int) -> None:
+    names = [f"n{number}" for number in range(length)]
+    course = Course(defined(*(node(name, before) for name, before in zip(names, ["start", *names], strict=False))))
+    for name in names[: length // 2]:
+        course.succeed(name)
+    course.snapshot.nodes = nodes = Counting(course.snapshot.nodes)
+    course.snapshot.missing = missing = Counting(course.snapshot.missing)
+    course.succeed(names[length // 2])
+    assert nodes.touched + missing.touched < 20
+
+
+def test_a_snapshot_answers_for_what_it_does_not_know() -> None:
+    snapshot = Snapshot(CHAIN.plan)
+    assert snapshot.output(NodeId("a"), MAIN) == EMPTY
+    assert snapshot.outputs(NodeId("a")) == {}
+    assert not snapshot.reported(NodeId("a"))
+    assert snapshot != 3
+    with pytest.raises(TypeError):
+        hash(snapshot)
+
+
+def test_a_batch_in_the_journal_is_named_by_its_revision_and_port() -> None:
+    course = Course(CHAIN, given=Batch(ref="", count=1, size=5))
+    assert course.snapshot.output(START, MAIN).ref == "j:1:main"
+    course.succeed("a", Batch(ref="", count=1, size=7, kind="table"))
+    assert course.snapshot.output(NodeId("a"), MAIN) == Batch(ref="j:2:main", count=1, size=7, kind="table")

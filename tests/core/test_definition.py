@@ -1,0 +1,113 @@
+"""A definition is plain data with a digest; a plan is what follows from it."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+
+import pytest
+from hypothesis import given
+
+from codemation.core.definition import (
+    BrokenDefinition,
+    Definition,
+    Input,
+    NodeKind,
+    NodePlan,
+    Plan,
+    Policy,
+    RetryPlan,
+    Source,
+)
+from codemation.core.ids import START, NodeId, WorkflowId
+from tests.core.simulation.strategies import Story, stories
+
+FULL = NodePlan(
+    id=NodeId("full"),
+    kind=NodeKind.SWITCH,
+    inputs=(Input(name="in", sources=(Source(node=START),), ordering=True),),
+    ports=("a", "b"),
+    grain="batch",
+    gives=False,
+    policy=Policy(retry=RetryPlan(attempts=3, backoff="fixed", delay=2.0), timeout=1.5, on_error="port"),
+    config={"limit": 3, "by": {"$param": "x"}},
+    code="abc",
+    title="Full",
+    groups=("outer", "inner"),
+    place="w.py:3",
+)
+
+
+def node(name: str, *before: str, port: str = "main") -> NodePlan:
+    """A node that waits for others."""
+    sources = tuple(Source(node=NodeId(one), port=port) for one in before)
+    given = (Input(name="in", sources=sources),) if sources else ()
+    return NodePlan(id=NodeId(name), kind=NodeKind.THEN, inputs=given)
+
+
+def defined(*nodes: NodePlan) -> Definition:
+    """A workflow of these nodes after the start."""
+    return Definition(workflow=WorkflowId("w"), nodes=(NodePlan(id=START, kind=NodeKind.START, inputs=()), *nodes))
+
+
+@given(stories())
+def test_a_definition_survives_json_with_its_digests(story: Story) -> None:
+    definition = story.definition
+    again = Definition.from_json(json.loads(json.dumps(definition.to_json())))
+    assert again == definition
+    assert again.digest == definition.digest
+
+
+def test_every_field_survives_json() -> None:
+    definition = replace(defined(FULL), max_parallel=3, outputs={"main": (Source(node=FULL.id, port="a"),)}, title="T")
+    assert Definition.from_json(json.loads(json.dumps(definition.to_json()))) == definition
+
+
+@pytest.mark.parametrize(
+    ("change", "graph", "code"),
+    [
+        (
+            {"place": "elsewhere.py:9", "title": "Other", "icon": "x", "summary": "s", "types": {"in:a": "B"}},
+            True,
+            True,
+        ),
+        ({"code": "def"}, True, False),
+        ({"config": {"limit": 4}}, False, True),
+        ({"ports": ("a",)}, False, True),
+        ({"policy": Policy(timeout=9.0)}, False, True),
+    ],
+)
+def test_the_two_digests_see_what_they_are_about(change: dict[str, object], graph: bool, code: bool) -> None:
+    before, after = defined(FULL), defined(replace(FULL, **change))  # type: ignore[arg-type]
+    assert (before.graph_digest == after.graph_digest) is graph
+    assert (before.code_digest == after.code_digest) is code
+    assert (before.digest == after.digest) is (graph and code)
+
+
+@given(stories())
+def test_sources_come_first_in_the_rank_and_followers_are_in_its_order(story: Story) -> None:
+    plan = story.definition.plan
+    for name, before in plan.awaits.items():
+        assert all(plan.rank[one] < plan.rank[name] for one in before)
+        assert all(name in plan.followers[one] for one in before)
+    for after in plan.followers.values():
+        assert list(after) == sorted(set(after), key=plan.rank.__getitem__)
+
+
+def test_what_stands_on_a_node_is_found_each_once() -> None:
+    plan = defined(node("a", "start"), node("b", "a"), node("c", "a"), node("d", "b", "c"), node("e", "start")).plan
+    assert plan.downstream(NodeId("a")) == {"a", "b", "c", "d"}
+    assert plan.downstream(NodeId("e")) == {"e"}
+
+
+def test_a_circle_is_shown_from_end_to_end() -> None:
+    definition = defined(node("a", "start", "c"), node("b", "a"), node("c", "b"), node("late", "c"))
+    with pytest.raises(BrokenDefinition, match='workflow "w" waits for itself: a → b → c → a'):
+        Plan.of(definition)
+
+
+def test_an_unknown_node_or_port_is_named() -> None:
+    with pytest.raises(BrokenDefinition, match='"a" waits for "nobody", which the definition does not have'):
+        Plan.of(defined(node("a", "nobody")))
+    with pytest.raises(BrokenDefinition, match='"a" waits for port "side" of "start", which has main'):
+        Plan.of(defined(node("a", "start", port="side")))

@@ -1,0 +1,63 @@
+"""The table of transitions says what can happen, no more and no less."""
+
+from __future__ import annotations
+
+from codemation.core.advance import advance
+from codemation.core.definition import Definition
+from codemation.core.items import EMPTY
+from codemation.core.signals import CancelRequested, Resumed, Signal, Started, Stopped
+from codemation.core.snapshot import Snapshot
+from codemation.core.states import FINISHED, TRANSITIONS, RunStatus
+from tests.core.test_advance import SOME, signals
+from tests.core.test_definition import defined, node
+
+SMALL = (
+    defined(node("a", "start")),
+    defined(node("a", "start"), node("b", "start")),
+    defined(node("a", "start"), node("b", "a"), node("c", "start")),
+)
+Seen = set[tuple[RunStatus, str, RunStatus]]
+
+
+def explored(definition: Definition, less: Definition) -> Seen:
+    """Every transition within a few signals, of runs that may move to a definition with fewer nodes."""
+    plans = {definition.digest: definition.plan, less.digest: less.plan}
+    seen: Seen = set()
+    frontier = [Snapshot(definition.plan, lambda digest: plans[digest])]
+    for _ in range(5):
+        following: list[Snapshot] = []
+        for snapshot in frontier:
+            for signal in possible(snapshot, less):
+                step = advance(snapshot, signal)
+                if step is None:
+                    continue
+                after = snapshot.fork()
+                after.apply(step.delta)
+                seen.add((snapshot.status, type(signal).__name__, after.status))
+                if not any(after == other for other in following):
+                    following.append(after)
+        frontier = following[:400]
+    return seen
+
+
+def possible(snapshot: Snapshot, less: Definition) -> list[Signal]:
+    """What could be said; tries are counted no further than the third, so that there is an end."""
+    if not snapshot.revision:
+        return [Started(input=SOME), Started(input=EMPTY)]
+    if any(attempt > 2 for attempt in snapshot.live.values()):
+        return [CancelRequested(), Stopped()]
+    moves: list[Signal] = [Resumed(digest=less.digest, was="")] if snapshot.status in FINISHED else []
+    return [*signals(snapshot), *moves]
+
+
+def test_every_transition_of_the_table_happens_and_no_other() -> None:
+    start = defined(node("a", "start"))
+    only_start = defined()
+    seen = set().union(*(explored(definition, only_start) for definition in SMALL), explored(start, start))
+    table = {
+        (before, signal, after)
+        for before, by_signal in TRANSITIONS.items()
+        for signal, afters in by_signal.items()
+        for after in afters
+    }
+    assert seen == table
