@@ -16,7 +16,7 @@ class Drift:
     added: tuple[NodeId, ...]
     removed: tuple[NodeId, ...]
     rewired: tuple[NodeId, ...]
-    """Their inputs, ports, configuration or policies are others."""
+    """Their inputs, ports or configuration are others, or what they do with errors, attachments or nothing at all."""
     rewritten: tuple[NodeId, ...]
     """Their code is another."""
 
@@ -50,4 +50,7 @@ def drift(before: Definition, after: Definition) -> Drift:
 
 
 def _shape(node: NodePlan) -> tuple[object, ...]:
-    return node.kind, node.inputs, node.ports, node.grain, dict(node.config), node.policy.on_error
+    """What decides, beside the code, what a node gives; how patiently or how fast it does so is no part of it."""
+    policy = node.policy
+    treats = (policy.on_error, policy.keep_attachments, policy.run_on_empty, policy.continue_when_empty)
+    return node.kind, node.inputs, node.ports, node.grain, dict(node.config), treats
