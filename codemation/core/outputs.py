@@ -63,6 +63,9 @@ class Outputs:
 
 def emitted_by_item(node: NodePlan, code: NodeCode, item: Item[Any], value: Any, attached: Files) -> list[Emitted]:
     """What one call of a per-item node gives for `item`."""
+    if node.kind is NodeKind.THEN:
+        files = {**item.attachments, **attached} if node.policy.keep_attachments else attached
+        return _Giving(node, item, files).results(MAIN, code.signature.result, value)
     match node.kind:
         case NodeKind.FILTER:
             return [(MAIN, item)] if value else []
@@ -74,11 +77,8 @@ def emitted_by_item(node: NodePlan, code: NodeCode, item: Item[Any], value: Any,
             return [(MAIN, item)]
         case NodeKind.SPLIT:
             return _fan_out(MAIN, item, _listed(node, value), attached)
-        case NodeKind.MAP | NodeKind.PARSE:
+        case _:  # map and parse
             return [(MAIN, _placed(item, value, item.origins, attached))]
-        case _:
-            files = {**item.attachments, **attached} if node.policy.keep_attachments else attached
-            return list(_Giving(node, item, files).results(MAIN, code.signature.result, value))
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,24 +89,25 @@ class _Giving:
     item: Item[Any]
     files: Files
 
-    def results(self, port: str, result: Result, value: Any) -> Iterator[Emitted]:
+    def results(self, port: str, result: Result, value: Any) -> list[Emitted]:
         """What a value gives to a port, or to the ports that it names."""
         match shape_given(result, value):
+            case Shape.ONE:
+                if value is None and (result.optional or result.item_type is Any):
+                    return []
+                return [(port, _placed(self.item, value, self.item.origins, self.files))]
             case Shape.NOTHING:
-                return
+                return []
             case Shape.PORTS:
-                for name, one in _set(value):
-                    yield from self.results(name, result.ports.get(name, ANY), one)
+                given = [self.results(name, result.ports.get(name, ANY), one) for name, one in _set(value)]
+                return [emitted for one in given for emitted in one]
             case Shape.LIST | Shape.STREAM:
-                yield from _fan_out(port, self.item, value, self.files)
+                return _fan_out(port, self.item, value, self.files)
             case Shape.TABLE:
                 raise NodeError(
                     f'"{self.node.id}" is called once per item and gave a whole table',
                     way_out=f"return rows (a list of dicts or models) from {self.node.id}, or take the whole batch",
                 )
-            case _:
-                if value is not None or not (result.optional or result.item_type is Any):
-                    yield port, _placed(self.item, value, self.item.origins, self.files)
 
 
 def _set(ports: Ports) -> list[tuple[str, Any]]:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import contextvars
-import inspect
 import queue
 import threading
 from collections.abc import AsyncIterator, Callable, Coroutine, Iterator
@@ -150,6 +149,10 @@ def _left(node: str, error: SystemExit) -> NodeError:
     return NodeError(f'"{node}" called sys.exit({error.code!r})', way_out="return, or raise an error of your own")
 
 
+_WHOLE = frozenset({dict, list, tuple, str, bytes, int, float, bool, type(None)})
+"""Classes of most of what nodes give; asking whether an object is an iterator takes longer than looking here."""
+
+
 def _exhausted(value: Any) -> Any:
     """A generator runs here, inside the call, so that its errors and its time belong to the call."""
-    return list(value) if inspect.isgenerator(value) or isinstance(value, Iterator) else value
+    return list(value) if type(value) not in _WHOLE and isinstance(value, Iterator) else value

@@ -21,8 +21,8 @@ from codemation.host.runtime.items import Ask, ItemWork, Postponed, checked
 from codemation.host.runtime.trouble import Interrupted, ItemFailed, info_of
 
 CHUNK_SECONDS = 1.0
-CHUNK_ITEMS = 5_000
-"""Finished items are recorded when either is reached and more is to come."""
+CHUNK_ITEMS = 25_000
+"""Finished items are recorded when either is reached and more is to come; the second bounds what a chunk holds."""
 
 
 class ItemwisePerformance:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 import time
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 from codemation.core.ids import NodeId
 
@@ -19,31 +19,43 @@ class Reading:
     total: int | None = None
 
 
+@dataclass(slots=True)
+class _Gauge:
+    """As `Reading`, but moved in place: that happens for each item."""
+
+    started: float
+    total: int | None
+    done: int = 0
+
+
 class Meter:
     """The nodes of one run that this process works on now."""
 
     def __init__(self) -> None:
         self._guard = threading.Lock()
-        self._readings: dict[NodeId, Reading] = {}
+        self._gauges: dict[NodeId, _Gauge] = {}
 
     def begin(self, node: NodeId, total: int | None) -> None:
         """A node starts to work."""
         with self._guard:
-            self._readings[node] = Reading(started=time.monotonic(), total=total)
+            self._gauges[node] = _Gauge(time.monotonic(), total)
 
     def move(self, node: NodeId, done: int, total: int | None = None) -> None:
         """A node has got so far."""
         with self._guard:
-            if node in self._readings:
-                before = self._readings[node]
-                self._readings[node] = replace(before, done=done, total=total or before.total)
+            gauge = self._gauges.get(node)
+            if gauge is not None:
+                gauge.done, gauge.total = done, total or gauge.total
 
     def end(self, node: NodeId) -> None:
         """A node has stopped working."""
         with self._guard:
-            self._readings.pop(node, None)
+            self._gauges.pop(node, None)
 
     def readings(self) -> dict[NodeId, Reading]:
         """Every node at work."""
         with self._guard:
-            return dict(self._readings)
+            return {
+                node: Reading(started=gauge.started, done=gauge.done, total=gauge.total)
+                for node, gauge in self._gauges.items()
+            }
