@@ -89,7 +89,7 @@ class Engine:
         known = self.persist(self.stores.journal.start, run)
         if known != start.id:
             return self.open(known), Outcome()
-        opened = self.open(known, definition)
+        opened = self.opener.begun(known, run.head, definition, step.delta)
         self._means.publish(known, opened.snapshot.revision, step.events)
         return opened, self._first(opened, tickets, claimed=start.claim)
 

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager
+from dataclasses import dataclass
 from typing import ParamSpec, TypeVar
 
 from codemation.core.definition import Definition, Plan
 from codemation.core.errors import StoreUnavailable
 from codemation.core.facts import Delta, Reopened, decode_delta
-from codemation.core.ids import RunId
+from codemation.core.ids import Head, RunId
 from codemation.core.ports import Holding, Look, RunRow, Stores
 from codemation.core.snapshot import Snapshot
 from codemation.core.states import FINISHED
@@ -19,13 +20,24 @@ R = TypeVar("R")
 Lock = AbstractContextManager[object]
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Unread:
+    """Stands for the row of a run that was just recorded, which nobody has had to read yet."""
+
+    id: RunId
+    head: Head
+    read: Callable[[], RunRow]
+    stop: bool = False
+
+
 class OpenRun:
     """A run that this process works on; `lock` is held while it is folded."""
 
-    __slots__ = ("definition", "head", "lock", "row", "snapshot", "stopping")
+    __slots__ = ("_row", "definition", "head", "id", "lock", "snapshot", "stopping")
 
-    def __init__(self, row: RunRow, definition: Definition, snapshot: Snapshot, lock: Lock) -> None:
-        self.row = row
+    def __init__(self, row: RunRow | Unread, definition: Definition, snapshot: Snapshot, lock: Lock) -> None:
+        self._row = row
+        self.id = row.id
         self.definition = definition
         self.snapshot = snapshot
         self.head = row.head
@@ -33,9 +45,15 @@ class OpenRun:
         self.stopping = row.stop
 
     @property
-    def id(self) -> RunId:
-        """The run's id."""
-        return self.row.id
+    def row(self) -> RunRow:
+        """What is kept of the run beside its journal, as it was read last."""
+        if isinstance(self._row, Unread):
+            self._row = self._row.read()
+        return self._row
+
+    @row.setter
+    def row(self, row: RunRow) -> None:
+        self._row = row
 
     @property
     def finished(self) -> bool:
@@ -73,6 +91,11 @@ class Opener:
         snapshot, first = self.folded(row, [decode_delta(entry.delta) for entry in entries], definition)
         latest = self.definition(snapshot.digest) if snapshot.digest else first
         return OpenRun(row, latest, snapshot, self._lock())
+
+    def begun(self, run: RunId, head: Head, definition: Definition, delta: Delta) -> OpenRun:
+        """A run whose first revision was just recorded here, so that nothing of it has to be read."""
+        row = Unread(id=run, head=head, read=lambda: self.persist(self.stores.journal.load, run)[0])
+        return OpenRun(row, definition, Snapshot.of(definition.plan, [delta], self.plan), self._lock())
 
     def folded(
         self, row: RunRow, deltas: Sequence[Delta], definition: Definition | None = None, upto: int | None = None
