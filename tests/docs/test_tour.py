@@ -1,4 +1,4 @@
-"""The five-minute tour of the README, typed as it stands there."""
+"""The pages that are typed along, typed as they stand there."""
 
 from __future__ import annotations
 
@@ -24,9 +24,9 @@ class Command:
     seen: tuple[str, ...]
 
 
-def blocks(kind: str) -> list[str]:
+def blocks(page: str, kind: str) -> list[str]:
     """The blocks of one kind, in the order of the page."""
-    return [text for found, text in _BLOCK.findall((ROOT / "README.md").read_text()) if found == kind]
+    return [text for found, text in _BLOCK.findall((ROOT / page).read_text(encoding="utf-8")) if found == kind]
 
 
 def commands(block: str) -> list[Command]:
@@ -62,11 +62,34 @@ def app(tmp_path: Path) -> Path:
 
 
 def test_the_tour_shows_what_it_says(app: Path) -> None:
-    workflow = blocks("python")[0]
-    broken = next(block for block in blocks("python") if "raise ValueError" in block)
-    run, fail, mend = (commands(block) for block in blocks("console"))
+    code = blocks("README.md", "python")
+    workflow, broken = code[0], next(block for block in code if "raise ValueError" in block)
+    run, fail, mend = (commands(block) for block in blocks("README.md", "console"))
     file = app / "workflows" / "orders.py"
     for state, steps in ((workflow, run), (with_discount(workflow, broken), fail), (workflow, mend)):
         file.write_text(state)
         for command in steps:
             typed(command, app)
+
+
+def test_the_tutorial_shows_what_it_says(app: Path) -> None:
+    page = "docs/tutorials/first-workflow.md"
+    (app / "workflows" / "weather.py").write_text(blocks(page, "python")[0])
+    steps = [command for block in blocks(page, "console") for command in commands(block)]
+    assert len(steps) == 4
+    for command in steps:
+        typed(command, app)
+
+
+def test_the_tests_of_the_page_about_tests_pass(app: Path) -> None:
+    workflow, tests, *_ = blocks("docs/how-to/test-a-workflow.md", "python")
+    (app / "workflows" / "totals.py").write_text(workflow)
+    (app / "test_totals.py").write_text(tests)
+    command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider"]
+    done = subprocess.run(command, cwd=app, capture_output=True, text=True, check=False, timeout=120)
+    assert re.search(r"^4 passed", done.stdout, re.MULTILINE), done.stdout + done.stderr
+
+
+def test_a_page_that_shows_what_is_not_there_is_noticed(app: Path) -> None:
+    with pytest.raises(AssertionError, match="'nothing like it' is not seen"):
+        typed(Command("codemation --version", ("codemation", "nothing like it")), app)
