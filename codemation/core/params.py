@@ -62,7 +62,7 @@ else:
 class Params(_Referable):
     """Base of a workflow's parameters; a docstring under a field becomes its help."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
+    model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True, validate_default=True)
 
 
 def validated(model: type[AnyParams], values: Mapping[str, object]) -> AnyParams:
