@@ -24,6 +24,7 @@ from codemation.core.ports import Stores
 from codemation.core.signals import Event
 from codemation.core.states import FINISHED
 from codemation.core.workflow import Workflow
+from codemation.host.adoption import adopt, check_free
 from codemation.host.backend import Backend, open_backend
 from codemation.host.caretaking import Caretaker
 from codemation.host.handles import RunHandle
@@ -140,15 +141,18 @@ class App:
         """
         self._work()
         self.know(workflow)
+        for watched in self.scheduler.watched():
+            if watched.run.id == run and not watched.settled:  # this process is at work on it
+                return RunHandle(self, watched.run, workflow, watched)
         opened = self.engine.open(run)
         if opened.snapshot.status in FINISHED or with_changes:
             self._check_drift(opened, workflow, with_changes=with_changes)
         elif opened.definition.digest != workflow.digest:
             raise self._drifted(opened, workflow)
         if opened.snapshot.status in FINISHED:
-            outcome = self.engine.resume(opened, who=who, definition=workflow.definition)
+            outcome = self._reopened(opened, workflow, who)
         else:
-            outcome = self._adopted(opened)
+            outcome = adopt(self.engine, self.caretaker, opened)
         watched = self._watch(opened, workflow)
         self.scheduler.submit(watched, outcome, driven=True)
         self.last = RunHandle(self, opened, workflow, watched)
@@ -167,21 +171,12 @@ class App:
             if not self.caretaker.fold(run):
                 time.sleep(0.05)
 
-    def _adopted(self, run: OpenRun) -> Outcome:
-        """What there is to do in an unfinished run that nobody who lives works on."""
-        persist, stores = self.engine.persist, self.stores
-        self.caretaker.recover()
-        persist(stores.tickets.fire)
-        rows = persist(stores.runs.tickets, run.id)
-        living = {worker.id: worker for worker in persist(stores.workers.living)}
-        for row in rows:
-            if row.state == "running" and row.worker in living and row.worker != self.engine.worker:
-                worker = living[row.worker]
-                raise RunError(
-                    f"run {run.id} is being worked on by process {worker.pid} ({worker.name})",
-                    way_out=f"watch it: codemation runs show {run.id}",
-                )
-        return Outcome(ready=tuple(row.id for row in rows if row.activation and row.state != "running"))
+    def _reopened(self, run: OpenRun, workflow: Workflow[Any, ...], who: str) -> Outcome:
+        try:
+            return self.engine.resume(run, who=who, definition=workflow.definition)
+        except RunError:
+            check_free(self.engine, run)  # whoever was faster is named
+            raise
 
     def _check_drift(self, run: OpenRun, workflow: Workflow[Any, ...], *, with_changes: bool) -> None:
         if run.definition.digest == workflow.digest:
