@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import threading
+import time
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
@@ -12,13 +13,17 @@ from codemation.core.errors import RunCancelled, RunError, RunFailed, RunPaused
 from codemation.core.facts import decode_delta
 from codemation.core.ids import MAIN, START, NodeId, RunId
 from codemation.core.inputs import Fetcher
+from codemation.core.mistakes import listed, meant
+from codemation.core.node import Node
 from codemation.core.opening import OpenRun
 from codemation.core.ports import RunRow
 from codemation.core.signature import Signature
 from codemation.core.snapshot import Snapshot
 from codemation.core.states import FINISHED, RunStatus
-from codemation.core.workflow import Workflow
-from codemation.host.results import ResultHandle
+from codemation.core.workflow import UnknownNode, Workflow
+from codemation.host.launching import decoded_params
+from codemation.host.results import ResultHandle, together
+from codemation.host.runtime.trouble import theirs
 
 if TYPE_CHECKING:
     from codemation.host.app import App
@@ -37,8 +42,10 @@ class RunHandle:
         run: OpenRun,
         workflow: Workflow[Any, ...] | None = None,
         watched: Watched | None = None,
-        frozen: Snapshot | None = None,
+        *,
+        frozen: bool = False,
     ) -> None:
+        """`watched` is the run as this process works on it; a `frozen` one stays at the revision that it is at."""
         self.app = app
         self._run = run
         self._workflow = workflow
@@ -59,10 +66,8 @@ class RunHandle:
     @property
     def snapshot(self) -> Snapshot:
         """The run as it stands now, or at the revision that this handle was opened at."""
-        if self._frozen is not None:
-            return self._frozen
         worked_on = self.watched is not None and not self.watched.stop()
-        if not worked_on and not self._run.finished:
+        if not (self._frozen or worked_on or self._run.finished):
             self._run = self.app.engine.open(self.id)
         return self._run.snapshot
 
@@ -84,8 +89,8 @@ class RunHandle:
     @property
     def params(self) -> Any:
         """The parameters that it was started with; a dict when the code is not at hand."""
-        model = self._workflow.params if self._workflow else None
-        return model.model_validate_json(self._run.row.params) if model else json.loads(self._run.row.params)
+        text = self._run.row.params
+        return decoded_params(self._workflow, text) if self._workflow else json.loads(text)
 
     @property
     def output(self) -> Any:
@@ -94,20 +99,16 @@ class RunHandle:
         Raises:
             RunError: the workflow has several outputs, or none.
         """
-        outputs = self.outputs
-        if MAIN in outputs:
-            return outputs[MAIN]
-        if len(outputs) == 1:
-            return next(iter(outputs.values()))
-        names = ", ".join(outputs) or "none"
-        raise RunError(
-            f"the workflow has no single output; it has: {names}", way_out="run.outputs, or run[node].output"
-        )
+        names = list(self.definition.outputs)
+        if MAIN in names or len(names) == 1:
+            return _gathered(self, MAIN if MAIN in names else names[0])
+        said = f"the workflow has no single output; it has: {listed(names, 'none')}"
+        raise RunError(said, way_out="run.outputs, or run[node].output")
 
     @property
     def outputs(self) -> Mapping[str, Any]:
         """Everything that the workflow gave, by name."""
-        return {name: _gathered(self, name) for name in self._run.definition.outputs}
+        return {name: _gathered(self, name) for name in self.definition.outputs}
 
     def result(self, timeout: float | None = None) -> Any:
         """Wait for the end, at most `timeout` seconds, working on the run if this process does; gives the output.
@@ -121,18 +122,13 @@ class RunHandle:
             TimeoutError: it is not over yet.
         """
         self.wait(timeout)
-        names = self._run.definition.outputs
+        names = self.definition.outputs
         return self.output if MAIN in names or len(names) == 1 else self.outputs or None
 
     def wait(self, timeout: float | None = None) -> None:
-        """Do what `result` does, without reading what came out.
-
-        Raises:
-            RunFailed: it failed.
-            RunCancelled: it was cancelled.
-            RunPaused: Ctrl-C while this process worked on it.
-            TimeoutError: it is not over yet.
-        """
+        """Do what `result` does, without reading what came out; raises the same."""
+        if not self._run.finished:
+            self._check_present()
         self._wait(timeout)
         status = self.status
         if status is RunStatus.FAILED:
@@ -150,15 +146,18 @@ class RunHandle:
 
     def cancel(self) -> None:
         """Ask the run to stop; when this returns, nothing of it is claimed any more."""
+        self._check_present()
         self.app.cancel(self.id)
 
     def resume(self) -> RunHandle:
         """Go on from where the run failed or was left; returns when it is over."""
+        self._check_present()
         if self._workflow is None:
             raise RunError(f"the code of run {self.id} is not at hand", way_out=f"codemation runs resume {self.id}")
-        handle = self.app.resume(self.id, self._workflow)
-        handle.wait()
-        return handle
+        resumed = self.app.resume(self.id, self._workflow)
+        self._run, self._errors = resumed._run, {}  # noqa: SLF001 - this handle follows
+        resumed.wait()
+        return resumed
 
     def at(self, revision: int) -> RunHandle:
         """The run as it was at an earlier revision."""
@@ -166,19 +165,24 @@ class RunHandle:
         if not 1 <= revision <= len(entries):
             raise RunError(f"run {self.id} has the revisions 1 to {len(entries)}, not {revision}")
         deltas = [decode_delta(entry.delta) for entry in entries]
-        frozen, _ = self.app.engine.opener.folded(row, deltas, upto=revision)
-        return RunHandle(self.app, self._run, self._workflow, frozen=frozen)
+        opener = self.app.engine.opener
+        snapshot, first = opener.folded(row, deltas, upto=revision)
+        definition = opener.definition(snapshot.digest) if snapshot.digest else first
+        past = OpenRun(row, definition, snapshot, self._run.lock)
+        return RunHandle(self.app, past, self._workflow, frozen=True)
 
     def __getitem__(self, node: Any) -> ResultHandle:
         """What one node took and gave, by id or by the node itself."""
-        name = NodeId(node) if isinstance(node, str) else self._named(node)
-        if name not in self._run.definition.plan.nodes:
-            known = ", ".join(one for one in self._run.definition.plan.nodes if one != START)
-            raise KeyError(f'run {self.id} has no node "{name}"; it has {known}')
+        name, nodes = _named(node, self._workflow), self.definition.plan.nodes
+        if name not in nodes:
+            known = [one for one in nodes if one != START]
+            raise UnknownNode(
+                f"run {self.id} has no node {name!r}", way_out=meant(name, known, f"it has {listed(known)}")
+            )
         return ResultHandle(self, name)
 
     def __repr__(self) -> str:
-        return f'<Run {self.id} of "{self._run.definition.workflow}": {self.status}>'
+        return f'<Run {self.id} of "{self.definition.workflow}": {self.status}>'
 
     def signature(self, node: NodeId) -> Signature | None:
         """How the code of a node is called, if it is at hand."""
@@ -205,15 +209,16 @@ class RunHandle:
         """What is kept of the run beside its journal, as it was read last."""
         return self._run.row
 
-    def _named(self, node: Any) -> NodeId:
-        if self._workflow is not None:
-            return self._workflow.find(node)
-        return NodeId(node.id)
+    def _check_present(self) -> None:
+        if self._frozen:
+            message = f"this is run {self.id} as it was at revision {self.revision}, where it stays {self.status}"
+            raise RunError(message, way_out="use the handle of the run itself")
 
     def _wait(self, timeout: float | None) -> None:
+        until = float("inf") if timeout is None else time.monotonic() + timeout
         watched, scheduler = self.watched, self.app.scheduler
         if watched is None:
-            _wait_for_others(self, timeout)
+            _wait_for_others(self, until)
             return
         try:
             scheduler.drive(watched, patience=timeout)
@@ -227,26 +232,30 @@ class RunHandle:
         if watched.settled:
             scheduler.release(watched)
             self._errors, self.watched = watched.errors, None
-            if not self._run.finished:
-                _wait_for_others(self, timeout)
+            _wait_for_others(self, until)
+
+
+def _named(node: object, workflow: Workflow[Any, ...] | None) -> NodeId:
+    """The id of a node that is named or held in the hand."""
+    if isinstance(node, str):
+        return NodeId(node)
+    if isinstance(node, Node):
+        return workflow.find(node) if workflow is not None else NodeId(node.id)
+    raise UnknownNode(f"{node!r} is no node", way_out="give the id of a node, or the node itself")
 
 
 def _gathered(run: RunHandle, name: str) -> Any:
     """One output of the workflow, which several nodes may give together."""
-    results = [ResultHandle(run, source.node, source.port) for source in run.definition.outputs[name]]
-    if len(results) == 1:
-        return results[0].output
-    return [item for result in results for item in result.items]
+    sources = run.definition.outputs[name]
+    return ResultHandle(run, sources[0].node, sources[0].port).output if len(sources) == 1 else together(run, sources)
 
 
-def _wait_for_others(run: RunHandle, timeout: float | None) -> None:
-    """Wait while another process works on the run."""
+def _wait_for_others(run: RunHandle, until: float) -> None:
+    """Wait while another process works on the run, up to a time of the monotonic clock."""
     waiter = threading.Event()
-    left = float("inf") if timeout is None else timeout
-    while run.snapshot.status not in FINISHED and left > 0:
+    while run.snapshot.status not in FINISHED and (left := until - time.monotonic()) > 0:
         run.app.caretaker.fold(run.id)
         waiter.wait(min(POLL, left))
-        left -= POLL
 
 
 def _failure(run: RunHandle, causes: Mapping[NodeId, BaseException]) -> RunFailed:
@@ -262,5 +271,6 @@ def _failure(run: RunHandle, causes: Mapping[NodeId, BaseException]) -> RunFaile
         run=run,
         way_out=f"codemation runs show {run.id}; after the fix: codemation runs resume {run.id}",
     )
-    failure.__cause__ = causes.get(node)
+    cause = causes.get(node)
+    failure.__cause__ = cause and cause.with_traceback(theirs(cause.__traceback__))
     return failure

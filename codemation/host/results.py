@@ -2,31 +2,64 @@
 
 from __future__ import annotations
 
+import importlib
 import importlib.util
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
-from codemation.core.errors import RunError
+from codemation.core.definition import Input, NodeKind, NodePlan, Source
+from codemation.core.errors import HostError, RunError
 from codemation.core.ids import ERROR, MAIN, NodeId
 from codemation.core.items import Batch, Failure
+from codemation.core.mistakes import listed, meant
 from codemation.core.payload import decode_items
-from codemation.core.signature import Shape
+from codemation.core.signature import Result, Shape
 from codemation.core.snapshot import NodeRecord
 from codemation.core.states import NodeStatus
 
 if TYPE_CHECKING:
-    from codemation.host.handles import RunHandle  # only who asks for this library pays for it
+    from codemation.host.handles import RunHandle
+
+_PASSES_ON = (NodeKind.FILTER, NodeKind.TAP, NodeKind.BRANCH, NodeKind.SWITCH)
+"""Verbs that give what they took, whatever their function returns."""
+_CLASSES = {"polars": ("polars", "DataFrame"), "pandas": ("pandas", "DataFrame"), "arrow": ("pyarrow", "Table")}
+"""The library and the class of tables for each setting of `frames`; the one that is preferred comes first."""
+
+
+class UnknownPort(RunError, LookupError):
+    """The node has no such output port."""
 
 
 class ResultHandle:
     """What one port of a node held."""
 
-    def __init__(self, run: RunHandle, node: NodeId, port: str = "") -> None:
+    def __init__(self, run: RunHandle, node: NodeId, port: str | None = None) -> None:
         self._run = run
         self._node = node
-        plan = run.definition.plan.nodes[node]
-        self._port = port or (MAIN if MAIN in plan.ports else plan.ports[0])
-        if self._port not in plan.ports:
-            raise KeyError(f'"{node}" has no port "{port}"; it has {", ".join(plan.ports)}')
+        if port is not None and port not in self.plan.ports:
+            way_out = meant(port, self.plan.ports, f"it has {listed(self.plan.ports)}")
+            raise UnknownPort(f'"{node}" has no port {port!r}', way_out=way_out)
+        self._given_port = port
+
+    @property
+    def plan(self) -> NodePlan:
+        """The node as it stands in the definition of the run."""
+        return self._run.definition.plan.nodes[self._node]
+
+    @property
+    def port(self) -> str:
+        """The port that is looked at: the one that was named, or the only one beside `error`.
+
+        Raises:
+            RunError: there are several, and none was named.
+        """
+        ports = [port for port in self.plan.ports if port != ERROR]
+        if self._given_port is not None:
+            return self._given_port
+        if len(ports) == 1:
+            return ports[0]
+        way_out = " or ".join(f'run["{self._node}"]["{port}"]' for port in ports)
+        raise RunError(f'"{self._node}" gives to {len(ports)} ports, and none was named', way_out=way_out)
 
     @property
     def record(self) -> NodeRecord | None:
@@ -41,7 +74,7 @@ class ResultHandle:
     @property
     def batch(self) -> Batch:
         """The reference to what the port held."""
-        return self._run.snapshot.output(self._node, self._port)
+        return self._run.snapshot.output(self._node, self.port)
 
     @property
     def count(self) -> int:
@@ -71,47 +104,39 @@ class ResultHandle:
 
     @property
     def output(self) -> Any:
-        """What the node gave, in the type that it returned."""
-        signature = self._run.signature(self._node)
+        """What the node gave, in the type that it returned: a table of the same library, an item, or a list."""
         if self.batch.kind == "table":
-            wanted = signature.result.item_type if signature and signature.result.shape is Shape.TABLE else None
-            return self._table(wanted) if wanted else self.frame
-        plan = self._run.definition.plan.nodes[self._node]
-        single = plan.grain != "item" and signature is not None and signature.result.shape is Shape.ONE
+            return self.frame
+        result = self._result
+        single = self.plan.grain != "item" and result is not None and result.shape is Shape.ONE
         return self.item if single and self.count == 1 else self.items
 
     @property
     def frame(self) -> Any:
         """What the port held as a table: of the library that the node returned, else of the configured one."""
-        signature = self._run.signature(self._node)
-        if signature and signature.result.shape is Shape.TABLE:
-            return self._table(signature.result.item_type)
-        frames = {"polars": "polars", "pandas": "pandas", "arrow": "pyarrow"}
-        chosen = self._run.app.settings.config.frames
-        names = [chosen] if chosen else list(frames)
-        found = next(name for name in names if importlib.util.find_spec(frames[name]))
-        return getattr(self, found)
+        return self.made_of(self._packed())
+
+    def made_of(self, data: bytes) -> Any:
+        """A stored table as `frame` gives it."""
+        result = self._result
+        if result is not None and result.shape is Shape.TABLE:
+            return self._run.app.tables.unpack(data, result.item_type)
+        return self._run.app.tables.unpack(data, _class_of(_library(self._run)))
 
     @property
     def polars(self) -> Any:
         """What the port held as a polars table."""
-        import polars  # noqa: PLC0415  # only who asks for this library pays for it
-
-        return self._table(polars.DataFrame)
+        return self._table("polars")
 
     @property
     def pandas(self) -> Any:
         """What the port held as a pandas table."""
-        import pandas  # noqa: PLC0415  # only who asks for this library pays for it
-
-        return self._table(pandas.DataFrame)
+        return self._table("pandas")
 
     @property
     def arrow(self) -> Any:
         """What the port held as a pyarrow table."""
-        import pyarrow  # noqa: PLC0415  # only who asks for this library pays for it
-
-        return self._table(pyarrow.Table)
+        return self._table("arrow")
 
     @property
     def schema(self) -> tuple[tuple[str, str], ...]:
@@ -121,8 +146,8 @@ class ResultHandle:
     @property
     def input(self) -> Any:
         """What reached the node: a list of items for each input, by name; the list alone if there is only one."""
-        plan, fetcher = self._run.definition.plan.nodes[self._node], self._run.fetcher()
-        given = {one.name: list(fetcher.items(fetcher.given(one)).values) for one in plan.inputs if not one.ordering}
+        fetcher, inputs = self._run.fetcher(), [one for one in self.plan.inputs if not one.ordering]
+        given = {one.name: list(fetcher.items(fetcher.given(one)).values) for one in inputs}
         return next(iter(given.values())) if len(given) == 1 else given
 
     @property
@@ -143,8 +168,7 @@ class ResultHandle:
     @property
     def failures(self) -> list[Failure[Any]]:
         """The items that failed without failing the node."""
-        plan = self._run.definition.plan.nodes[self._node]
-        return ResultHandle(self._run, self._node, ERROR).items if ERROR in plan.ports else []
+        return self[ERROR].items if ERROR in self.plan.ports else []
 
     @property
     def logs(self) -> str:
@@ -164,12 +188,52 @@ class ResultHandle:
         return ResultHandle(self._run, self._node, port)
 
     def __repr__(self) -> str:
-        return f"<{self._node}[{self._port}]: {self.status}, {self.count}>"
+        ports = self.plan.ports if self._given_port is None else (self._given_port,)
+        counts = ", ".join(f"{port} {self._run.snapshot.output(self._node, port).count}" for port in ports)
+        return f"<{self._node}: {self.status}, {counts}>"
 
-    def _table(self, wanted: Any) -> Any:
-        return self._run.app.tables.unpack(self._packed(), wanted)
+    @property
+    def _result(self) -> Result | None:
+        """What the code of the node says that it gives to the port; `None` where it says nothing."""
+        signature = self._run.signature(self._node)
+        if signature is None or self.port == ERROR or self.plan.kind in _PASSES_ON:
+            return None
+        result = signature.result
+        return result.ports.get(self.port) if result.shape is Shape.PORTS else result
+
+    def _table(self, library: str) -> Any:
+        return self._run.app.tables.unpack(self._packed(), _class_of(library))
 
     def _packed(self) -> bytes:
         if self.batch.kind == "table":
             return self._run.fetcher().fetch(self.batch)
         return bytes(self._run.app.tables.from_rows(self.items).data)
+
+
+def _library(run: RunHandle) -> str:
+    """The setting of `frames`, or the first library that is installed."""
+    installed = (name for name, (module, _) in _CLASSES.items() if importlib.util.find_spec(module))
+    return run.app.settings.config.frames or next(installed)
+
+
+def _class_of(library: str) -> type:
+    """The class of tables of a library, which is imported now.
+
+    Raises:
+        HostError: it is not installed.
+    """
+    module, name = _CLASSES[library]
+    try:
+        found: type = getattr(importlib.import_module(module), name)
+    except ModuleNotFoundError:
+        raise HostError(f"a table of {module} is wanted, which is not installed", way_out=f"install {module}") from None
+    return found
+
+
+def together(run: RunHandle, sources: Sequence[Source]) -> Any:
+    """What several ports gave, as the next node would have been given it: items in the order in which they parted."""
+    fetcher = run.fetcher()
+    given = fetcher.given(Input(name=MAIN, sources=tuple(sources)))
+    if given.table is None:
+        return list(fetcher.items(given).values)
+    return ResultHandle(run, sources[0].node, sources[0].port).made_of(given.table)

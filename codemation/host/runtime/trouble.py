@@ -37,7 +37,7 @@ class ItemFailed(Exception):
 
 def trace_of(error: BaseException) -> str:
     """The traceback as text: from the first frame that is not ours."""
-    described = traceback.TracebackException(type(error), error, _theirs(error.__traceback__))
+    described = traceback.TracebackException(type(error), error, theirs(error.__traceback__))
     chain: traceback.TracebackException | None = described
     while chain is not None:
         kept = [frame for frame in chain.stack if not frame.filename.startswith(_OURS)]
@@ -47,7 +47,7 @@ def trace_of(error: BaseException) -> str:
     return text if len(text) <= TRACE_LIMIT else f"{text[: TRACE_LIMIT // 2]}\n…\n{text[-TRACE_LIMIT // 2 :]}"
 
 
-def _theirs(trace: TracebackType | None) -> TracebackType | None:
+def theirs(trace: TracebackType | None) -> TracebackType | None:
     """The traceback from the first frame that is not ours: each frame that is read costs a look at its file."""
     while trace is not None and trace.tb_frame.f_code.co_filename.startswith(_OURS):
         trace = trace.tb_next
