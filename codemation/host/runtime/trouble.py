@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import asyncio
+import concurrent.futures
+import os
 import traceback
+from inspect import getfile
 from pathlib import Path
 from types import TracebackType
 
@@ -15,7 +19,7 @@ from codemation.core.signals import ErrorInfo
 from codemation.core.signature import NodeCode
 from codemation.core.values import Unstorable
 
-_OURS = str(Path(codemation.__file__).parent)
+_OURS, *_AWAITING = (f"{Path(getfile(one)).parent}{os.sep}" for one in (codemation, asyncio, concurrent.futures))
 TRACE_LIMIT = 16_000
 """Characters kept of a traceback."""
 MESSAGE_LIMIT = 2_000
@@ -48,10 +52,19 @@ def trace_of(error: BaseException) -> str:
 
 
 def theirs(trace: TracebackType | None) -> TracebackType | None:
-    """The traceback from the first frame that is not ours: each frame that is read costs a look at its file."""
-    while trace is not None and trace.tb_frame.f_code.co_filename.startswith(_OURS):
+    """The traceback from the first frame that is neither ours nor on the way from ours to an `async def` node.
+
+    It is cut and not filtered, because each frame that is read costs a look at its file.
+    """
+    first = trace
+    while trace is not None:
+        file = trace.tb_frame.f_code.co_filename
+        if file.startswith(_OURS):
+            first = trace.tb_next
+        elif not file.startswith(tuple(_AWAITING)):
+            break
         trace = trace.tb_next
-    return trace
+    return first
 
 
 def info_of(error: BaseException, item: int | None = None) -> ErrorInfo:
