@@ -14,6 +14,7 @@ from typing import Any, get_origin
 from pydantic import BaseModel, ConfigDict, TypeAdapter, ValidationError
 from pydantic.errors import PydanticSchemaGenerationError
 
+from codemation.core.annotations import readable
 from codemation.core.definition import Input, NodePlan
 from codemation.core.errors import ContractError
 from codemation.core.ids import START, NodeId
@@ -147,7 +148,7 @@ class Door:
         place = "".join(f".{part}" if isinstance(part, str) else f"[{part}]" for part in first["loc"])
         where = f"item {position} of " if position is not None else ""
         more = f" (and {len(rest)} more)" if rest else ""
-        wanted = getattr(self._parameter.item_type, "__name__", str(self._parameter.item_type))
+        wanted = readable(self._parameter.item_type)
         return (
             f'{where}"{self._parameter.name}" does not fit {wanted} of "{self._node.id}": '
             f"{(place + ': ').lstrip('.') if place else ''}{first['msg']}, got {_short(first['input'])}{more}"

@@ -103,12 +103,19 @@ def _join_two(
 
 def _key(row: Mapping[str, Any], on: Sequence[str]) -> tuple[Hashable, ...]:
     try:
-        return tuple(row[name] for name in on)
+        key = tuple(row[name] for name in on)
+        hash(key)
+    except TypeError:
+        held = ", ".join(f"{name!r} holds {type(row[name]).__name__}" for name in on)
+        raise ContractError(
+            f"records cannot be matched by what may change: {held}", way_out="join on texts, numbers or dates"
+        ) from None
     except KeyError as error:
         raise ContractError(
             f"a record to join has no field {error.args[0]!r}; it has {', '.join(map(repr, row))}",
             way_out="join on fields that both sides have, or rename one before",
         ) from None
+    return key
 
 
 def _record(value: object) -> dict[str, Any]:
