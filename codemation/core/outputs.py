@@ -101,13 +101,13 @@ class _Giving:
             case Shape.PORTS:
                 given = [self.results(name, result.ports.get(name, ANY), one) for name, one in _set(value)]
                 return [emitted for one in given for emitted in one]
-            case Shape.LIST | Shape.STREAM:
+            case Shape.LIST | Shape.STREAM | Shape.TABLE:
+                if is_table(value):
+                    raise NodeError(
+                        f'"{self.node.id}" is called once per item and gave a whole table to a port of several',
+                        way_out=f"return rows (a list of dicts or models) from {self.node.id}, or take the whole batch",
+                    )
                 return _fan_out(port, self.item, value, self.files)
-            case Shape.TABLE:
-                raise NodeError(
-                    f'"{self.node.id}" is called once per item and gave a whole table',
-                    way_out=f"return rows (a list of dicts or models) from {self.node.id}, or take the whole batch",
-                )
 
 
 def _set(ports: Ports) -> list[tuple[str, Any]]:

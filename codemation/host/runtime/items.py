@@ -19,6 +19,7 @@ from codemation.core.outputs import emitted_by_item, failed_item, failure_of
 from codemation.core.progress import Finished
 from codemation.core.retry import delay_before
 from codemation.core.signature import NodeCode
+from codemation.core.tables import is_table
 from codemation.host.runtime.calling import Loop, awaited, called
 from codemation.host.runtime.trouble import Interrupted, ItemFailed, retry_delay, trace_of
 
@@ -58,6 +59,8 @@ class ItemWork:
     """Fixes the jitter of the delays."""
     stop: Callable[[], bool]
     loop: Loop
+    rows: Callable[[object], list[Any]] = list
+    """The rows of a table that a call gives: each becomes an item."""
     abandoned: threading.Event = field(default_factory=threading.Event)
     """Set when nobody waits for the calls any more; `stop` then says so as well."""
 
@@ -186,6 +189,8 @@ class ItemWork:
 
     def _finished(self, position: int, value: Any, context: Context | None) -> Finished:
         files = context.attachments if context else {}
+        if is_table(value):
+            value = self.rows(value)
         return Finished(
             position=position,
             emitted=tuple(emitted_by_item(self.node, self.code, self.items[position], value, files)),

@@ -88,8 +88,13 @@ class ItemwisePerformance:
             stop=self._stop,
             abandoned=self._abandoned,
             loop=activity.bench.loop,
+            rows=self._rows,
         )
         return work, door
+
+    def _rows(self, table: object) -> list[dict[str, Any]]:
+        tables = self._activity.bench.tables
+        return tables.rows(tables.pack(table).data)
 
     def _run(self, work: ItemWork) -> list[Postponed]:
         """Work on what is left; record finished items now and then, and whenever the work breaks off."""

@@ -144,10 +144,26 @@ def test_ports_that_nothing_announced_are_followed_by_the_value_alone(run: Run) 
     assert handle["surprised"].items == []
 
 
-def test_a_table_for_one_item_is_refused_with_the_way_out(run: Run) -> None:
-    @cm.node
+@pytest.mark.parametrize("annotation", [Any, pl.DataFrame])
+def test_the_rows_of_a_table_that_one_item_gives_become_items_in_its_place(run: Run, annotation: Any) -> None:
+    """Row: what a per-item node returns, a table."""
+
     def tabular(order: Order) -> Any:
-        return pl.DataFrame({"n": [order.id]})
+        return pl.DataFrame({"n": [order.id, -order.id]})
+
+    tabular.__annotations__["return"] = annotation
+    handle = run(cm.workflow("w", input=Order).then(cm.node(tabular)).build(), ORDERS[:2])
+    first, second = ORDERS[0].id, ORDERS[1].id
+    assert handle["tabular"].items == [{"n": first}, {"n": -first}, {"n": second}, {"n": -second}]
+
+
+def test_a_table_for_one_port_of_an_item_is_refused_with_the_way_out(run: Run) -> None:
+    class Sorted(cm.Ports):
+        rows: Any = cm.port()
+
+    @cm.node
+    def tabular(order: Order) -> Sorted:
+        return Sorted(rows=pl.DataFrame({"n": [order.id]}))
 
     with pytest.raises(RunFailed, match='"tabular" is called once per item and gave a whole table'):
         run(cm.workflow("w", input=Order).then(tabular).build(), ORDERS)
