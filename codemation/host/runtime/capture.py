@@ -101,11 +101,11 @@ class _Tee(io.TextIOBase):
         return len(text)
 
     @property
-    def encoding(self) -> str:
+    def encoding(self) -> str:  # type: ignore[override]  # text streams have it read-only, whatever the stubs say
         return self.stream.encoding
 
     @property
-    def errors(self) -> str | None:
+    def errors(self) -> str | None:  # type: ignore[override]  # as above
         return self.stream.errors
 
     def flush(self) -> None:

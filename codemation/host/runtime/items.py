@@ -59,7 +59,7 @@ class ItemWork:
     """Fixes the jitter of the delays."""
     stop: Callable[[], bool]
     loop: Loop
-    rows: Callable[[object], list[Any]] = list
+    rows: Callable[[object], list[dict[str, Any]]]
     """The rows of a table that a call gives: each becomes an item."""
     abandoned: threading.Event = field(default_factory=threading.Event)
     """Set when nobody waits for the calls any more; `stop` then says so as well."""

@@ -56,6 +56,7 @@ class Making:
             seed="s",
             stop=self.stop,
             loop=self.loop,
+            rows=lambda table: [],
         )
 
 
