@@ -56,15 +56,15 @@ class App:
         self._guard = threading.Lock()
         self._loop = Loop()
         self._capture = Capture()
-        patience = Patience(settings.config.patience)
-        means = Means(entropy=entropy, lock=threading.RLock, patience=patience, publish=self._publish)
+        self._patience = Patience(settings.config.patience)
+        means = Means(entropy=entropy, lock=threading.RLock, patience=self._patience, publish=self._publish)
         self.engine = Engine(self.stores, WorkerId(entropy()), means)
         bench = Workbench(
             engine=self.engine, tables=self.tables, loop=self._loop, capture=self._capture, recent=Recent()
         )
         self.scheduler = InlineScheduler(self.engine, bench, settings.config.threads)
         self.caretaker = Caretaker(self.engine, __version__, self._changed_elsewhere)
-        patience.notice = self.caretaker.outage
+        self._patience.notice = self.caretaker.outage
         self._working = False
 
     @classmethod
@@ -87,6 +87,7 @@ class App:
 
     def close(self) -> None:
         """Hand back what this process works on and let go of the database."""
+        self._patience.end()
         for watched in self.scheduler.watched():
             self.scheduler.pause(watched, grace=0.0)
         if self._working:

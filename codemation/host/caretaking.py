@@ -8,7 +8,7 @@ import threading
 from collections.abc import Callable
 
 from codemation.core.engine import Engine
-from codemation.core.errors import StoreUnavailable
+from codemation.core.errors import HostError
 from codemation.core.ids import RunId, WorkerId
 from codemation.core.opening import OpenRun
 from codemation.core.ports import Holding
@@ -62,7 +62,7 @@ class Caretaker:
             self._thread.join(timeout=BEAT)
         try:
             self._engine.stores.workers.bury([self._engine.worker])
-        except StoreUnavailable as error:
+        except HostError as error:
             _log.info("could not sign off: %s", error.message)
 
     def recover(self) -> int:
@@ -111,7 +111,7 @@ class Caretaker:
         while not self._over.wait(BEAT):
             try:
                 self._beat()
-            except StoreUnavailable as error:
+            except HostError as error:
                 self.outage()
                 _log.info("no beat: %s", error.message)
             except Exception:  # noqa: BLE001  # the next beat may fare better, and without beats others take over

@@ -188,6 +188,19 @@ class World:
             self._nurseries.append(Nursery(self.root))
         return self._nurseries[0].driver(orders)
 
+    def python(self, code: str) -> str:
+        """What a program says that is given the folder of the app."""
+        ended = subprocess.run(
+            [sys.executable, "-c", code, os.fspath(self.root)],
+            cwd=REPOSITORY,
+            capture_output=True,
+            text=True,
+            timeout=PATIENCE,
+            check=False,
+        )
+        assert not ended.returncode, ended.stderr
+        return ended.stdout
+
     def finish(self, app: App, work: Work, *keys: str) -> list[RunHandle]:
         """Go on with the runs of these keys, here and to their end; and judge them."""
         handles = [begun(app, work, key) for key in keys]

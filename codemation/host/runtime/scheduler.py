@@ -10,6 +10,7 @@ is found there.
 
 from __future__ import annotations
 
+import logging
 import threading
 import time
 from collections.abc import Callable, Collection
@@ -17,6 +18,7 @@ from dataclasses import replace
 
 from codemation.core.delivery import Outcome, Refusal
 from codemation.core.engine import Engine
+from codemation.core.errors import HostError
 from codemation.core.ids import RunId, TicketId, node_of
 from codemation.core.opening import OpenRun
 from codemation.core.ports import Claim, Holding
@@ -28,6 +30,7 @@ from codemation.host.runtime.watched import Watched
 
 __all__ = ["GRACE", "IDLE", "InlineScheduler", "Watched"]
 
+_log = logging.getLogger("codemation.scheduler")
 IDLE = 5.0
 """Seconds after which a thread without work ends."""
 GRACE = 5.0
@@ -115,9 +118,13 @@ class InlineScheduler:
             self._changed.wait_for(lambda: not watched.active, timeout=grace)
             held = [claim.holding for claim in list(watched.holding.values())]
             held += self._agenda.held(watched.run.id)
-        if held:
-            self._engine.persist(self._engine.stores.tickets.hand_back, held)
-        self.release(watched)
+        try:
+            if held:
+                self._engine.persist(self._engine.stores.tickets.hand_back, held)
+        except HostError as error:  # they are free when this process has ended
+            _log.warning("run %s could not be handed back: %s", watched.run.id, error.message)
+        finally:
+            self.release(watched)
 
     def stop(self, runs: Collection[RunId]) -> None:
         """Let runs stop that were asked to; what of them is held here and not begun is handed back."""
