@@ -124,7 +124,7 @@ class Door:
     def __init__(self, node: NodePlan, parameter: Parameter) -> None:
         self._node = node
         self._parameter = parameter
-        self._adapter = None if _anything(parameter.item_type) else adapter(parameter.item_type)
+        self._check = None if _anything(parameter.item_type) else adapter(parameter.item_type).validator.validate_python
         self._class = parameter.item_type if isinstance(parameter.item_type, type) else None
         self._wants_dict = get_origin(parameter.item_type) is dict or parameter.item_type is dict
 
@@ -134,12 +134,12 @@ class Door:
         Raises:
             ContractError: it does not fit.
         """
-        if self._adapter is None or (type(value) is self._class and self._class not in _OPEN):
+        if self._check is None or (type(value) is self._class and self._class not in _OPEN):
             return value
         if self._wants_dict and isinstance(value, BaseModel):
             value = value.model_dump()
         try:
-            return self._adapter.validate_python(value)
+            return self._check(value)
         except ValidationError as error:
             raise ContractError(self._message(error, position)) from None
 

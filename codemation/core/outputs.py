@@ -65,7 +65,10 @@ def emitted_by_item(node: NodePlan, code: NodeCode, item: Item[Any], value: Any,
     """What one call of a per-item node gives for `item`."""
     if node.kind is NodeKind.THEN:
         files = {**item.attachments, **attached} if node.policy.keep_attachments else attached
-        return _Giving(node, item, files).results(MAIN, code.signature.result, value)
+        result = code.signature.result
+        if shape_given(result, value) is Shape.ONE:
+            return [(MAIN, _placed(item, value, item.origins, files))]
+        return _Giving(node, item, files).results(MAIN, result, value)
     match node.kind:
         case NodeKind.FILTER:
             return [(MAIN, item)] if value else []
@@ -93,8 +96,6 @@ class _Giving:
         """What a value gives to a port, or to the ports that it names."""
         match shape_given(result, value):
             case Shape.ONE:
-                if value is None and (result.optional or result.item_type is Any):
-                    return []
                 return [(port, _placed(self.item, value, self.item.origins, self.files))]
             case Shape.NOTHING:
                 return []

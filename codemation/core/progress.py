@@ -33,10 +33,15 @@ def encode_finished(finished: Iterable[Finished]) -> bytes:
         given = []
         for port, item in one.emitted:
             values.append(item.value)
-            files = {name: [file.blob, file.size, file.sha256, file.mime] for name, file in item.attachments.items()}
-            given.append([port, item.key, list(item.origins), files] if files else [port, item.key, list(item.origins)])
+            given.append(
+                [port, item.key, item.origins, _files(item)] if item.attachments else [port, item.key, item.origins]
+            )
         rows.append([one.position, int(one.failed), *given])
     return json.dumps(rows, separators=(",", ":")).encode() + b"\n" + pack(values)
+
+
+def _files(item: Item[Any]) -> dict[str, list[Any]]:
+    return {name: [file.blob, file.size, file.sha256, file.mime] for name, file in item.attachments.items()}
 
 
 def decode_finished(data: bytes) -> list[Finished]:

@@ -132,17 +132,18 @@ def _is_many(items: object) -> bool:
 def _fitting(workflow: Workflow[Any, ...], values: list[Any]) -> list[Any]:
     """The items as the workflow's `input` has them."""
     fitting, wrong = [], list[str]()
+    check = None if workflow.input is None else adapter(workflow.input).validator.validate_python
     for position, value in enumerate(values):
         problem = "an item is never a list" if isinstance(value, list) else ""
-        if workflow.input is not None:
+        if check is not None:
             try:
-                fitting.append(adapter(workflow.input).validate_python(value))
+                fitting.append(check(value))
             except ValidationError as error:
                 problem = _first_of(error)
         if problem:
             wrong.append(f"item {position}: {problem}")
     _refuse(workflow, wrong, len(values))
-    return fitting if workflow.input is not None else values
+    return values if check is None else fitting
 
 
 def _check_rows(workflow: Workflow[Any, ...], table: PackedTable, tables: Tables) -> None:

@@ -7,6 +7,7 @@ stored forms.
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Collection, Iterator, Sequence
 from typing import Any
 
@@ -17,8 +18,10 @@ from codemation.core.values.coding import TAG, Reader, write_at
 from codemation.core.values.containers import is_unicode
 from codemation.core.values.records import fields_of, given_of, maker, naming, rest_of
 from codemation.core.values.refusal import Refusal
-from codemation.core.values.scalars import PLAIN
+from codemation.core.values.scalars import is_short
 
+_PLAIN = frozenset({str, int, float, bool, type(None)})
+"""Types whose values stand for themselves, but for a few texts and numbers."""
 _NESTED = (dict, list)
 _TAGGED = b'"$":'
 """Stands in every batch that holds more than plain values; in a text of a user it would be escaped."""
@@ -79,15 +82,15 @@ def _are_plain(values: Sequence[object]) -> bool:
     if len(values) == 1:
         return _are_plain_alike(first.values())
     names = list(first)
-    if any(type(value) is not dict or list(value) != names for value in values):
+    if set(map(type, values)) != {dict} or not all(map(names.__eq__, map(list, values))):  # type: ignore[arg-type]
         return False
-    return all(map(_are_plain_alike, zip(*map(dict.values, values), strict=True)))  # type: ignore[arg-type]  # all dicts
+    return all(map(_are_plain_alike, zip(*map(dict.values, values), strict=True)))  # type: ignore[arg-type]
 
 
 def _are_plain_alike(held: Collection[Any]) -> bool:
     """Whether plain values stand here; quick for many of one kind."""
     kinds = set(map(type, held))
-    if not kinds <= PLAIN.keys():
+    if not kinds <= _PLAIN:
         return False
     if len(kinds) <= 1:
         return all(_pass(kind, held) for kind in kinds)
@@ -96,7 +99,11 @@ def _are_plain_alike(held: Collection[Any]) -> bool:
 
 def _pass(kind: type, held: Collection[Any]) -> bool:
     """Whether all values of a plain kind stand for themselves."""
-    return is_unicode("".join(held)) if kind is str else all(map(PLAIN[kind], held))
+    if kind is str:
+        return is_unicode("".join(held))
+    if kind is int:
+        return is_short(max(held)) and is_short(min(held))
+    return kind is not float or all(map(math.isfinite, held))
 
 
 def _common_shape(values: Sequence[object]) -> Shape | None:

@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 import base64
-import math
 import pathlib
-from collections.abc import Callable, Mapping
 from datetime import date, datetime, time, timedelta, timezone, tzinfo
 from decimal import Decimal
 from fractions import Fraction
 from ipaddress import IPv4Address, IPv4Interface, IPv4Network, IPv6Address, IPv6Interface, IPv6Network
-from typing import Any, Final, TypeVar
+from typing import Any, TypeVar
 from uuid import UUID
 from zoneinfo import ZoneInfo
 
@@ -87,16 +85,6 @@ def _write_int(number: int, _depth: int) -> JsonValue:
 def is_short(number: int) -> bool:
     """Whether an int is written as a plain number."""
     return number.bit_length() <= _PLAIN_INT_BITS
-
-
-PLAIN: Final[Mapping[type, Callable[[Any], bool]]] = {
-    str: str.isascii,
-    float: math.isfinite,
-    int: is_short,
-    bool: lambda _value: True,
-    type(None): lambda _value: True,
-}
-"""Types whose values stand for themselves, if the test holds."""
 
 
 def _write_float(number: float, _depth: int) -> JsonValue:

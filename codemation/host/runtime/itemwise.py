@@ -53,8 +53,7 @@ class ItemwisePerformance:
         if postponed:
             return self._items_left(postponed), None
         outputs = activity.outputs()
-        for position in range(len(work.items)):
-            outputs.emit(self._finished[position].emitted)
+        outputs.emit(emitted for position in range(len(work.items)) for emitted in self._finished[position].emitted)
         scope = first.items.scope if first.items else NodeId(first.key.rstrip(":"))
         if not first.count:  # what was given instead of nothing has no place among the items of others
             scope = activity.node.id
