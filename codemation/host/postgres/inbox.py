@@ -8,7 +8,7 @@ from codemation.core.errors import InputError, UnknownRun
 from codemation.core.ids import RunId, TicketId
 from codemation.core.ports import Letter
 from codemation.host.postgres.connection import Connections
-from codemation.host.postgres.journal import storable
+from codemation.host.postgres.rows import storable
 from codemation.host.postgres.statements import UNFINISHED, ask_for_fold, statement
 
 _POST = statement(f"""

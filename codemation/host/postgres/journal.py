@@ -9,8 +9,8 @@ from typing import assert_never
 import psycopg
 from psycopg import errors
 
-from codemation.core.errors import HostError, InputError, UnknownRun
-from codemation.core.ids import ActivationId, Head, RunId, TicketId, WorkflowId
+from codemation.core.errors import HostError, InputError
+from codemation.core.ids import ActivationId, Head, RunId, TicketId
 from codemation.core.ports import (
     Claim,
     Commit,
@@ -26,103 +26,16 @@ from codemation.core.ports import (
     RunRow,
 )
 from codemation.core.states import FINISHED, RunStatus
+from codemation.host.postgres import run_statements
 from codemation.host.postgres.codes import (
-    FIRST_FINISHED,
     STATUS_CODES,
-    STATUSES,
-    TicketKind,
-    TicketState,
     digest_bytes,
 )
 from codemation.host.postgres.connection import Connections
 from codemation.host.postgres.lanes import Lanes
-from codemation.host.postgres.link import Link, Row
-from codemation.host.postgres.statements import HELD, StepShape, Then, ask_for_fold, numbers, statement, step, texts
-
-# The first of the new tickets is held from the start if somebody claims it.
-_TICKETS = f"""
-    INSERT INTO tickets (id, run_id, activation, kind, state, lane, priority, due_at, owner, fence, starts)
-    SELECT x.id, r.id, x.activation, {TicketKind.WORK:d},
-        CASE WHEN x.n = 1 AND :worker::bigint IS NOT NULL THEN {TicketState.RUNNING:d} ELSE {TicketState.READY:d} END,
-        x.lane, COALESCE(NULLIF(x.priority, 0), r.priority), now_(),
-        CASE WHEN x.n = 1 THEN :worker::bigint END,
-        CASE WHEN x.n = 1 AND :worker::bigint IS NOT NULL THEN 1 ELSE 0 END,
-        CASE WHEN x.n = 1 AND :worker::bigint IS NOT NULL THEN 1 ELSE 0 END
-    FROM r, unnest(:ids::bigint[], :activations::text[], :lanes::int[], :priorities::int[])
-        WITH ORDINALITY AS x (id, activation, lane, priority, n)"""
-
-_RECORD = f"""
-    r AS (
-        INSERT INTO runs (id, workflow, digest, status, reason, revision, head, priority, params, created_at,
-            started_at, finished_at)
-        SELECT :run::uuid, :workflow, :digest, :status::smallint, :reason, 1, :head, :priority, :params::jsonb, now_(),
-            now_(), CASE WHEN :status::smallint >= {FIRST_FINISHED} THEN now_() END {{keyed}}
-        ON CONFLICT (id) DO NOTHING RETURNING id, priority),
-    j AS (
-        INSERT INTO journal (run_id, revision, head, at, delta, output)
-        SELECT id, 1, :head, now_(), :delta, :output FROM r),
-    k AS ({_TICKETS})
-    SELECT 1 FROM r"""
-_START = statement("WITH " + _RECORD.format(keyed=""))
-# A key whose time is over starts anew. A key in use gives no row, and the winner is not visible to this statement.
-_START_BY_KEY = statement(
-    """WITH key AS (
-        INSERT INTO run_keys AS known (workflow, run_key, run_id, input_digest)
-        VALUES (:workflow, :key, :run::uuid, :input_digest)
-        ON CONFLICT (workflow, run_key) DO UPDATE SET run_id = EXCLUDED.run_id, input_digest = EXCLUDED.input_digest,
-            expires_at = NULL WHERE known.expires_at < now_()
-        RETURNING run_id),"""
-    + _RECORD.format(keyed="FROM key")
-)
-_WINNER = statement("SELECT run_id, input_digest FROM run_keys WHERE workflow = :workflow AND run_key = :key")
-_SAME_RUN = statement("SELECT 1 FROM journal WHERE run_id = :run::uuid AND revision = 1 AND head = :head")
-
-_REOPEN = statement(f"""
-    WITH r AS (
-        UPDATE runs SET revision = revision + 1, head = :new_head, digest = :digest, status = :status, stop = 0,
-            reason = :reason, finished_at = CASE WHEN :status::smallint >= {FIRST_FINISHED} THEN now_() END
-        WHERE id = :run AND revision = :revision AND head = :head AND status = ANY(:reopenable::smallint[])
-        RETURNING id, priority),
-    j AS (
-        INSERT INTO journal (run_id, revision, head, at, delta) SELECT id, :revision + 1, :new_head, now_(), :delta
-        FROM r),
-    -- Whoever still holds something of the run's former life, or asks for something, came too late.
-    d AS (DELETE FROM tickets USING r WHERE tickets.run_id = r.id RETURNING tickets.id),
-    x AS (DELETE FROM progress USING d WHERE progress.ticket = d.id),
-    s AS (DELETE FROM signals USING r WHERE signals.run_id = r.id),
-    k AS ({_TICKETS})
-    SELECT 1 FROM r""")
-
-_STOP = statement("""
-    WITH r AS (
-        UPDATE runs SET stop = 1, revision = revision + 1, head = :new_head
-        WHERE id = :run AND revision = :revision AND head = :head AND stop = 0 AND finished_at IS NULL
-        RETURNING id, revision)
-    INSERT INTO journal (run_id, revision, head, at, delta) SELECT id, revision, :new_head, now_(), :delta FROM r""")
-# Sees every ticket, because its own moment comes after the lock on the run; a claim that is under way is waited for.
-_MARK = statement(f"""
-    WITH q AS (SELECT id FROM runs WHERE id = :run AND head = :new_head),
-    t AS MATERIALIZED (
-        SELECT tickets.id FROM tickets JOIN q ON tickets.run_id = q.id WHERE kind <> {TicketKind.FOLD:d}
-        ORDER BY tickets.id FOR NO KEY UPDATE OF tickets),
-    m AS (UPDATE tickets SET stop = 1 FROM t WHERE tickets.id = t.id)
-    {ask_for_fold("SELECT :fold::bigint AS id, id AS run_id, 0 AS signal FROM q")}""")
-
-_RUN = """r.revision, r.head, r.created_at, NULL::bytea AS delta, r.workflow, r.digest, r.status, r.reason, r.stop,
-    r.params::text, r.priority, r.started_at, r.finished_at"""
-_ENTRIES = """
-    UNION ALL SELECT revision, head, at, delta, {nothing} FROM journal WHERE run_id = :run AND revision > :after"""
-_LOAD = statement(
-    f"SELECT {_RUN} FROM runs r WHERE r.id = :run"
-    + _ENTRIES.format(nothing=", ".join(["NULL"] * 9)).replace(":after", "0")
-)
-_LOOK = statement(
-    f"""SELECT {_RUN}, t.fence, t.activation, l.queue, t.priority, t.starts
-    FROM runs r LEFT JOIN tickets t ON t.id = :ticket AND t.owner = :worker AND t.{HELD}
-        LEFT JOIN lanes l ON l.id = t.lane
-    WHERE r.id = :run"""
-    + _ENTRIES.format(nothing=", ".join(["NULL"] * 14))
-)
+from codemation.host.postgres.link import Link
+from codemation.host.postgres.rows import run_and_entries, storable
+from codemation.host.postgres.statements import StepShape, Then, numbers, step, texts
 
 
 class PostgresJournal:
@@ -156,7 +69,7 @@ class PostgresJournal:
         }
         with self._connections.lease() as link:
             try:
-                recorded = link.one(_START if run.key is None else _START_BY_KEY, values)
+                recorded = link.one(run_statements.START if run.key is None else run_statements.START_BY_KEY, values)
             except psycopg.DataError as error:
                 raise InputError(
                     f'the params of "{run.workflow}" cannot be stored: {error.diag.message_primary or error}',
@@ -168,7 +81,7 @@ class PostgresJournal:
 
     def _known(self, link: Link, run: NewRun, values: Mapping[str, object]) -> RunId:
         """The run that stands in the place of one that was refused."""
-        winner = link.one(_WINNER, values) if run.key is not None else None
+        winner = link.one(run_statements.WINNER, values) if run.key is not None else None
         if winner and winner[1] != run.input_digest:
             raise InputError(
                 f'the key "{run.key}" has already started run {winner[0]} of "{run.workflow}" with another input',
@@ -176,24 +89,28 @@ class PostgresJournal:
             )
         if winner and str(winner[0]) != run.id:
             return RunId(str(winner[0]))
-        if link.one(_SAME_RUN, values):
+        if link.one(run_statements.SAME_RUN, values):
             return run.id
         raise HostError(f"another run has the id {run.id}", way_out="start it again under an id of its own")
 
     def step(self, commit: Commit) -> bool:
         """Write one revision; `False` when it was refused, by fence, revision or a cancel: `look` says which."""
-        shape, values = _shape(commit), _values(commit)
+        shape = _shape(commit)
         with self._connections.lease() as link:
-            try:
-                written = link.one(step(shape), values)
-            except errors.NotNullViolation:
-                # Only a lane that nobody has entered yet can be missing; the statement has changed nothing.
-                self._lanes.enter_for(link, commit)
-                written = link.one(step(shape), values)
-            if written is None and shape.then is Then.DROP:
+            written = self._write(link, shape, commit)
+            if not written and shape.then is Then.DROP:
                 # It may have been the ticket of a fold that had nothing to answer.
-                written = link.one(step(replace(shape, then=Then.DROP_FOLD)), values)
-        return written is not None
+                written = self._write(link, replace(shape, then=Then.DROP_FOLD), commit)
+        return written
+
+    def _write(self, link: Link, shape: StepShape, commit: Commit) -> bool:
+        values = _values(commit)
+        try:
+            return link.one(step(shape), values) is not None
+        except errors.NotNullViolation:
+            # Only a lane that nobody has entered yet can be missing; the statement has changed nothing.
+            self._lanes.enter_for(link, commit)
+            return link.one(step(shape), values) is not None
 
     def look(self, run: RunId, holding: Holding, after: int) -> Look:
         """Read the run, the ticket and the revisions since `after`, in a snapshot younger than any refused step.
@@ -203,8 +120,8 @@ class PostgresJournal:
         """
         values = {"run": run, "ticket": holding.ticket, "worker": holding.worker, "after": after}
         with self._connections.lease() as link:
-            rows = link.all(_LOOK, values)
-        row, entries = _split(run, rows)
+            rows = link.all(run_statements.LOOK, values)
+        row, entries = run_and_entries(run, rows)
         fence, activation, queue, priority, starts = rows[0][13:]
         claim = None
         if fence is not None:
@@ -226,10 +143,10 @@ class PostgresJournal:
         """
         with self._connections.lease() as link:
             try:
-                rows = link.all(_LOAD, {"run": run})
+                rows = link.all(run_statements.LOAD, {"run": run})
             except errors.InvalidTextRepresentation:
                 rows = []  # what is not even spelled like an id names no run
-        return _split(run, rows)
+        return run_and_entries(run, rows)
 
     def reopen(self, reopening: Reopening) -> bool:
         """Let a failed or cancelled run go on; `False` when it is not finished or has changed."""
@@ -247,7 +164,7 @@ class PostgresJournal:
             "worker": reopening.claimed_by,
         }
         with self._connections.lease() as link:
-            return link.one(_REOPEN, values) is not None
+            return link.one(run_statements.REOPEN, values) is not None
 
     def cancel(self, run: RunId, row: RunRow, new_head: Head, delta: bytes, fold: TicketId) -> bool:
         """Stop the run: mark it, then each of its tickets, and ask for a fold; `False` when `row` is out of date."""
@@ -260,7 +177,7 @@ class PostgresJournal:
             "fold": fold,
         }
         with self._connections.lease() as link:
-            stopped, _ = link.together((_STOP, values), (_MARK, values))
+            stopped, _ = link.together((run_statements.STOP, values), (run_statements.MARK, values))
         return stopped == 1
 
     def _new_tickets(self, tickets: tuple[NewTicket, ...], digest: str) -> dict[str, object]:
@@ -273,13 +190,6 @@ class PostgresJournal:
 
 
 _REOPENABLE = numbers(STATUS_CODES[status] for status in (RunStatus.FAILED, RunStatus.CANCELLED))
-
-
-def storable(text: str) -> str:
-    """Text without what PostgreSQL cannot hold: U+0000 as its picture, halves of surrogate pairs as escapes."""
-    if text.isascii() and "\0" not in text:
-        return text
-    return text.replace("\0", "␀").encode("utf-8", "backslashreplace").decode()
 
 
 def _shape(commit: Commit) -> StepShape:
@@ -328,33 +238,3 @@ def _values(commit: Commit) -> dict[str, object]:
         values["new_queues"] = texts(ticket.queue for ticket in more)
         values["new_priorities"] = numbers(ticket.priority for ticket in more)
     return values
-
-
-def _split(run: RunId, rows: list[Row]) -> tuple[RunRow, tuple[Entry, ...]]:
-    """The row of the run, which alone has no delta, and its entries."""
-    if not rows or rows[0][3] is not None:
-        raise UnknownRun(f"no run {run}", way_out="codemation runs list")
-    entries = [Entry(revision=row[0], head=Head(row[1]), at=row[2], delta=row[3]) for row in rows[1:]]
-    return run_row(run, rows[0]), tuple(entries)
-
-
-def run_row(run: RunId, row: Row) -> RunRow:
-    """A run from its columns, which stand in the order of `_RUN`."""
-    revision, head, created_at, _, workflow, digest, status, reason, stop, params, priority, started, finished = row[
-        :13
-    ]
-    return RunRow(
-        id=run,
-        workflow=WorkflowId(workflow),
-        digest=digest.hex(),
-        status=STATUSES[status],
-        reason=reason,
-        revision=revision,
-        head=Head(head),
-        stop=bool(stop),
-        params=params,
-        priority=priority,
-        created_at=created_at,
-        started_at=started,
-        finished_at=finished,
-    )

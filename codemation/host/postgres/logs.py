@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from codemation.core.ids import ActivationId, RunId
 from codemation.core.ports import LogLine
 from codemation.host.postgres.connection import Connections
-from codemation.host.postgres.journal import storable
+from codemation.host.postgres.rows import storable
 from codemation.host.postgres.statements import numbers, statement, texts
 
 LINE_LIMIT = 16_384

@@ -10,8 +10,8 @@ from codemation.core.ports import RunRow, TicketRow, Unattended
 from codemation.core.states import RunStatus
 from codemation.host.postgres.codes import STATUS_CODES, TICKET_STATES
 from codemation.host.postgres.connection import Connections
-from codemation.host.postgres.journal import run_row
 from codemation.host.postgres.link import Row
+from codemation.host.postgres.rows import run_row
 
 if TYPE_CHECKING:
     from codemation.host.postgres.run_queries import Query

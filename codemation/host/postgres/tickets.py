@@ -10,7 +10,7 @@ from codemation.host.postgres.codes import FOLD_LANE, TicketKind, TicketState
 from codemation.host.postgres.connection import Connections
 from codemation.host.postgres.lanes import Lanes
 from codemation.host.postgres.link import Link, Row
-from codemation.host.postgres.statements import HELD, RANDOM_ID, ask_for_fold, numbers, statement
+from codemation.host.postgres.statements import HELD, RANDOM_ID, UNFINISHED, ask_for_fold, numbers, statement
 
 _READY, _RUNNING, _WAITING = (f"{state:d}" for state in TicketState)
 _FOLD = f"{TicketKind.FOLD:d}"
@@ -59,7 +59,8 @@ _HAND_BACK = statement(f"""
         RETURNING held.run_id, held.id),
     p AS (DELETE FROM progress USING gone WHERE progress.ticket = gone.id),
     folds AS ({
-    ask_for_fold(f"SELECT {RANDOM_ID} AS id, run_id, 0 AS signal FROM (SELECT DISTINCT run_id FROM gone) AS stopping")
+    ask_for_fold(f'''SELECT {RANDOM_ID} AS id, runs.id AS run_id, 0 AS signal
+        FROM (SELECT DISTINCT run_id FROM gone) AS stopping JOIN runs ON runs.id = run_id WHERE {UNFINISHED}''')
 })
     SELECT 1 FROM held""")
 
@@ -67,7 +68,8 @@ _HAND_BACK = statement(f"""
 # run that was asked to stop goes as well. A fold is never poison, for nobody else would end the run.
 _TAKE_OVER = statement(f"""
     WITH held AS MATERIALIZED (
-        SELECT id, run_id, activation, fence, lost + 1 AS lost, stop <> 0 AS stopped,
+        SELECT id, run_id, activation, fence, lost + 1 AS lost,
+            EXISTS (SELECT FROM runs WHERE runs.id = run_id AND {UNFINISHED}) AS unfinished, stop <> 0 AS stopped,
             stop = 0 AND lost + 1 >= :poison_after AND kind <> {_FOLD} AS poisoned
         FROM tickets WHERE owner = ANY(:dead::bigint[]) AND state = {_RUNNING}
         ORDER BY id FOR NO KEY UPDATE SKIP LOCKED),
@@ -84,12 +86,12 @@ _TAKE_OVER = statement(f"""
         INSERT INTO signals (run_id, key, body)
         SELECT run_id, 'lost:' || id || ':' || fence,
             json_build_object('kind', 'Lost', 'activation', activation, 'times', lost)
-        FROM held WHERE poisoned ON CONFLICT (run_id, key) DO NOTHING RETURNING id, run_id),
+        FROM held WHERE poisoned AND unfinished ON CONFLICT (run_id, key) DO NOTHING RETURNING id, run_id),
     folds AS ({
     ask_for_fold(
         f'''SELECT {RANDOM_ID} AS id, run_id, max(signal) AS signal FROM (
             SELECT run_id, id AS signal FROM letters
-            UNION ALL SELECT run_id, 0 FROM held WHERE stopped) AS told GROUP BY run_id'''
+            UNION ALL SELECT run_id, 0 FROM held WHERE stopped AND unfinished) AS told GROUP BY run_id'''
     )
 })
     SELECT run_id, activation, lost, stopped, poisoned FROM held""")

@@ -63,7 +63,7 @@ def later(ground: Ground, stores: Stores) -> Callable[[float], None]:
 
 
 def test_stores_and_model_agree_on_random_walks(ground: Ground) -> None:
-    walk_at_random(lambda: (ground.empty(), ground.pass_by), walks=25, commands=30)
+    walk_at_random(lambda: (ground.empty(), ground.pass_by), walks=15, commands=30)
 
 
 class TestJournal(conformance.JournalContract):

@@ -8,7 +8,7 @@ import pytest
 from codemation.core.ids import ActivationId, RunId
 from codemation.core.ports import Claim, GoOn, Stores
 from codemation.core.states import RunStatus
-from codemation.host.postgres import definitions, inbox, journal, lanes, payloads, tickets, workers
+from codemation.host.postgres import definitions, inbox, journal, lanes, payloads, run_statements, tickets, workers
 from codemation.host.postgres.link import Row
 from codemation.host.postgres.statements import Statement, StepShape, Then, step
 from codemation.host.postgres.stores import PostgresStores
@@ -19,7 +19,7 @@ SHAPES = [
 ]
 STATEMENTS: dict[str, Statement] = {
     f"{module.__name__.rpartition('.')[2]}.{name}": value
-    for module in (definitions, inbox, journal, lanes, payloads, tickets, workers)
+    for module in (definitions, inbox, lanes, payloads, run_statements, tickets, workers)
     for name, value in vars(module).items()
     if isinstance(value, Statement)
 } | {f"step.{shape.then.name}.{shape.more}.{shape.ends}": step(shape) for shape in SHAPES}

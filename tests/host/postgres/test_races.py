@@ -430,3 +430,17 @@ def test_a_run_that_ends_takes_along_what_nobody_is_at_work_on(stores: Stores, w
     assert [ticket.id for ticket in stores.runs.tickets(claim.run)] == [held.holding.ticket]
     assert stores.inbox.pending(claim.run) == ()
     assert not world.post(claim.run, "too late")
+
+
+def test_whoever_comes_back_after_the_end_of_a_run_asks_for_no_fold(stores: Stores, world: World) -> None:
+    """A grace may be over before everybody has come back; what they held goes, and wakes nobody."""
+    claims = [world.held("a/1") for _ in range(3)]
+    for claim in claims:
+        world.cancel(claim.run)
+        world.step(world.claim_fold(claim.run), status=RunStatus.CANCELLED, cancelling=True)
+    handed, taken, given_up = claims
+    assert stores.tickets.hand_back([handed.holding]) == 1
+    assert stores.tickets.take_over([taken.holding.worker]).stopped == (taken.run,)
+    stores.tickets.take_over([given_up.holding.worker], poison_after=1)
+    assert [stores.runs.tickets(claim.run) for claim in claims] == [(), (), ()]
+    assert [stores.inbox.pending(claim.run) for claim in claims] == [(), (), ()]

@@ -13,9 +13,9 @@ from codemation.core.errors import HostError, InputError, UnknownRun
 from codemation.core.ids import START, ActivationId, RunId, TicketId, WorkflowId
 from codemation.core.ports import Drop, Lane, LogLine, Stores, WorkerRow
 from codemation.core.states import RunStatus
-from codemation.host.postgres.journal import storable
 from codemation.host.postgres.link import Row
 from codemation.host.postgres.logs import LINE_LIMIT, LINES_KEPT
+from codemation.host.postgres.rows import storable
 from codemation.host.postgres.stores import open_stores
 from codemation.testing.conformance.world import World
 from tests.host.postgres.clock import set_clock

@@ -1,0 +1,91 @@
+"""The statements about runs as a whole: start, reopen, cancel, load, look. The step has a module of its own."""
+
+from __future__ import annotations
+
+from codemation.host.postgres.codes import FIRST_FINISHED, TicketKind, TicketState
+from codemation.host.postgres.statements import HELD, ask_for_fold, statement
+
+# The first of the new tickets is held from the start if somebody claims it.
+_TICKETS = f"""
+    INSERT INTO tickets (id, run_id, activation, kind, state, lane, priority, due_at, owner, fence, starts)
+    SELECT x.id, r.id, x.activation, {TicketKind.WORK:d},
+        CASE WHEN x.n = 1 AND :worker::bigint IS NOT NULL THEN {TicketState.RUNNING:d} ELSE {TicketState.READY:d} END,
+        x.lane, COALESCE(NULLIF(x.priority, 0), r.priority), now_(),
+        CASE WHEN x.n = 1 THEN :worker::bigint END,
+        CASE WHEN x.n = 1 AND :worker::bigint IS NOT NULL THEN 1 ELSE 0 END,
+        CASE WHEN x.n = 1 AND :worker::bigint IS NOT NULL THEN 1 ELSE 0 END
+    FROM r, unnest(:ids::bigint[], :activations::text[], :lanes::int[], :priorities::int[])
+        WITH ORDINALITY AS x (id, activation, lane, priority, n)"""
+
+_RECORD = f"""
+    r AS (
+        INSERT INTO runs (id, workflow, digest, status, reason, revision, head, priority, params, created_at,
+            started_at, finished_at)
+        SELECT :run::uuid, :workflow, :digest, :status::smallint, :reason, 1, :head, :priority, :params::jsonb, now_(),
+            now_(), CASE WHEN :status::smallint >= {FIRST_FINISHED} THEN now_() END {{keyed}}
+        ON CONFLICT (id) DO NOTHING RETURNING id, priority),
+    j AS (
+        INSERT INTO journal (run_id, revision, head, at, delta, output)
+        SELECT id, 1, :head, now_(), :delta, :output FROM r),
+    k AS ({_TICKETS})
+    SELECT 1 FROM r"""
+START = statement("WITH " + _RECORD.format(keyed=""))
+# A key whose time is over starts anew. A key in use gives no row, and the winner is not visible to this statement.
+START_BY_KEY = statement(
+    """WITH key AS (
+        INSERT INTO run_keys AS known (workflow, run_key, run_id, input_digest)
+        VALUES (:workflow, :key, :run::uuid, :input_digest)
+        ON CONFLICT (workflow, run_key) DO UPDATE SET run_id = EXCLUDED.run_id, input_digest = EXCLUDED.input_digest,
+            expires_at = NULL WHERE known.expires_at < now_()
+        RETURNING run_id),"""
+    + _RECORD.format(keyed="FROM key")
+)
+WINNER = statement("SELECT run_id, input_digest FROM run_keys WHERE workflow = :workflow AND run_key = :key")
+SAME_RUN = statement("SELECT 1 FROM journal WHERE run_id = :run::uuid AND revision = 1 AND head = :head")
+
+REOPEN = statement(f"""
+    WITH r AS (
+        UPDATE runs SET revision = revision + 1, head = :new_head, digest = :digest, status = :status, stop = 0,
+            reason = :reason, finished_at = CASE WHEN :status::smallint >= {FIRST_FINISHED} THEN now_() END
+        WHERE id = :run AND revision = :revision AND head = :head AND status = ANY(:reopenable::smallint[])
+        RETURNING id, priority),
+    j AS (
+        INSERT INTO journal (run_id, revision, head, at, delta) SELECT id, :revision + 1, :new_head, now_(), :delta
+        FROM r),
+    -- Whoever still holds something of the run's former life, or asks for something, came too late.
+    d AS (DELETE FROM tickets USING r WHERE tickets.run_id = r.id RETURNING tickets.id),
+    x AS (DELETE FROM progress USING d WHERE progress.ticket = d.id),
+    s AS (DELETE FROM signals USING r WHERE signals.run_id = r.id),
+    k AS ({_TICKETS})
+    SELECT 1 FROM r""")
+
+STOP = statement("""
+    WITH r AS (
+        UPDATE runs SET stop = 1, revision = revision + 1, head = :new_head
+        WHERE id = :run AND revision = :revision AND head = :head AND stop = 0 AND finished_at IS NULL
+        RETURNING id, revision)
+    INSERT INTO journal (run_id, revision, head, at, delta) SELECT id, revision, :new_head, now_(), :delta FROM r""")
+# Sees every ticket, because its own moment comes after the lock on the run; a claim that is under way is waited for.
+MARK = statement(f"""
+    WITH q AS (SELECT id FROM runs WHERE id = :run AND head = :new_head),
+    t AS MATERIALIZED (
+        SELECT tickets.id FROM tickets JOIN q ON tickets.run_id = q.id WHERE kind <> {TicketKind.FOLD:d}
+        ORDER BY tickets.id FOR NO KEY UPDATE OF tickets),
+    m AS (UPDATE tickets SET stop = 1 FROM t WHERE tickets.id = t.id)
+    {ask_for_fold("SELECT :fold::bigint AS id, id AS run_id, 0 AS signal FROM q")}""")
+
+_RUN = """r.revision, r.head, r.created_at, NULL::bytea AS delta, r.workflow, r.digest, r.status, r.reason, r.stop,
+    r.params::text, r.priority, r.started_at, r.finished_at"""
+_ENTRIES = """
+    UNION ALL SELECT revision, head, at, delta, {nothing} FROM journal WHERE run_id = :run AND revision > :after"""
+LOAD = statement(
+    f"SELECT {_RUN} FROM runs r WHERE r.id = :run"
+    + _ENTRIES.format(nothing=", ".join(["NULL"] * 9)).replace(":after", "0")
+)
+LOOK = statement(
+    f"""SELECT {_RUN}, t.fence, t.activation, l.queue, t.priority, t.starts
+    FROM runs r LEFT JOIN tickets t ON t.id = :ticket AND t.owner = :worker AND t.{HELD}
+        LEFT JOIN lanes l ON l.id = t.lane
+    WHERE r.id = :run"""
+    + _ENTRIES.format(nothing=", ".join(["NULL"] * 14))
+)
