@@ -14,18 +14,16 @@ import logging
 import threading
 import time
 from collections.abc import Callable, Collection
-from dataclasses import replace
 
-from codemation.core.delivery import Outcome, Refusal
+from codemation.core.delivery import Outcome
 from codemation.core.engine import Engine
 from codemation.core.errors import HostError
-from codemation.core.ids import RunId, TicketId, node_of
+from codemation.core.ids import RunId
 from codemation.core.opening import OpenRun
-from codemation.core.ports import Claim, Holding
+from codemation.core.ports import Holding
 from codemation.host.runtime.activity import RunCode, Workbench
 from codemation.host.runtime.agenda import Agenda, Ready
-from codemation.host.runtime.performing import Performance
-from codemation.host.runtime.trouble import Interrupted
+from codemation.host.runtime.walking import Walker
 from codemation.host.runtime.watched import Watched
 
 __all__ = ["GRACE", "IDLE", "InlineScheduler", "Watched"]
@@ -51,10 +49,9 @@ class InlineScheduler:
         self._longest_idle = idle
         self._look = look
         self._changed = threading.Condition()
+        self._walker = Walker(engine, bench, self.submit)
         self._agenda = Agenda()
         self._runs: dict[RunId, Watched] = {}
-        self._hands: set[TicketId] = set()
-        """The tickets that threads work on now."""
         self._alive = 0
         self._idle = 0
 
@@ -192,7 +189,7 @@ class InlineScheduler:
             watched.active, watched.looked_at = watched.limit, time.monotonic()
         outcome = None
         try:
-            outcome = self._engine.refresh(watched.run, frozenset(self._hands))
+            outcome = self._engine.refresh(watched.run, self._walker.hands())
         except Exception as error:  # noqa: BLE001  # as in _work
             watched.error = error
         finally:
@@ -203,61 +200,11 @@ class InlineScheduler:
             self.submit(watched, outcome, driven=True)
 
     def _work(self, watched: Watched, ready: Ready) -> None:
-        """Walk the chain that begins with a ready ticket."""
-        claim = ready.claim
         try:
-            if ready.ticket is not None and watched.run.definition.digest == watched.digest:
-                claim = self._engine.claim(watched.run, ready.ticket)
-            while claim is not None:
-                watched.holding[claim.holding.ticket] = claim
-                self._hands.add(claim.holding.ticket)
-                following = self._step(watched, claim)
-                if following is None:
-                    self._let_go(watched, claim)
-                claim = following
-        except Interrupted:
-            self._give_back(watched, claim)
-        except Exception as error:  # noqa: BLE001  # the engine's own trouble reaches whoever waits for the run
-            watched.error = error
-            self._hands.discard(claim.holding.ticket if claim else TicketId(0))
-        except BaseException:
-            watched.pausing = True
-            self._give_back(watched, claim)
-            raise
+            self._walker.walk(watched, ready)
         finally:
             with self._changed:
                 watched.active -= 1
                 self._changed.notify_all()
             if watched.served and watched.settled and not watched.active:
                 self.release(watched)
-
-    def _step(self, watched: Watched, claim: Claim) -> Claim | None:
-        """Perform one activation and record it; what the same ticket goes on with."""
-        if watched.stop():
-            raise Interrupted
-        work = Performance(self._bench, watched.run, watched.code, claim, watched.meter)
-        signal, output = work.perform(watched.stop)
-        if work.error is not None:
-            watched.errors[node_of(claim.activation)] = work.error
-        outcome = self._engine.deliver(watched.run, claim, signal, output)
-        if outcome.refusal is Refusal.STOPPING:
-            raise Interrupted
-        if outcome.refusal is None:
-            work.keep()
-        if outcome.ready or outcome.later:
-            self.submit(watched, replace(outcome, next=None))
-        return outcome.next
-
-    def _give_back(self, watched: Watched, claim: Claim | None) -> None:
-        """Hand a ticket back as it is held now: a step that was cut short may have gone on with it."""
-        if claim is None:
-            return
-        engine, run = self._engine, watched.run
-        look = engine.persist(engine.stores.journal.look, run.id, claim.holding, run.snapshot.revision)
-        if look.claim is not None:
-            engine.persist(engine.stores.tickets.hand_back, [look.claim.holding])
-        self._let_go(watched, claim)
-
-    def _let_go(self, watched: Watched, claim: Claim) -> None:
-        watched.holding.pop(claim.holding.ticket, None)
-        self._hands.discard(claim.holding.ticket)

@@ -16,7 +16,7 @@ from tests.core.simulation.world import OneTrouble, Troubles, World, held_ticket
 SEEDS = st.integers(0, 2**32)
 STORIES = stories()
 DIAMOND = diamond()
-QUICK = settings(deadline=None, max_examples=70, suppress_health_check=[HealthCheck.too_slow])
+QUICK = settings(deadline=None, max_examples=60, suppress_health_check=[HealthCheck.too_slow])
 
 
 def quiet(story: Story) -> World:

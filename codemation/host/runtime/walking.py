@@ -1,0 +1,85 @@
+"""Walking a chain: perform an activation, record it, go on with the next one of the same ticket."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+
+from codemation.core.delivery import Outcome, Refusal
+from codemation.core.engine import Engine
+from codemation.core.ids import TicketId, node_of
+from codemation.core.ports import Claim
+from codemation.host.runtime.activity import Workbench
+from codemation.host.runtime.agenda import Ready
+from codemation.host.runtime.performing import Performance
+from codemation.host.runtime.trouble import Interrupted
+from codemation.host.runtime.watched import Watched
+
+
+class Walker:
+    """What the threads of a process do with the tickets that they take up."""
+
+    def __init__(self, engine: Engine, bench: Workbench, submit: Callable[[Watched, Outcome], None]) -> None:
+        """`submit` is told of what else becomes ready on the way."""
+        self._engine = engine
+        self._bench = bench
+        self._submit = submit
+        self._hands: set[TicketId] = set()
+
+    def hands(self) -> frozenset[TicketId]:
+        """The tickets that are worked on now."""
+        return frozenset(self._hands)
+
+    def walk(self, watched: Watched, ready: Ready) -> None:
+        """Walk the chain that begins with a ready ticket."""
+        claim = ready.claim
+        try:
+            if ready.ticket is not None and watched.run.definition.digest == watched.digest:
+                claim = self._engine.claim(watched.run, ready.ticket)
+            while claim is not None:
+                watched.holding[claim.holding.ticket] = claim
+                self._hands.add(claim.holding.ticket)
+                following = self._step(watched, claim)
+                if following is None:
+                    self._let_go(watched, claim)
+                claim = following
+        except Interrupted:
+            self._give_back(watched, claim)
+        except Exception as error:  # noqa: BLE001  # the engine's own trouble reaches whoever waits for the run
+            watched.error = error
+            self._hands.discard(claim.holding.ticket if claim else TicketId(0))
+        except BaseException:
+            watched.pausing = True
+            self._give_back(watched, claim)
+            raise
+
+    def _step(self, watched: Watched, claim: Claim) -> Claim | None:
+        """Perform one activation and record it; what the same ticket goes on with."""
+        if watched.stop():
+            raise Interrupted
+        work = Performance(self._bench, watched.run, watched.code, claim, watched.meter)
+        signal, output = work.perform(watched.stop)
+        if work.error is not None:
+            watched.errors[node_of(claim.activation)] = work.error
+        outcome = self._engine.deliver(watched.run, claim, signal, output)
+        if outcome.refusal is Refusal.STOPPING:
+            raise Interrupted
+        if outcome.refusal is None:
+            work.keep()
+        if outcome.ready or outcome.later:
+            self._submit(watched, replace(outcome, next=None))
+        return outcome.next
+
+    def _give_back(self, watched: Watched, claim: Claim | None) -> None:
+        """Hand a ticket back as it is held now: a step that was cut short may have gone on with it."""
+        if claim is None:
+            return
+        engine, run = self._engine, watched.run
+        look = engine.persist(engine.stores.journal.look, run.id, claim.holding, run.snapshot.revision)
+        if look.claim is not None:
+            engine.persist(engine.stores.tickets.hand_back, [look.claim.holding])
+        self._let_go(watched, claim)
+
+    def _let_go(self, watched: Watched, claim: Claim) -> None:
+        watched.holding.pop(claim.holding.ticket, None)
+        self._hands.discard(claim.holding.ticket)
