@@ -134,7 +134,6 @@ def test_its_dependencies_do_not_contradict_one_another(environment: Path, tmp_p
     _run(PROGRAMS / "uv", "pip", "check", "--quiet", "--python", environment / "bin" / "python", cwd=tmp_path)
 
 
-@pytest.mark.xfail(raises=AssertionError, reason="the command line is not part of the package yet")
 def test_the_installed_command_tells_its_version(environment: Path, tmp_path: Path) -> None:
     assert PROJECT["version"] in _run(environment / "bin" / "codemation", "--version", cwd=tmp_path)
 
