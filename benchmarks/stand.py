@@ -16,7 +16,7 @@ import psycopg
 from benchmarks.effort import Effort
 from benchmarks.floor import Floor
 from benchmarks.peer import Peer, PeerMissing, installed
-from codemation.host.app import close_app
+from codemation.host.default_app import close_default_apps
 from codemation.host.postgres.embedded import EmbeddedServer, open_embedded
 
 DISK = Path("/var/tmp")  # noqa: S108 - a folder of our own is made in it; other temporary folders may lie in memory
@@ -65,7 +65,7 @@ class Stand:
 
     def rest(self) -> None:
         """Close our app; the next run opens it again."""
-        close_app((os.getpid(), Path.cwd(), ""))
+        close_default_apps()
 
     def close(self) -> None:
         """Let go of everything but the server."""

@@ -100,7 +100,7 @@ def __dir__() -> list[str]:
 
 
 def _launcher() -> Launcher:
-    launcher: Launcher = importlib.import_module("codemation.host.app").launcher()
+    launcher: Launcher = importlib.import_module("codemation.host.default_app").launcher()
     return launcher
 
 

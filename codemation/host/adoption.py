@@ -1,14 +1,17 @@
-"""Going on with an unfinished run: only when nobody who lives works on it, and by one process alone."""
+"""Going on with a run: only with the code that it goes by, when nobody who lives works on it, by one process alone."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 from codemation.core.delivery import Outcome
+from codemation.core.drift import drift
 from codemation.core.engine import Engine
-from codemation.core.errors import RunError
+from codemation.core.errors import DefinitionDrift, RunError
 from codemation.core.opening import OpenRun
 from codemation.core.ports import TicketRow
+from codemation.core.workflow import Workflow
 from codemation.host.caretaking import Caretaker
 
 
@@ -47,3 +50,28 @@ def check_free(engine: Engine, run: OpenRun) -> Sequence[TicketRow]:
                 way_out=f"watch it: codemation runs show {run.id}",
             )
     return rows
+
+
+def check_drift(run: OpenRun, workflow: Workflow[Any, ...], *, with_changes: bool) -> None:
+    """See whether a run may go on with a workflow; one that is over may move to changed code that spoils nothing.
+
+    Raises:
+        DefinitionDrift: it may not; says what has changed, and what to do.
+    """
+    if run.definition.digest == workflow.digest:
+        return
+    changes = drift(run.definition, workflow.definition)
+    if not (with_changes and run.finished):
+        said = "; ".join(changes.lines()) or "nothing that shows in the nodes"
+        first = "" if run.finished else f"codemation runs cancel {run.id}, then "
+        raise DefinitionDrift(
+            f'the code of "{workflow.id}" has changed since run {run.id} was started ({said})',
+            way_out=f"{first}codemation runs resume {run.id} --with-changes keeps what has succeeded; "
+            f"codemation run {workflow.id} starts anew",
+        )
+    finished = [node for node in run.snapshot.nodes if run.snapshot.reported(node)]
+    if spoiled := changes.spoils(finished):
+        raise DefinitionDrift(
+            f"run {run.id} has finished {', '.join(spoiled)}, which the code has changed since",
+            way_out=f"start anew: codemation run {run.definition.workflow}",
+        )

@@ -2,43 +2,40 @@
 
 from __future__ import annotations
 
-import asyncio
-import atexit
-import os
+import logging
 import threading
 import time
-from collections.abc import Callable, Mapping
-from pathlib import Path
+from collections.abc import Callable
+from contextlib import suppress
 from types import TracebackType
 from typing import Any
 
 from codemation import __version__
 from codemation.core.delivery import Means, Outcome
-from codemation.core.drift import drift
 from codemation.core.engine import Engine, Start
-from codemation.core.errors import DefinitionDrift, RunError
+from codemation.core.errors import HostError, RunError, StoreUnavailable
 from codemation.core.ids import RunId, WorkerId
 from codemation.core.launch import Launch
 from codemation.core.opening import OpenRun
 from codemation.core.ports import Stores
 from codemation.core.signals import Event
-from codemation.core.states import FINISHED
 from codemation.core.workflow import Workflow
-from codemation.host.adoption import adopt, check_free
+from codemation.host.adoption import adopt, check_drift, check_free
 from codemation.host.backend import Backend, open_backend
 from codemation.host.caretaking import Caretaker
 from codemation.host.handles import RunHandle
 from codemation.host.identity import entropy, new_run_id
-from codemation.host.launching import encoded_input, encoded_params
+from codemation.host.launching import decoded_params, encoded_input, encoded_params
 from codemation.host.patience import Patience
 from codemation.host.runtime.activity import RunCode, Workbench
 from codemation.host.runtime.calling import Loop
 from codemation.host.runtime.capture import Capture
 from codemation.host.runtime.recent import Recent
-from codemation.host.runtime.scheduler import GRACE, InlineScheduler, Watched
+from codemation.host.runtime.scheduler import GRACE, InlineScheduler
 from codemation.host.settings import Settings
 from codemation.host.tables import ArrowTables
 
+_log = logging.getLogger("codemation.app")
 Listener = Callable[[RunId, int, tuple[Event, ...]], None]
 
 
@@ -52,6 +49,7 @@ class App:
         self.tables = ArrowTables()
         self.listeners: list[Listener] = []
         self.last: RunHandle | None = None
+        self.closed = False
         self._workflows: dict[str, Workflow[Any, ...]] = {}
         self._guard = threading.Lock()
         self._loop = Loop()
@@ -86,10 +84,17 @@ class App:
         self.close()
 
     def close(self) -> None:
-        """Hand back what this process works on and let go of the database."""
+        """Hand back what this process works on and let go of the database; harmless when that was done before."""
+        with self._guard:
+            if self.closed:
+                return
+            self.closed = True
         self._patience.end()
         for watched in self.scheduler.watched():
-            self.scheduler.pause(watched, grace=0.0)
+            try:
+                self.scheduler.pause(watched, grace=0.0)
+            except StoreUnavailable as error:
+                _log.info("could not hand back run %s: %s", watched.run.id, error.message)
         if self._working:
             self.caretaker.end()
         self._loop.close()
@@ -98,8 +103,11 @@ class App:
     def launch(self, launch: Launch) -> RunHandle:
         """Start a run whose first activation is claimed; nobody works on it yet.
 
+        With a key that was used before it is the run that was started then, which is gone on with if nobody does.
+
         Raises:
-            InputError: the items do not fit.
+            InputError: the items do not fit, or the key was used with others.
+            HostError: the app is closed.
         """
         workflow = launch.workflow
         start = Start(
@@ -112,10 +120,10 @@ class App:
         self._work()
         self.know(workflow)
         run, outcome = self.engine.start(workflow.definition, start)
-        watched = self._watch(run, workflow) if run.id == start.id and not run.finished else None
-        if watched is not None:
-            self.scheduler.submit(watched, outcome, driven=True)
-        self.last = RunHandle(self, run, workflow, watched)
+        if run.id == start.id:
+            self.last = self._handle(run, workflow, outcome)
+        else:
+            self.last = self._joined(run, workflow)
         return self.last
 
     def attach(self, run: RunId) -> RunHandle:
@@ -139,6 +147,7 @@ class App:
         Raises:
             RunError: it has succeeded, or somebody works on it.
             DefinitionDrift: the code is not the one that the run was started with.
+            InputError: the params of the run do not fit the code any more.
         """
         self._work()
         self.know(workflow)
@@ -146,17 +155,13 @@ class App:
             if watched.run.id == run and not watched.settled:  # this process is at work on it
                 return RunHandle(self, watched.run, workflow, watched)
         opened = self.engine.open(run)
-        if opened.snapshot.status in FINISHED or with_changes:
-            self._check_drift(opened, workflow, with_changes=with_changes)
-        elif opened.definition.digest != workflow.digest:
-            raise self._drifted(opened, workflow)
-        if opened.snapshot.status in FINISHED:
+        check_drift(opened, workflow, with_changes=with_changes)
+        decoded_params(workflow, opened.row.params)  # refused before anything is written
+        if opened.finished:
             outcome = self._reopened(opened, workflow, who)
         else:
             outcome = adopt(self.engine, self.caretaker, opened)
-        watched = self._watch(opened, workflow)
-        self.scheduler.submit(watched, outcome, driven=True)
-        self.last = RunHandle(self, opened, workflow, watched)
+        self.last = self._handle(opened, workflow, outcome)
         return self.last
 
     def cancel(self, run: RunId, *, who: str = "", reason: str = "") -> None:
@@ -179,36 +184,27 @@ class App:
             check_free(self.engine, run)  # whoever was faster is named
             raise
 
-    def _check_drift(self, run: OpenRun, workflow: Workflow[Any, ...], *, with_changes: bool) -> None:
-        if run.definition.digest == workflow.digest:
-            return
-        if not with_changes:
-            raise self._drifted(run, workflow)
-        changes = drift(run.definition, workflow.definition)
-        finished = [node for node in run.snapshot.nodes if run.snapshot.reported(node)]
-        if spoiled := changes.spoils(finished):
-            raise DefinitionDrift(
-                f"run {run.id} has finished {', '.join(spoiled)}, which the code has changed since",
-                way_out=f"start anew: codemation run {run.definition.workflow}",
-            )
+    def _joined(self, run: OpenRun, workflow: Workflow[Any, ...]) -> RunHandle:
+        """A run that was started before with the same key."""
+        if not run.finished and run.definition.digest == workflow.digest:
+            with suppress(RunError):  # somebody works on it
+                return self.resume(run.id, workflow)
+        return RunHandle(self, run, workflow)
 
-    def _drifted(self, run: OpenRun, workflow: Workflow[Any, ...]) -> DefinitionDrift:
-        changes = "; ".join(drift(run.definition, workflow.definition).lines()) or "nothing that shows in the nodes"
-        unfinished = run.snapshot.status not in FINISHED
-        first = f"codemation runs cancel {run.id}, then " if unfinished else ""
-        return DefinitionDrift(
-            f'the code of "{workflow.id}" has changed since run {run.id} was started ({changes})',
-            way_out=f"{first}codemation runs resume {run.id} --with-changes keeps what has succeeded; "
-            f"codemation run {workflow.id} starts anew",
-        )
-
-    def _watch(self, run: OpenRun, workflow: Workflow[Any, ...]) -> Watched:
-        params = workflow.params.model_validate_json(run.row.params) if workflow.params else None
-        return self.scheduler.watch(run, RunCode(nodes=workflow.code, params=params))
+    def _handle(self, run: OpenRun, workflow: Workflow[Any, ...], outcome: Outcome) -> RunHandle:
+        """A handle of a run, and of what this process has to do in it if it is not over."""
+        if run.finished:
+            return RunHandle(self, run, workflow)
+        params = decoded_params(workflow, run.row.params)
+        watched = self.scheduler.watch(run, RunCode(nodes=workflow.code, params=params))
+        self.scheduler.submit(watched, outcome, driven=True)
+        return RunHandle(self, run, workflow, watched)
 
     def _work(self) -> None:
         """Be a worker from now on."""
         with self._guard:
+            if self.closed:
+                raise HostError("this app is closed", way_out="open another one: App.open()")
             if not self._working:
                 self.caretaker.begin(lambda: WorkerId(entropy()), self._stopping)
                 self._working = True
@@ -231,61 +227,3 @@ class App:
     def _publish(self, run: RunId, revision: int, events: tuple[Event, ...]) -> None:
         for listener in self.listeners:
             listener(run, revision, events)
-
-
-_apps: dict[tuple[int, Path, str], App] = {}
-_apps_guard = threading.Lock()
-
-
-def default_app(environment: Mapping[str, str] | None = None) -> App:
-    """The app of the current folder, opened once in this process and closed when it ends."""
-    environment = os.environ if environment is None else environment
-    url = environment.get("CODEMATION_DATABASE_URL") or environment.get("DATABASE_URL", "")
-    key = (os.getpid(), Path.cwd(), url)
-    with _apps_guard:
-        if key not in _apps:
-            _apps[key] = App.open()
-            atexit.register(close_app, key)
-        return _apps[key]
-
-
-def close_app(key: tuple[int, Path, str]) -> None:
-    """Close a default app; a child that was forked leaves its parent's alone."""
-    with _apps_guard:
-        app = _apps.pop(key, None)
-    if app is not None and key[0] == os.getpid():
-        app.close()
-
-
-class InlineLauncher:
-    """Runs workflows in this process, with the app of the current folder."""
-
-    def run(self, launch: Launch) -> RunHandle:
-        """Run until it has finished or waits for the world.
-
-        Raises:
-            RunFailed: it failed; `codemation.last_run()` is the handle as well.
-            RunPaused: Ctrl-C; whatever was under way was handed back.
-        """
-        handle = default_app().launch(launch)
-        handle.wait()
-        return handle
-
-    def start(self, launch: Launch) -> RunHandle:
-        """Start and return at once; threads of this process do the work."""
-        return default_app().launch(launch).serve()
-
-    async def arun(self, launch: Launch) -> RunHandle:
-        """What `run` does, without blocking the event loop."""
-        handle = await asyncio.to_thread(self.start, launch)
-        await asyncio.to_thread(handle.wait)
-        return handle
-
-    def last_run(self) -> RunHandle | None:
-        """The run that this process has started last."""
-        return default_app().last
-
-
-def launcher() -> InlineLauncher:
-    """What `Workflow.run` and its like reach the host with."""
-    return InlineLauncher()
