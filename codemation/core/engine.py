@@ -66,10 +66,11 @@ class Engine:
         Raises:
             InputError: the key was used with other params or another input.
         """
+        plan = definition.plan  # what is broken is not stored
         self.persist(self.stores.definitions.put, definition)
         batches, output = self.store_outputs(start.id, {"main": start.input})
-        step = advance(Snapshot(definition.plan), Started(input=batches["main"])) or _NOTHING
-        tickets = self._courier.tickets(definition.plan, step.due)
+        step = advance(Snapshot(plan), Started(input=batches["main"])) or _NOTHING
+        tickets = self._courier.tickets(plan, step.due)
         run = NewRun(
             id=start.id,
             workflow=definition.workflow,

@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-import os
 import signal
-import subprocess
-import sys
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -13,7 +10,7 @@ import pytest
 
 from codemation.core.ids import RunId
 from codemation.host.app import App
-from tests.host.postgres.embedded.world import REPOSITORY
+from tests.journeys.commands import command
 from tests.journeys.ledger import effects
 from tests.journeys.world import PATIENCE, World, within
 
@@ -56,19 +53,6 @@ def test_a_second_ctrl_c_ends_the_wait_for_deaf_nodes(town: World, app: App) -> 
     town.finish(app, work, key)
 
 
-def command(world: World, *arguments: str) -> subprocess.Popen[str]:
-    """The command line, in the world's app."""
-    return subprocess.Popen(
-        [sys.executable, "-c", "from codemation.cli.main import main; main()", *arguments],
-        cwd=world.root,
-        env={**os.environ, "PYTHONPATH": str(REPOSITORY), "NO_COLOR": "1"},
-        stdin=subprocess.DEVNULL,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-    )
-
-
 def options(world: World, brake: Path, *more: str) -> Sequence[str]:
     """What the plant is asked for on the command line."""
     return ("--ledger", str(world.ledger), "--brake", str(brake), *more)
@@ -84,7 +68,7 @@ def test_the_command_line_pauses_a_run_and_another_one_goes_on(
     before = len(effects(town.ledger))
     with town.braked() as brake:
         deafness = "--deaf" if deaf else "--no-deaf"
-        with command(town, "run", "plant", *options(town, brake, deafness, "--lift", "1")) as running:
+        with command(town.root, "run", "plant", *options(town, brake, deafness, "--lift", "1")) as running:
             try:
                 town.until_effects(before + 3)
                 running.send_signal(number)
@@ -94,7 +78,7 @@ def test_the_command_line_pauses_a_run_and_another_one_goes_on(
         assert running.returncode == code, said
         assert "is paused; what has finished is kept" in said
         assert "codemation runs resume" in said
-    with command(town, "runs", "resume", "last", "--json") as resumed:
+    with command(town.root, "runs", "resume", "last", "--json") as resumed:
         out, said = resumed.communicate(timeout=20.0)
     assert resumed.returncode == 0, said
     assert '"succeeded"' in out

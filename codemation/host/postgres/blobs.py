@@ -40,6 +40,10 @@ _SETTLE = statement(f"""
 _ABANDON = statement(f"DELETE FROM blobs WHERE id = :id AND state = {_WRITING}")
 _FIND = statement(f"SELECT digest FROM blobs WHERE id = :id AND state <> {_WRITING}")
 _READ = statement("SELECT data FROM blob_chunks WHERE blob = :id AND n = :n")
+_KEPT = statement(
+    "SELECT 1 FROM blobs WHERE id = :id AND (bytes = 0 OR EXISTS (SELECT FROM blob_chunks WHERE blob = :id))"
+)
+_HAND_OVER = statement("UPDATE blob_chunks SET blob = :twin WHERE blob = :id")
 
 # What is attached to items is named inside of payloads, where no row sees it; it is never doomed.
 _DOOM = statement(f"""
@@ -90,6 +94,8 @@ class PostgresBlobs:
         try:
             received = self._objects.write(name, stream) if self._objects else self._write_chunks(name, stream)
             kept = self._settle(name, received, attached)
+            if kept != name and not self._has(kept):
+                self._hand_over(name, kept, bytes.fromhex(received.sha256))
         finally:
             if kept != name:
                 self._abandon(name)
@@ -109,9 +115,14 @@ class PostgresBlobs:
             row = link.one(_FIND, {"id": name})
         if row is None or row[0] is None:
             raise PayloadLost(f"the stored stream {name} is not there")
+        if self._kept_in_rows(name):
+            return checked_stream(name, self._read_chunks(name), row[0])
         if self._objects:
             return self._objects.read(name, row[0])
-        return checked_stream(name, self._read_chunks(name), row[0])
+        raise PayloadLost(
+            f"the bytes of the stored stream {name} are not in the database",
+            way_out='if they were stored in a directory, say so: payloads = "directory", payload_directory = …',
+        )
 
     def doom(self) -> int:
         """Give up what nobody has used for a day, and what nobody writes any more; says how many."""
@@ -147,6 +158,30 @@ class PostgresBlobs:
                 return
             yield row[0]
             n += 1
+
+    def _has(self, name: str) -> bool:
+        """Whether the bytes of an upload can be read here; others may have stored them elsewhere, or lost them."""
+        if self._kept_in_rows(name):
+            return True
+        try:
+            if self._objects:
+                self._objects.read(name, b"").close()
+        except PayloadLost:
+            return False
+        return self._objects is not None
+
+    def _kept_in_rows(self, name: str) -> bool:
+        with self._connections.lease() as link:
+            return link.one(_KEPT, {"id": name}) is not None
+
+    def _hand_over(self, name: str, twin: str, digest: bytes) -> None:
+        """Let a twin have the bytes of an upload that nobody will find by its own name."""
+        if self._objects:
+            with self._objects.read(name, digest) as stream:
+                self._objects.write(twin, stream)
+            return
+        with self._connections.lease() as link:
+            link.run(_HAND_OVER, {"id": name, "twin": twin})
 
     def _settle(self, name: str, received: StoredBlob, attached: bool) -> str:
         """Make the upload findable, or find the one that has the same content; the id of whichever stays."""
