@@ -143,7 +143,7 @@ _CONSUME = """
 _CONSUME_ALL = """
     c AS (DELETE FROM signals USING t WHERE signals.run_id = t.run_id)"""
 # The progress of an activation that is tried again stays, so that only the items that are left are worked on. On an
-# empty table this costs 15 µs of the server's 210 for a step: less than it would cost to know that there is nothing.
+# empty table this costs little: less than it would cost to know that there is nothing.
 _PROGRESS = {
     True: """
     x AS (DELETE FROM progress USING t WHERE ticket = :ticket)""",

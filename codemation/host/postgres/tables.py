@@ -75,7 +75,7 @@ runs = Table(
     _needed("reason", Text, default=EMPTY),
     _needed("params", JSONB, default=text("'{}'")),
     Column("retention", JSONB),
-    # Each check costs every step about 10 µs, so only those stand here that keep the protocol honest.
+    # Each check costs every step a little, so only those stand here that keep the protocol honest.
     CheckConstraint(text(f"(finished_at IS NULL) = (status < {FIRST_FINISHED})"), name="finished"),
     postgresql_with={"fillfactor": 80},
 )
