@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, assert_never
 
 from codemation.core.definition import NodeKind, NodePlan
 from codemation.core.errors import NodeError
@@ -94,7 +94,8 @@ class _Giving:
 
     def results(self, port: str, result: Result, value: Any) -> list[Emitted]:
         """What a value gives to a port, or to the ports that it names."""
-        match shape_given(result, value):
+        shape = shape_given(result, value)
+        match shape:
             case Shape.ONE:
                 return [(port, _placed(self.item, value, self.item.origins, self.files))]
             case Shape.NOTHING:
@@ -109,6 +110,8 @@ class _Giving:
                         way_out=f"return rows (a list of dicts or models) from {self.node.id}, or take the whole batch",
                     )
                 return _fan_out(port, self.item, value, self.files)
+            case _:
+                assert_never(shape)
 
 
 def _set(ports: Ports) -> list[tuple[str, Any]]:

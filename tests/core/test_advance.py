@@ -296,7 +296,7 @@ def signals(snapshot: Snapshot) -> list[Signal]:
     return said
 
 
-@settings(deadline=None, max_examples=100)
+@settings(deadline=None, max_examples=60)
 @given(stories(), st.data())
 def test_any_course_keeps_to_the_table_and_its_journal_says_it_all(story: Story, data: st.DataObject) -> None:
     plan = story.definition.plan

@@ -6,7 +6,7 @@ import json
 from dataclasses import replace
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 
 from codemation.core.definition import (
     BrokenDefinition,
@@ -50,6 +50,7 @@ def defined(*nodes: NodePlan) -> Definition:
     return Definition(workflow=WorkflowId("w"), nodes=(NodePlan(id=START, kind=NodeKind.START, inputs=()), *nodes))
 
 
+@settings(deadline=None, max_examples=30)
 @given(stories())
 def test_a_definition_survives_json_with_its_digests(story: Story) -> None:
     definition = story.definition
@@ -84,6 +85,7 @@ def test_the_two_digests_see_what_they_are_about(change: dict[str, object], grap
     assert (before.digest == after.digest) is (graph and code)
 
 
+@settings(deadline=None, max_examples=30)
 @given(stories())
 def test_sources_come_first_in_the_rank_and_followers_are_in_its_order(story: Story) -> None:
     plan = story.definition.plan
