@@ -118,7 +118,7 @@ def here(town: World, monkeypatch: pytest.MonkeyPatch) -> Iterator[Here]:
 
 def test_a_parameter_that_there_is_not_is_refused_before_anything_starts(here: Here) -> None:
     with pytest.raises(InputError, match="sise") as refused:
-        shouts.run(sise=2)
+        shouts.run(sise=2)  # type: ignore[call-arg]  # people mistype
     assert "size" in str(refused.value)
     code, out, err = said(here.folder, "run", "shouts", "--sise", "2")
     assert (code, out) == (2, "")
@@ -129,7 +129,7 @@ def test_a_parameter_that_there_is_not_is_refused_before_anything_starts(here: H
 
 def test_a_value_of_a_wrong_type_is_refused_before_anything_starts(here: Here) -> None:
     with pytest.raises(InputError, match="size") as refused:
-        shouts.run(size="many")
+        shouts.run(size="many")  # type: ignore[arg-type]  # notebooks are not checked
     assert "integer" in str(refused.value)
     code, out, err = said(here.folder, "run", "shouts", "--size", "many")
     assert (code, out) == (2, "")
@@ -140,7 +140,7 @@ def test_a_value_of_a_wrong_type_is_refused_before_anything_starts(here: Here) -
 
 def test_a_file_that_a_node_cannot_read_fails_the_run_which_goes_on_when_it_is_there(here: Here) -> None:
     with pytest.raises(RunFailed, match=r"gone\.txt") as failed:
-        shouts.run(path="gone.txt")
+        shouts.run(path=Path("gone.txt"))
     run = cm.last_run()
     assert run is not None
     assert 'of "app.shouts" failed at "read": FileNotFoundError' in str(failed.value)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 
 import pytest
 
@@ -28,9 +29,19 @@ def ends(app: App, run: RunId) -> list[RunStatus]:
     return [fact.status for entry in entries for fact in decode_delta(entry.delta) if isinstance(fact, Ended)]
 
 
+def has_begun(driver: Driver) -> bool:
+    """Whether the run of a driver is durable."""
+    return bool(driver.told("begun"))
+
+
+def is_over(app: App, run: RunId) -> bool:
+    """Whether a run has its end."""
+    return app.attach(run).status in FINISHED
+
+
 def judged(app: App, run: RunId) -> None:
     """It is cancelled, once, and nothing of it is left."""
-    within(BOUND, lambda: app.attach(run).status in FINISHED)
+    within(BOUND, partial(is_over, app, run))
     assert app.attach(run).status is RunStatus.CANCELLED
     assert ends(app, run) == [RunStatus.CANCELLED]
     assert app.stores.runs.tickets(run) == ()
@@ -146,11 +157,11 @@ def test_whenever_a_run_is_cancelled_it_has_one_end_and_nothing_starts_after(tow
     chance = seeded(f"cancels {batch}")
     for _ in range(6):
         driver = town.start(town.work(pace=0.03), town.key())
-        within(BOUND, lambda driver=driver: bool(driver.told("begun")))
+        within(BOUND, partial(has_begun, driver))
         run = run_of(driver)
         time.sleep(chance.uniform(0.0, 0.3))
         chance.choice(WAYS)(app, town, run)
-        within(BOUND, lambda run=run: app.attach(run).status in FINISHED)
+        within(BOUND, partial(is_over, app, run))
         done = of(town, run)
         driver.wait()
         assert of(town, run) == done

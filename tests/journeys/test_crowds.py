@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 
 import pytest
 
@@ -15,7 +16,7 @@ from codemation.host.handles import RunHandle
 from tests.journeys.driver import begun
 from tests.journeys.ledger import effects
 from tests.journeys.plant import Work, plant
-from tests.journeys.world import World, repeats, within
+from tests.journeys.world import Driver, World, repeats, within
 
 BOUND = 15.0
 """Seconds within which a process that goes on with a run has found what there is to do."""
@@ -30,6 +31,11 @@ def orphaned(town: World, work: Work) -> tuple[str, RunId]:
     return key, RunId(driver.told("begun")[0]["run"])
 
 
+def anybody_refused(drivers: list[Driver]) -> bool:
+    """Whether one of them has been told that it cannot go on."""
+    return any(driver.told("refused") for driver in drivers)
+
+
 def test_of_two_processes_that_resume_a_run_at_once_one_works_and_the_other_says_who_does(
     town: World, app: App
 ) -> None:
@@ -38,7 +44,7 @@ def test_of_two_processes_that_resume_a_run_at_once_one_works_and_the_other_says
             work = town.work(brake=brake)
             key, run = orphaned(town, work)
             drivers = [town.start(work, key), town.start(work, key)]
-            within(BOUND, lambda drivers=drivers: any(driver.told("refused") for driver in drivers))
+            within(BOUND, partial(anybody_refused, drivers))
             (refused,) = [driver for driver in drivers if driver.told("refused")]
             (worker,) = [driver for driver in drivers if driver is not refused]
             refusal = refused.told("refused")[0]

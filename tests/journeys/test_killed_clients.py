@@ -14,7 +14,7 @@ from tests.journeys.wire import Cut, wire
 from tests.journeys.world import PATIENCE, Driver, World, repeats, seeded, within
 
 MOMENTS = 10
-QUESTIONS = 60
+QUESTIONS = 50
 """About as many as a quiet run asks; later moments find a run that has ended, which is a moment too."""
 LOGIN = 8
 """Questions before the app is open; without an answer to these it says that there is no database, and ends."""
@@ -42,7 +42,7 @@ def killed_at_a_question(town: World, chance: Random, when: str) -> str:
     with town.project.open() as server, wire(town.socket, cut) as between:
         drivers.append(town.start(town.work(), key, url=between.url(server.url)))
         drivers[0].wait()
-        assert drivers[0].was_killed == (between.asked >= number), drivers[0].said()
+        assert between.asked >= number or not drivers[0].was_killed, drivers[0].said()
     return key
 
 
@@ -90,7 +90,7 @@ def test_what_a_dead_process_held_is_free_at_once_where_it_died(town: World, app
     town.until_effects(before + 1)
     driver.kill()
     handle = begun(app, work, key)
-    assert [row.state for row in app.stores.runs.tickets(handle.id)] == ["ready"]
+    assert [row.worker for row in app.stores.runs.tickets(handle.id)] == [app.engine.worker]
     handle.cancel()
 
 
