@@ -20,7 +20,6 @@ FOUND = {
     "leaves without delay",
     "look reads stale",
     "cancel by flag",
-    "cancel misses what waits",
     "cancel without fold",
     "stopping nobody",
     "claims ignore lanes",
