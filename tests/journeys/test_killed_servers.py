@@ -3,14 +3,20 @@
 from __future__ import annotations
 
 import fcntl
+import io
 import os
 import signal
+import threading
 import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
+from typing import Any
 
 import pytest
 
+import codemation as cm
+from codemation.core.launch import Launch
 from codemation.host.postgres.embedded import watchdog
 from codemation.host.postgres.embedded.locks import open_lock
 from tests.host.postgres.server import Server, running_server
@@ -95,6 +101,68 @@ def test_the_beat_comes_back_after_an_outage_and_nobody_is_taken_for_dead(world:
         assert driver.told("ended"), driver.said()
         (handle,) = world.finish(app, work, key)
         assert {one.pid for one in world.effects_of("send") if one.run == handle.id} == {driver.pid}
+
+
+class Volume(cm.Params):
+    """What is archived."""
+
+    files: int
+    size: int
+    seekable: bool
+
+
+class Once(io.RawIOBase):
+    """A stream that cannot be read again."""
+
+    def __init__(self, content: bytes) -> None:
+        self._inner = io.BytesIO(content)
+
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, buffer: Any) -> int:
+        return self._inner.readinto(buffer)
+
+
+@cm.node
+def scan(params: Volume, ctx: cm.Context) -> list[int]:
+    for number in range(params.files):
+        content = number.to_bytes(4, "big") * (params.size // 4)
+        stream = io.BytesIO(content) if params.seekable else io.BufferedReader(Once(content))
+        ctx.attach(f"file {number}", stream)
+    return [params.files]
+
+
+@cm.node
+def proofread(scanned: cm.Item[int], params: Volume) -> bool:
+    files = [scanned.attachments[f"file {number}"].read() for number in range(scanned.value)]
+    return files == [number.to_bytes(4, "big") * (params.size // 4) for number in range(scanned.value)]
+
+
+archive = cm.workflow("journeys.archive", params=Volume).then(scan).then(proofread).build()
+
+
+@pytest.mark.parametrize("seekable", [True, False])
+def test_files_are_stored_and_read_whole_whenever_the_server_is_killed(world: World, seekable: bool) -> None:
+    chance = seeded("files")
+    over = threading.Event()
+
+    def kill_now_and_then() -> None:
+        for _ in range(4 if seekable else 1):
+            if over.wait(chance.uniform(0.2, 0.6)):
+                return
+            with held_down(world):
+                over.wait(0.1)
+
+    with world.open() as app, ThreadPoolExecutor(1) as pool:
+        handle = app.launch(Launch(workflow=archive, params=Volume(files=6, size=8_000_000, seekable=seekable)))
+        killing = pool.submit(kill_now_and_then)
+        try:
+            handle.wait()
+        finally:
+            over.set()
+        killing.result()
+        assert handle["proofread"].items == [True]
 
 
 @pytest.fixture(scope="module")

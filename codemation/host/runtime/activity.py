@@ -24,6 +24,7 @@ from codemation.core.tables import Tables
 from codemation.host.runtime.calling import Loop
 from codemation.host.runtime.capture import NODE_LOGGER, Capture
 from codemation.host.runtime.meter import Meter
+from codemation.host.runtime.patient_blobs import PatientBlobs
 from codemation.host.runtime.recent import Recent
 from codemation.host.runtime.trouble import info_of, retry_delay
 
@@ -73,9 +74,8 @@ class Activity:
         """What the ports were given, as it was stored."""
         self._code = code.nodes.get(self.node.id)
         self._began = time.monotonic()
-        self.fetcher = Fetcher(
-            snapshot=run.snapshot, fetch=self.fetch, tables=bench.tables, files=bench.engine.stores.blobs
-        )
+        self._blobs = PatientBlobs(bench.engine)
+        self.fetcher = Fetcher(snapshot=run.snapshot, fetch=self.fetch, tables=bench.tables, files=self._blobs)
 
     @property
     def code(self) -> NodeCode:
@@ -187,9 +187,8 @@ class Activity:
         return getattr(self.params, value.name) if isinstance(value, ParamRef) else value
 
     def _attach(self, stream: BinaryIO, mime: str) -> Attachment:
-        blobs = self.bench.engine.stores.blobs
-        stored = blobs.put(stream)
-        return Attachment(blob=stored.id, size=stored.size, sha256=stored.sha256, mime=mime, source=blobs)
+        stored = self._blobs.put(stream)
+        return Attachment(blob=stored.id, size=stored.size, sha256=stored.sha256, mime=mime, source=self._blobs)
 
     def _milliseconds(self) -> int:
         return round((time.monotonic() - self._began) * 1000)
