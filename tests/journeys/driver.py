@@ -7,10 +7,12 @@ answer, a refusal, its own end.
 
 from __future__ import annotations
 
+import ctypes
 import json
 import os
 import signal
 import sys
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +23,9 @@ from codemation.host.app import App
 from codemation.host.handles import RunHandle
 from codemation.host.settings import Settings
 from tests.journeys.plant import Work, plant
+
+PR_SET_PDEATHSIG = 1
+"""Linux: end with the process that has forked us."""
 
 
 def settings_of(root: Path, url: str | None, **more: Any) -> Settings:
@@ -65,6 +70,8 @@ def _child(orders: dict[str, Any]) -> None:
     code = 1
     try:
         signal.signal(signal.SIGCHLD, signal.SIG_DFL)
+        with suppress(AttributeError):  # where there is no Linux, whoever stops the tests by force stops these too
+            ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
         said = os.open(orders["said"], os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o600)
         for stream in (1, 2):
             os.dup2(said, stream)

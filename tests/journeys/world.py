@@ -57,7 +57,10 @@ class Driver:
     @property
     def lives(self) -> bool:
         """Whether it has not come to its end."""
-        return bool(self.process.is_running())
+        try:
+            return bool(self.process.is_running() and self.process.status() != psutil.STATUS_ZOMBIE)
+        except psutil.NoSuchProcess:
+            return False
 
     def said(self) -> str:
         """Everything that it has written so far."""
