@@ -7,8 +7,10 @@ fan-out adds a place to it. Where the path of each item is just its position, no
 
 from __future__ import annotations
 
+import gc
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 
 from codemation.core.ids import NodeId
@@ -34,6 +36,21 @@ class StoredItems:
     def origin(self, position: int) -> Path:
         """The path of one item."""
         return (position,) if self.origins is None else self.origins[position]
+
+
+@contextmanager
+def without_collecting() -> Iterator[None]:
+    """Let Python's collector of cycles rest while many objects are made at once and all of them are kept.
+
+    It would walk them again and again, in proportion to all that the process holds, and find nothing.
+    """
+    collects = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if collects:
+            gc.enable()
 
 
 _encode = json.JSONEncoder(separators=(",", ":")).encode

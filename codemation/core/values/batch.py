@@ -84,7 +84,7 @@ def _are_plain(values: Sequence[object]) -> bool:
     names = list(first)
     if set(map(type, values)) != {dict} or not all(map(names.__eq__, map(list, values))):  # type: ignore[arg-type]
         return False
-    return all(map(_are_plain_alike, zip(*map(dict.values, values), strict=True)))  # type: ignore[arg-type]
+    return all(_are_plain_alike([row[name] for row in values]) for name in names)  # type: ignore[index]  # all dicts
 
 
 def _are_plain_alike(held: Collection[Any]) -> bool:

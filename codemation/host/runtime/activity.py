@@ -6,12 +6,13 @@ import logging
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import partial
 from typing import Any, BinaryIO
 
 from codemation.core.context import Context
 from codemation.core.definition import NodePlan
 from codemation.core.engine import Engine, Stored
-from codemation.core.ids import NodeId, node_of
+from codemation.core.ids import NodeId, RunId, node_of
 from codemation.core.inputs import Fetcher, Given, taken
 from codemation.core.items import EMPTY, Attachment, Batch
 from codemation.core.opening import OpenRun
@@ -75,6 +76,8 @@ class Activity:
         self._code = code.nodes.get(self.node.id)
         self._began = time.monotonic()
         self._blobs = PatientBlobs(bench.engine)
+        self.fetch = partial(_fetched, bench, run.id)  # without self: an activity is freed as soon as it is over
+        """The bytes of a batch, from this process if it has them."""
         self.fetcher = Fetcher(snapshot=run.snapshot, fetch=self.fetch, tables=bench.tables, files=self._blobs)
 
     @property
@@ -92,15 +95,6 @@ class Activity:
     def seed(self) -> str:
         """Names the activation among all runs; fixes the jitter of delays, and is what idempotency keys are made of."""
         return f"{self.run.id}/{self.claim.activation}"
-
-    def fetch(self, batch: Batch) -> bytes:
-        """The bytes of a batch, from this process if it has them."""
-        data = self.bench.recent.get(self.run.id, batch.ref)
-        if data is None:
-            engine = self.bench.engine
-            data = engine.persist(engine.stores.payloads.get, self.run.id, batch)
-            self.bench.recent.put(self.run.id, batch.ref, data)
-        return data
 
     def keep(self) -> None:
         """Once the step stands: have at hand what the next nodes will read."""
@@ -192,3 +186,11 @@ class Activity:
 
     def _milliseconds(self) -> int:
         return round((time.monotonic() - self._began) * 1000)
+
+
+def _fetched(bench: Workbench, run: RunId, batch: Batch) -> bytes:
+    data = bench.recent.get(run, batch.ref)
+    if data is None:
+        data = bench.engine.persist(bench.engine.stores.payloads.get, run, batch)
+        bench.recent.put(run, batch.ref, data)
+    return data

@@ -149,10 +149,10 @@ def _left(node: str, error: SystemExit) -> NodeError:
     return NodeError(f'"{node}" called sys.exit({error.code!r})', way_out="return, or raise an error of your own")
 
 
-_WHOLE = frozenset({dict, list, tuple, str, bytes, int, float, bool, type(None)})
-"""Classes of most of what nodes give; asking whether an object is an iterator takes longer than looking here."""
+WHOLE = frozenset({dict, list, tuple, str, bytes, int, float, bool, type(None)})
+"""Classes of most of what nodes give: neither iterators nor tables, and asking for these takes longer than looking."""
 
 
 def _exhausted(value: Any) -> Any:
     """A generator runs here, inside the call, so that its errors and its time belong to the call."""
-    return list(value) if type(value) not in _WHOLE and isinstance(value, Iterator) else value
+    return list(value) if type(value) not in WHOLE and isinstance(value, Iterator) else value

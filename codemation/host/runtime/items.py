@@ -6,7 +6,7 @@ import asyncio
 import contextvars
 import queue
 import threading
-from collections.abc import Callable, Coroutine, Generator, Iterator, Sequence
+from collections.abc import Callable, Coroutine, Generator, Iterator, Mapping, Sequence
 from concurrent.futures import Future, wait
 from dataclasses import dataclass, field, replace
 from typing import Any
@@ -14,17 +14,18 @@ from typing import Any
 from codemation.core.context import Context
 from codemation.core.definition import NodePlan
 from codemation.core.errors import ContractError
-from codemation.core.items import Item
+from codemation.core.items import Attachment, Item
 from codemation.core.outputs import emitted_by_item, failed_item, failure_of
 from codemation.core.progress import Finished
 from codemation.core.retry import delay_before
 from codemation.core.signature import NodeCode
 from codemation.core.tables import is_table
-from codemation.host.runtime.calling import Loop, awaited, called
+from codemation.host.runtime.calling import WHOLE, Loop, awaited, called
 from codemation.host.runtime.trouble import Interrupted, ItemFailed, retry_delay, trace_of
 
 SHORT = 5.0
 """Seconds: a retry policy whose delays never exceed this waits inside the activation; any other waits as a ticket."""
+_NO_FILES: Mapping[str, Attachment] = {}
 _LOOK = 0.05
 _LEAVE = 5.0
 """Seconds that calls in threads get to notice that nobody waits for them any more."""
@@ -188,8 +189,8 @@ class ItemWork:
             await asyncio.sleep(ending)
 
     def _finished(self, position: int, value: Any, context: Context | None) -> Finished:
-        files = context.attachments if context else {}
-        if is_table(value):
+        files = context.attachments if context else _NO_FILES
+        if type(value) not in WHOLE and is_table(value):
             value = self.rows(value)
         return Finished(
             position=position,

@@ -12,6 +12,7 @@ from codemation.core.context import Context
 from codemation.core.ids import NodeId
 from codemation.core.inputs import Door, Given, each
 from codemation.core.items import EMPTY, Batch, Item
+from codemation.core.payload import without_collecting
 from codemation.core.ports import Chunk
 from codemation.core.progress import Finished, decode_finished, encode_finished
 from codemation.core.signals import ItemsLeft
@@ -30,8 +31,8 @@ class ItemwisePerformance:
 
     def __init__(self, activity: Activity, stop: Stop, keep_logs: Callable[[], None]) -> None:
         self._activity = activity
-        self._abandoned = threading.Event()
-        self._stop: Stop = lambda: stop() or self._abandoned.is_set()
+        self._abandoned = abandoned = threading.Event()
+        self._stop: Stop = lambda: stop() or abandoned.is_set()  # without self: what was finished is freed at once
         self._keep_logs = keep_logs
         self._finished: dict[int, Finished] = {}
         self._chunks = 0
@@ -44,20 +45,26 @@ class ItemwisePerformance:
             Interrupted: the run stops.
         """
         activity = self._activity
-        given = activity.inputs()
-        first = next(iter(given.values()))
-        work, door = self._prepared(given, first)
-        if activity.node.policy.on_error == "fail":
-            checked(work, door.value)
+        with without_collecting():
+            given = activity.inputs()
+            first = next(iter(given.values()))
+            work, door = self._prepared(given, first)
+            if activity.node.policy.on_error == "fail":
+                checked(work, door.value)
         postponed = self._run(work)
         if postponed:
             return self._items_left(postponed), None
-        outputs = activity.outputs()
-        outputs.emit(emitted for position in range(len(work.items)) for emitted in self._finished[position].emitted)
+        return self._succeeded(first, len(work.items))
+
+    def _succeeded(self, first: Given, count: int) -> Performed:
+        activity, outputs = self._activity, self._activity.outputs()
+        outputs.emit(emitted for position in range(count) for emitted in self._finished[position].emitted)
         scope = first.items.scope if first.items else NodeId(first.key.rstrip(":"))
         if not first.count:  # what was given instead of nothing has no place among the items of others
             scope = activity.node.id
-        return activity.succeeded(outputs, scope, failures=sum(one.failed for one in self._finished.values()))
+        failures = sum(one.failed for one in self._finished.values())
+        with without_collecting():
+            return activity.succeeded(outputs, scope, failures=failures)
 
     def partial(self) -> Batch:
         """What was finished before an item failed for good, kept for a resume."""
@@ -140,7 +147,8 @@ class ItemwisePerformance:
         if not fresh:
             return
         positions = tuple(one.position for one in fresh)
-        chunk = Chunk(number=self._chunks, items=positions, data=encode_finished(fresh))
+        with without_collecting():
+            chunk = Chunk(number=self._chunks, items=positions, data=encode_finished(fresh))
         self._chunks += 1
         engine, claim = self._activity.bench.engine, self._activity.claim
         if not engine.persist(engine.stores.tickets.save_progress, claim.holding, claim.activation, chunk):
