@@ -15,6 +15,7 @@ from codemation.core.delivery import Means, Outcome
 from codemation.core.engine import Engine, Start
 from codemation.core.errors import HostError, RunError, StoreUnavailable
 from codemation.core.ids import RunId, WorkerId
+from codemation.core.items import Batch
 from codemation.core.launch import Launch
 from codemation.core.opening import OpenRun
 from codemation.core.ports import Stores
@@ -57,8 +58,9 @@ class App:
         self._patience = Patience(settings.config.patience)
         means = Means(entropy=entropy, lock=threading.RLock, patience=self._patience, publish=self._publish)
         self.engine = Engine(self.stores, WorkerId(entropy()), means)
+        self._recent = Recent()
         bench = Workbench(
-            engine=self.engine, tables=self.tables, loop=self._loop, capture=self._capture, recent=Recent()
+            engine=self.engine, tables=self.tables, loop=self._loop, capture=self._capture, recent=self._recent
         )
         self.scheduler = InlineScheduler(self.engine, bench, settings.config.threads)
         self.caretaker = Caretaker(self.engine, __version__, self._changed_elsewhere)
@@ -121,10 +123,15 @@ class App:
         self.know(workflow)
         run, outcome = self.engine.start(workflow.definition, start)
         if run.id == start.id:
-            self.last = self._handle(run, workflow, outcome)
+            self.last = self._handle(run, workflow, outcome, start.params)
         else:
             self.last = self._joined(run, workflow)
         return self.last
+
+    def fetch(self, run: RunId, batch: Batch) -> bytes:
+        """The bytes of a batch, from this process if it has them still."""
+        kept = self._recent.get(run, batch.ref)
+        return self.engine.persist(self.stores.payloads.get, run, batch) if kept is None else kept
 
     def attach(self, run: RunId) -> RunHandle:
         """A handle of a run, whoever works on it.
@@ -161,7 +168,7 @@ class App:
             outcome = self._reopened(opened, workflow, who)
         else:
             outcome = adopt(self.engine, self.caretaker, opened)
-        self.last = self._handle(opened, workflow, outcome)
+        self.last = self._handle(opened, workflow, outcome, opened.row.params)
         return self.last
 
     def cancel(self, run: RunId, *, who: str = "", reason: str = "") -> None:
@@ -191,12 +198,12 @@ class App:
                 return self.resume(run.id, workflow)
         return RunHandle(self, run, workflow)
 
-    def _handle(self, run: OpenRun, workflow: Workflow[Any, ...], outcome: Outcome) -> RunHandle:
+    def _handle(self, run: OpenRun, workflow: Workflow[Any, ...], outcome: Outcome, params: str) -> RunHandle:
         """A handle of a run, and of what this process has to do in it if it is not over."""
         if run.finished:
             return RunHandle(self, run, workflow)
-        params = decoded_params(workflow, run.row.params)
-        watched = self.scheduler.watch(run, RunCode(nodes=workflow.code, params=params))
+        code = RunCode(nodes=workflow.code, params=decoded_params(workflow, params))
+        watched = self.scheduler.watch(run, code)
         self.scheduler.submit(watched, outcome, driven=True)
         return RunHandle(self, run, workflow, watched)
 

@@ -191,10 +191,9 @@ class RunHandle:
 
     def fetcher(self) -> Fetcher:
         """Reads payloads of the run."""
-        persist, payloads = self.app.engine.persist, self.app.stores.payloads
         return Fetcher(
             snapshot=self.snapshot,
-            fetch=lambda batch: persist(payloads.get, self.id, batch),
+            fetch=lambda batch: self.app.fetch(self.id, batch),
             tables=self.app.tables,
             files=self.app.stores.blobs,
         )
