@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, assert_never
 
-from codemation.core.ids import ActivationId, NodeId
+from codemation.core.ids import MAIN, ActivationId, NodeId
 from codemation.core.items import EMPTY, Batch
 from codemation.core.signals import ErrorInfo
 from codemation.core.states import RunStatus
@@ -113,8 +113,7 @@ def decode_delta(data: bytes) -> Delta:
 def _row(fact: Fact) -> list[Any]:
     match fact:
         case Done():
-            outputs = {port: _batch_row(batch) for port, batch in fact.outputs.items()}
-            row = ["ok", fact.activation, outputs, fact.milliseconds, fact.items]
+            row = ["ok", fact.activation, _outputs_row(fact.outputs), fact.milliseconds, fact.items]
             return row if fact.attempt == 1 and not fact.failures else [*row, fact.attempt, fact.failures]
         case Due():
             return ["due", *fact.activations]
@@ -143,7 +142,7 @@ def _fact(row: list[Any]) -> Fact:
             attempt, failures = rest or (1, 0)
             return Done(
                 activation=activation,
-                outputs={port: _batch(cells) for port, cells in outputs.items()},
+                outputs=_outputs(outputs),
                 attempt=attempt,
                 milliseconds=milliseconds,
                 items=items,
@@ -173,6 +172,19 @@ def _fact(row: list[Any]) -> Fact:
             return Reopened(who=who, digest=digest, was=was)
         case _:
             raise ValueError(f"the journal holds a fact that this release does not know: {row!r}")
+
+
+def _outputs_row(outputs: Mapping[str, Batch]) -> dict[str, list[Any]] | list[Any]:
+    """What each port holds; just the batch where there is only the main port, as nearly always."""
+    if len(outputs) == 1 and MAIN in outputs:
+        return _batch_row(outputs[MAIN])
+    return {port: _batch_row(batch) for port, batch in outputs.items()}
+
+
+def _outputs(row: dict[str, list[Any]] | list[Any]) -> dict[str, Batch]:
+    if isinstance(row, list):
+        return {MAIN: _batch(row)}
+    return {port: _batch(cells) for port, cells in row.items()}
 
 
 def _batch_row(batch: Batch) -> list[Any]:
