@@ -9,8 +9,7 @@ from __future__ import annotations
 
 import gc
 import json
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 from codemation.core.ids import NodeId
@@ -38,18 +37,20 @@ class StoredItems:
         return (position,) if self.origins is None else self.origins[position]
 
 
-@contextmanager
-def without_collecting() -> Iterator[None]:
-    """Let Python's collector of cycles rest while many objects are made at once and all of them are kept.
+class Bulk:
+    """Lets Python's collector of cycles rest while many objects are made at once and all of them are kept.
 
     It would walk them again and again, in proportion to all that the process holds, and find nothing.
     """
-    collects = gc.isenabled()
-    gc.disable()
-    try:
-        yield
-    finally:
-        if collects:
+
+    __slots__ = ("_collects",)
+
+    def __enter__(self) -> None:
+        self._collects = gc.isenabled()
+        gc.disable()
+
+    def __exit__(self, *_: object) -> None:
+        if self._collects:
             gc.enable()
 
 
