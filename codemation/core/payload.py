@@ -9,7 +9,8 @@ from __future__ import annotations
 
 import gc
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 
 from codemation.core.ids import NodeId
@@ -37,20 +38,18 @@ class StoredItems:
         return (position,) if self.origins is None else self.origins[position]
 
 
-class Bulk:
-    """Lets Python's collector of cycles rest while many objects are made at once and all of them are kept.
+@contextmanager
+def without_collecting() -> Iterator[None]:
+    """Let Python's collector of cycles rest while many objects are made at once and all of them are kept.
 
     It would walk them again and again, in proportion to all that the process holds, and find nothing.
     """
-
-    __slots__ = ("_collects",)
-
-    def __enter__(self) -> None:
-        self._collects = gc.isenabled()
-        gc.disable()
-
-    def __exit__(self, *_: object) -> None:
-        if self._collects:
+    collects = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if collects:
             gc.enable()
 
 

@@ -15,7 +15,7 @@ from codemation.core.errors import InputError
 from codemation.core.ids import START
 from codemation.core.inputs import adapter
 from codemation.core.params import Params, validated
-from codemation.core.payload import Bulk, StoredItems, encode_items
+from codemation.core.payload import StoredItems, encode_items, without_collecting
 from codemation.core.tables import PackedTable, Tables, is_table
 from codemation.core.values import Unstorable
 from codemation.core.workflow import Workflow
@@ -73,7 +73,7 @@ def encoded_input(workflow: Workflow[Any, ...], items: Any, tables: Tables) -> S
             packed = tables.pack(items)
             _check_rows(workflow, packed, tables)
             return bytes(packed.data), packed.count, "table"
-        with Bulk():
+        with without_collecting():
             values = _fitting(workflow, _listed(workflow, items))
             return encode_items(StoredItems(values=values, scope=START)), len(values), "items"
     except Unstorable as error:

@@ -77,27 +77,14 @@ def _are_plain(values: Sequence[object]) -> bool:
     first = values[0] if values else None
     if type(first) is not dict:
         return _are_plain_alike(values)
-    if len(values) == 1:
-        return _is_plain_row(first)
     if not all(type(name) is str and name != TAG and is_unicode(name) for name in first):
         return False
+    if len(values) == 1:
+        return _are_plain_alike(first.values())
     names = list(first)
     if set(map(type, values)) != {dict} or not all(map(names.__eq__, map(list, values))):  # type: ignore[arg-type]
         return False
     return all(_are_plain_alike([row[name] for row in values]) for name in names)  # type: ignore[index]  # all dicts
-
-
-def _is_plain_row(row: dict[object, Any]) -> bool:
-    for name, value in row.items():
-        kind = type(value)
-        if type(name) is not str or name == TAG or kind not in _PLAIN or not name.isascii():
-            return False
-        if kind is str:
-            if not value.isascii():
-                return False
-        elif kind is not bool and value is not None and not _pass(kind, (value,)):
-            return False
-    return True
 
 
 def _are_plain_alike(held: Collection[Any]) -> bool:

@@ -22,7 +22,6 @@ from codemation.host.postgres.statements import Statement
 Row = tuple[Any, ...]
 ANSWER_LIMIT = 60
 """Seconds after which a server that says nothing is taken for lost; it gives up a statement long before."""
-_TEXT, _BINARY = int(Format.TEXT), int(Format.BINARY)
 _DONE = frozenset({ExecStatus.TUPLES_OK, ExecStatus.COMMAND_OK})
 
 
@@ -135,14 +134,12 @@ def _encode(statement: Statement, values: Mapping[str, object]) -> tuple[list[by
     formats: list[int] = []
     for name in statement.names:
         value = values[name]
-        kind = type(value)
-        formats.append(_BINARY if kind is bytes else _TEXT)
-        if kind is bytes or value is None:
-            sent.append(value)  # type: ignore[arg-type]  # bytes or None
-        elif kind is int:
-            sent.append(str(value).encode())
-        else:
-            sent.append(_text(name, str(value)))
+        if isinstance(value, bytes):
+            sent.append(value)
+            formats.append(Format.BINARY)
+            continue
+        formats.append(Format.TEXT)
+        sent.append(None if value is None else _text(name, str(value)))
     return sent, formats
 
 

@@ -12,7 +12,7 @@ from codemation.core.context import Context
 from codemation.core.ids import NodeId
 from codemation.core.inputs import Door, Given, each
 from codemation.core.items import EMPTY, Batch, Item
-from codemation.core.payload import Bulk
+from codemation.core.payload import without_collecting
 from codemation.core.ports import Chunk
 from codemation.core.progress import Finished, decode_finished, encode_finished
 from codemation.core.signals import ItemsLeft
@@ -45,7 +45,7 @@ class ItemwisePerformance:
             Interrupted: the run stops.
         """
         activity = self._activity
-        with Bulk():
+        with without_collecting():
             given = activity.inputs()
             first = next(iter(given.values()))
             work, door = self._prepared(given, first)
@@ -63,7 +63,7 @@ class ItemwisePerformance:
         if not first.count:  # what was given instead of nothing has no place among the items of others
             scope = activity.node.id
         failures = sum(one.failed for one in self._finished.values())
-        with Bulk():
+        with without_collecting():
             return activity.succeeded(outputs, scope, failures=failures)
 
     def partial(self) -> Batch:
@@ -147,7 +147,7 @@ class ItemwisePerformance:
         if not fresh:
             return
         positions = tuple(one.position for one in fresh)
-        with Bulk():
+        with without_collecting():
             chunk = Chunk(number=self._chunks, items=positions, data=encode_finished(fresh))
         self._chunks += 1
         engine, claim = self._activity.bench.engine, self._activity.claim
