@@ -40,17 +40,18 @@ class Inboxes:
         if run.snapshot.cancelling:
             return self._stop(run, claim)
         head = self._courier.new_head()
-        while True:
+        refusal: Refusal | None = Refusal.OVERTAKEN
+        while refusal is Refusal.OVERTAKEN:
             letters = self._opener.persist(self._stores.inbox.pending, run.id)
             step = _together(run.snapshot, [read(letter.body) for letter in letters])
             consumed = tuple(letter.id for letter in letters)
             commit = self._courier.commit(run, claim, step, head=head, consumed=consumed)
             refusal = self._courier.write(run, commit, step)
-            if refusal is None:
-                return run
-            if refusal is not Refusal.OVERTAKEN:  # a cancel came between, or another folder: whoever is next sees it
-                self._opener.persist(self._stores.tickets.hand_back, [claim.holding])
-                return None
+        if refusal is None:
+            return run
+        # A cancel came between, or another folder: whoever is next sees it.
+        self._opener.persist(self._stores.tickets.hand_back, [claim.holding])
+        return None
 
     def _stop(self, run: OpenRun, claim: Claim) -> OpenRun | None:
         """End a run that was asked to stop, unless somebody is still at work on it."""
