@@ -35,6 +35,7 @@ def measure(stand: Stand) -> Finding:
         name="E1",
         title="W10, one run after the other",
         series=(*series.values(), *against.values()),
+        yardstick=series["floor"],
         bars=tuple(
             Bar(what=f"W10 per second, ours / {name}", figure=one.median, limit=limits[name], unit="×", at_least=True)
             for name, one in against.items()

@@ -4,7 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from statistics import median
+from statistics import median, quantiles
+
+STEADY = 1.5
+"""The same work may take so many times as long in a slow round as in a quick one before a comparison says nothing."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -24,6 +27,14 @@ class Series:
     def spread(self) -> tuple[float, float]:
         """The smallest and the largest value."""
         return min(self.values), max(self.values)
+
+    @property
+    def steady(self) -> bool:
+        """Whether the middle half of the rounds agrees; a single round says nothing about that."""
+        if len(self.values) < 2:
+            return True
+        low, _, high = quantiles(self.values, method="inclusive")
+        return high <= STEADY * low
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -52,6 +63,13 @@ class Finding:
     series: tuple[Series, ...] = ()
     bars: tuple[Bar, ...] = ()
     notes: tuple[str, ...] = ()
+    yardstick: Series | None = None
+    """What ours was compared with, the same plain work in each round."""
+
+    @property
+    def disturbed(self) -> bool:
+        """Whether the machine was so busy with other things that the figures say nothing, good ones included."""
+        return self.yardstick is not None and not self.yardstick.steady
 
 
 def ratio(name: str, one: Series, other: Series) -> Series:

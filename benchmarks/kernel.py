@@ -65,6 +65,7 @@ def measure(stand: Stand) -> Finding:
             Bar(what=f"advance, encode and apply, {sizes[1]:,} nodes", figure=middle.median, limit=LIMIT, unit="µs"),
             Bar(what=growth.name, figure=growth.median, limit=SAME, unit="×"),
         ),
+        yardstick=smallest,
         notes=("The fold is advance, encode and apply; a delivery adds what the engine and memory adapters do.",),
     )
 

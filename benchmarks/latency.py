@@ -36,6 +36,7 @@ def measure(stand: Stand) -> Finding:
         name="E3",
         title="three steps, submit to result",
         series=(*middle.values(), *slow.values(), *against),
+        yardstick=middle["floor"],
         bars=tuple(bars),
     )
 

@@ -30,7 +30,13 @@ def measure(stand: Stand) -> Finding:
         series += [ratio(f"ours / {name}, {size:,} items", found["ours"], one) for name, one in against]
         if size in LIMITS:
             bars.append(Bar(what=f"map of {size:,}", figure=found["ours"].median, limit=LIMITS[size], unit="s"))
-    return Finding(name="E4", title="map through one per-item node", series=tuple(series), bars=tuple(bars))
+    return Finding(
+        name="E4",
+        title="map through one per-item node",
+        series=tuple(series),
+        bars=tuple(bars),
+        yardstick=found["floor"],
+    )
 
 
 def _contenders(stand: Stand, size: int, *, with_peer: bool) -> dict[str, Callable[[], float]]:

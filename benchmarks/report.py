@@ -24,12 +24,11 @@ def details(finding: Finding) -> str:
 
 def table(findings: Sequence[Finding]) -> str:
     """Each bar: the figure, the bar, and whether it was reached."""
-    rows = [(finding.name, bar) for finding in findings for bar in finding.bars]
+    rows = [(finding, bar) for finding in findings for bar in finding.bars]
     width = max((len(bar.what) for _, bar in rows), default=0)
     return "\n".join(
-        f"{name:>4}  {bar.what:<{width}}  {_figure(bar.figure):>8} {_limit(bar):<22} "
-        f"{'reached' if bar.reached else 'NOT REACHED'}"
-        for name, bar in rows
+        f"{finding.name:>4}  {bar.what:<{width}}  {_figure(bar.figure):>8} {_limit(bar):<22} {_verdict(finding, bar)}"
+        for finding, bar in rows
     )
 
 
@@ -42,6 +41,7 @@ def save(path: Path, machine: Mapping[str, str], findings: Sequence[Finding]) ->
             {
                 "name": finding.name,
                 "title": finding.title,
+                "disturbed": finding.disturbed,
                 "series": [
                     {"name": one.name, "unit": one.unit, "median": one.median, "values": one.values}
                     for one in finding.series
@@ -69,6 +69,11 @@ def _line(series: Series) -> str:
     low, high = series.spread
     spread = f"({_figure(low)} – {_figure(high)})" if len(series.values) > 1 else ""
     return f"    {series.name:<42} {_figure(series.median):>9} {series.unit:<14} {spread}"
+
+
+def _verdict(finding: Finding, bar: Bar) -> str:
+    said = "reached" if bar.reached else "NOT REACHED"
+    return f"{said}, but disturbed: measure again when the machine is quiet" if finding.disturbed else said
 
 
 def _limit(bar: Bar) -> str:

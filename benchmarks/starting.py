@@ -69,6 +69,7 @@ def measure(stand: Stand) -> Finding:
             Bar(what="idle process", figure=idle[0].median, limit=60.0, unit="MiB"),
             Bar(what="idle process, per second", figure=idle[1].median, limit=1.0, unit="transactions"),
         ),
+        yardstick=series["python -c pass"],
         notes=("The imports are whole processes, the interpreter's own start included.",),
     )
 
