@@ -14,13 +14,14 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import TypedDict, Unpack
 
-from codemation.core.advance import Step, advance
+from codemation.core.advance import advance
 from codemation.core.definition import Plan
 from codemation.core.errors import StoreUnavailable
 from codemation.core.facts import encode_delta
 from codemation.core.ids import ActivationId, Head, RunId, TicketId, node_of
 from codemation.core.opening import Lock, Opener, OpenRun
 from codemation.core.ports import Claim, Commit, Drop, GoOn, Leave, NewTicket, Stores
+from codemation.core.settling import Step
 from codemation.core.signals import Event, Signal
 
 

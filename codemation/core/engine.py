@@ -10,7 +10,7 @@ from collections.abc import Collection, Mapping
 from dataclasses import dataclass, replace
 from hashlib import sha256
 
-from codemation.core.advance import Step, advance
+from codemation.core.advance import advance
 from codemation.core.definition import Definition
 from codemation.core.delivery import Courier, Means, Outcome
 from codemation.core.errors import RunError
@@ -20,6 +20,7 @@ from codemation.core.ids import RunId, TicketId, WorkerId
 from codemation.core.items import Batch, BatchKind
 from codemation.core.opening import Opener, OpenRun
 from codemation.core.ports import Claim, Holding, Lane, NewRun, NewTicket, Reopening, Stores
+from codemation.core.settling import Step
 from codemation.core.signals import CancelRequested, Resumed, Started
 from codemation.core.snapshot import Snapshot
 from codemation.core.states import RunStatus

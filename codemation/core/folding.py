@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from codemation.core.advance import Step, advance
+from codemation.core.advance import advance
 from codemation.core.delivery import Courier, Refusal
 from codemation.core.errors import StoreUnavailable
 from codemation.core.opening import Opener, OpenRun
 from codemation.core.ports import Claim, Stores
+from codemation.core.settling import Step
 from codemation.core.signals import Signal, Stopped
 from codemation.core.snapshot import Snapshot
 

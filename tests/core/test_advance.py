@@ -10,11 +10,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from codemation.core.advance import Step, advance
+from codemation.core.advance import advance
 from codemation.core.definition import Definition, Policy
 from codemation.core.facts import Reopened, decode_delta, encode_delta
 from codemation.core.ids import MAIN, START, ActivationId, NodeId, activation_id
 from codemation.core.items import EMPTY, Batch
+from codemation.core.settling import Step
 from codemation.core.signals import (
     CancelRequested,
     ErrorInfo,
