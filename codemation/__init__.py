@@ -11,6 +11,7 @@ if TYPE_CHECKING:
     from codemation.core.context import Context
     from codemation.core.definition import Definition
     from codemation.core.errors import CodemationError, InputError, RunCancelled, RunFailed
+    from codemation.core.expression import Expression, expr
     from codemation.core.flow import Branch, Flow
     from codemation.core.items import Attachment, Failure, Item
     from codemation.core.launch import Launcher, last_run
@@ -33,6 +34,7 @@ __all__ = [
     "CodemationError",
     "Config",
     "Context",
+    "Expression",
     "Failure",
     "Flow",
     "FunctionNode",
@@ -50,6 +52,7 @@ __all__ = [
     "Start",
     "Workflow",
     "__version__",
+    "expr",
     "last_run",
     "node",
     "port",
@@ -63,6 +66,7 @@ _HOMES = {
     "CodemationError": "codemation.core.errors",
     "Config": "codemation.host.settings",
     "Context": "codemation.core.context",
+    "Expression": "codemation.core.expression",
     "Failure": "codemation.core.items",
     "Flow": "codemation.core.flow",
     "FunctionNode": "codemation.core.node",
@@ -79,6 +83,7 @@ _HOMES = {
     "RunFailed": "codemation.core.errors",
     "Start": "codemation.core.start",
     "Workflow": "codemation.core.workflow",
+    "expr": "codemation.core.expression",
     "last_run": "codemation.core.launch",
     "node": "codemation.core.node",
     "port": "codemation.core.outlets",

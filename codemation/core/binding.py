@@ -105,7 +105,7 @@ class Binding:
             if parameter.required and parameter.name not in given | probable:
                 verb = f".{self.step.verb}({self.step.id}, {parameter.name}=…)"
                 what = f'"{self.step.id}" needs {parameter.name}: {readable(parameter.annotation)}'
-                self.report(what, f"{verb} with a flow, a value or Params.<field>")
+                self.report(what, f"{verb} with a flow, a value, Params.<field> or cm.expr(…)")
 
     def _is_free(self, name: str) -> bool:
         """Whether `**options` of the function takes an argument of this name."""
@@ -131,7 +131,7 @@ class Binding:
         self.report(f'{name} of "{self.step.id}" is given twice', f"remove {name}=…")
 
     def _configure(self, parameter: Parameter) -> None:
-        given = configured(self.step, parameter, self.report)
+        given = configured(self.step, parameter, (self.signature.data, self.arriving), self.report)
         if given is not None:
             self.arguments[parameter.name] = given.value
             self.config[parameter.name] = given.stored

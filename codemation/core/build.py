@@ -15,6 +15,7 @@ from codemation.core.annotations import can_be_an_item, readable
 from codemation.core.binding import Binding
 from codemation.core.code import code_of, code_of_model
 from codemation.core.definition import Grain, Input, NodeKind, NodePlan
+from codemation.core.expression import Computed
 from codemation.core.freezing import Frozen, check_draft, check_ids, frozen
 from codemation.core.ids import ERROR, MAIN, NodeId
 from codemation.core.items import Failure
@@ -187,7 +188,7 @@ def _planned(
         gives=not outlets.nothing,
         policy=manner.policy,
         config={**_own_config(step), **binding.config},
-        code=code_of_model(step.does) if parses else code_of(function),
+        code=code_of_model(step.does) if parses else code_of(function, _computing(binding)),
         title=manner.title,
         icon=manner.icon,
         summary=first_sentence(function) if not parses else "",
@@ -204,6 +205,11 @@ def _planned(
         cases=step.cases,
     )
     return plan, code
+
+
+def _computing(binding: Binding) -> dict[str, Callable[..., Any]]:
+    """The expressions among the arguments: their code is the node's as well."""
+    return {name: value.function for name, value in binding.arguments.items() if isinstance(value, Computed)}
 
 
 def _grain(signature: Signature) -> Grain:

@@ -14,7 +14,7 @@ import json
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from inspect import unwrap
-from types import CodeType, FunctionType, MethodType, NoneType
+from types import CodeType, FunctionType, MappingProxyType, MethodType, NoneType
 from typing import Any
 
 from pydantic import PydanticUserError, TypeAdapter
@@ -26,11 +26,14 @@ from codemation.core.sources import canonical, enclosed, written
 _ATOMS = (NoneType, bool, int, float, str)
 
 
-def code_of(function: Callable[..., Any]) -> str:
-    """The digest of a function and of what it uses of its own module."""
+def code_of(function: Callable[..., Any], computing: Mapping[str, Callable[..., Any]] = MappingProxyType({})) -> str:
+    """The digest of a function, of what computes its arguments, and of what these use of their own modules."""
     reading = _Reading()
     entry = reading.describe(function)
-    return _digest([entry, reading.functions])
+    if not computing:
+        return _digest([entry, reading.functions])
+    arguments = {name: reading.describe(one) for name, one in sorted(computing.items())}
+    return _digest([entry, reading.functions, arguments])
 
 
 def code_of_model(model: Any) -> str:

@@ -12,6 +12,7 @@ from pydantic.errors import PydanticSchemaGenerationError
 from pydantic.warnings import ArbitraryTypeWarning
 
 from codemation.core.annotations import fits, readable
+from codemation.core.expression import Asked, Expression, computed, shown
 from codemation.core.node import Node
 from codemation.core.params import ParamRef, Params
 from codemation.core.policies import Report
@@ -19,19 +20,24 @@ from codemation.core.signature import Parameter, Signature
 from codemation.core.steps import Draft, Step
 from codemation.core.values import Unstorable, encode
 
+Arriving = tuple[Parameter | None, Any]
+"""What a node takes as its data, and the type of the items that reach it."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Configured:
-    """An argument that is a value, or a reference to a parameter of the run."""
+    """An argument that is a value, a reference to a parameter of the run, or computed."""
 
     value: Any
     stored: Any
     """As JSON."""
 
 
-def configured(step: Step, parameter: Parameter, report: Report) -> Configured | None:
+def configured(step: Step, parameter: Parameter, arriving: Arriving, report: Report) -> Configured | None:
     """The argument that a step gives for a parameter; `None` once it has been reported that it does not fit."""
     name, value = parameter.name, step.arguments[parameter.name]
+    if isinstance(value, Expression):
+        return _computed(step, parameter, value, arriving, report)
     if isinstance(value, ParamRef):
         return _reference(step, parameter, value, report)
     if isinstance(value, Node):
@@ -65,6 +71,21 @@ def check_params(step: Step, signature: Signature, report: Report) -> None:
             has = "no params" if step.draft.params is Params else f"the params {readable(step.draft.params)}"
             what = f'"{step.id}" wants {injection.name}: {injection.type.__name__}, but the workflow has {has}'
             report(what, _way_out(step.draft, injection.type))
+
+
+def _computed(
+    step: Step, parameter: Parameter, expression: Expression[Any], arriving: Arriving, report: Report
+) -> Configured | None:
+    data, kind = arriving
+    asked = Asked(
+        label=f'{parameter.name}= of "{step.id}"',
+        data=data,
+        arriving=kind,
+        wants=parameter.annotation,
+        has_params=lambda params: _has(step.draft, params),
+    )
+    found = computed(expression, asked, report)
+    return None if found is None else Configured(value=found, stored={"$expr": shown(expression.function)})
 
 
 def _reference(step: Step, parameter: Parameter, reference: ParamRef, report: Report) -> Configured | None:

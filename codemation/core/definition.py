@@ -102,7 +102,7 @@ class NodePlan:
     """False for the end of a line: a node declared `-> None`, whose output nobody may follow."""
     policy: Policy = field(default_factory=Policy)
     config: Mapping[str, Any] = field(default_factory=dict)
-    """Arguments as JSON; `{"$param": name}` stands for a parameter of the run."""
+    """Arguments as JSON; `{"$param": name}` is a parameter of the run, `{"$expr": text}` is computed for each call."""
     code: str = ""
     """Digest of what the node executes; empty for nodes of the engine's own."""
     title: str = ""

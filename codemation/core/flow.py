@@ -80,7 +80,7 @@ class Flow(Generic[T, PS]):
         self, node: Node[T, U], /, *, id: str | None = None, on_error: OnError = None, **arguments: object
     ) -> Flow[U, PS]: ...
     def then(self, node: Any, /, *, id: str | None = None, on_error: OnError = None, **arguments: object) -> Any:
-        """Give the items to a node; its other arguments are given by name: a flow, a value or `Params.<field>`."""
+        """Give the items to a node; its other arguments are given by name: a flow, a value, an expression."""
         return _caught(self, NodeKind.THEN, node, id=id, on_error=on_error, arguments=_stands(node, arguments))
 
     @overload

@@ -49,15 +49,15 @@ class Problem:
 def read_signature(function: Callable[..., Any]) -> tuple[Signature, tuple[Problem, ...]]:
     """The signature of a function, and what is wrong with it."""
     problems: list[Problem] = []
-    hints = _hints(function, problems)
-    parameters = _parameters(function)
+    hints = hints_of(function, problems)
+    parameters = parameters_of(function)
     injections = tuple(
         Injection(name=parameter.name, what=what, type=_injected_type(hints[parameter.name]))
         for parameter in parameters
-        if (what := _injected(hints.get(parameter.name))) is not None
+        if (what := injected(hints.get(parameter.name))) is not None
     )
-    injected = {injection.name for injection in injections}
-    rest = [parameter for parameter in parameters if parameter.name not in injected]
+    filled_in = {injection.name for injection in injections}
+    rest = [parameter for parameter in parameters if parameter.name not in filled_in]
     data = _data(rest, hints, problems)
     signature = Signature(
         data=data,
@@ -102,7 +102,7 @@ def refusal(annotation: Any) -> str:
     return ""
 
 
-def _hints(function: Callable[..., Any], problems: list[Problem]) -> dict[str, Any]:
+def hints_of(function: Callable[..., Any], problems: list[Problem]) -> dict[str, Any]:
     """The annotations, resolved; a name that does not exist counts as `Any` and is a problem."""
     target = _annotated(function)
     known = enclosed(target) if isinstance(target, FunctionType) else {}
@@ -134,14 +134,16 @@ def _annotated(function: Any) -> Any:
     return function if inspect.isroutine(function) else type(function).__call__
 
 
-def _parameters(function: Callable[..., Any]) -> list[inspect.Parameter]:
+def parameters_of(function: Callable[..., Any]) -> list[inspect.Parameter]:
+    """The parameters as they were written."""
     try:
         return list(inspect.signature(function).parameters.values())
     except (ValueError, TypeError):  # some built-in callables do not say: they take what they are given
         return [inspect.Parameter("value", inspect.Parameter.POSITIONAL_ONLY)]
 
 
-def _injected(annotation: Any) -> typing.Literal["context", "params"] | None:
+def injected(annotation: Any) -> typing.Literal["context", "params"] | None:
+    """What the engine fills a parameter of this annotation in with; `None` when it does not."""
     kind, _ = without_none(annotation) if annotation is not None else (None, False)
     if not is_class(kind):
         return None
@@ -161,7 +163,7 @@ def _data(rest: list[inspect.Parameter], hints: dict[str, Any], problems: list[P
     found = found or next((parameter for parameter in rest if parameter.kind is parameter.VAR_POSITIONAL), None)
     if found is None:
         return None
-    data = _parameter(found, hints)
+    data = parameter_of(found, hints)
     if reason := refusal(data.annotation):
         way_out = f"annotate {data.name} as a model or dict for one item, or as list[…] or a table for the batch"
         problems.append(Problem(reason, way_out))
@@ -174,10 +176,11 @@ def _arguments(rest: list[inspect.Parameter], hints: dict[str, Any], problems: l
         way_out = "remove the / from its parameters: all but the first are given by name"
         problems.append(Problem(f"takes {listed(by_position)} by position only", way_out))
     named = (inspect.Parameter.POSITIONAL_OR_KEYWORD, inspect.Parameter.KEYWORD_ONLY)
-    return tuple(_parameter(parameter, hints) for parameter in rest if parameter.kind in named)
+    return tuple(parameter_of(parameter, hints) for parameter in rest if parameter.kind in named)
 
 
-def _parameter(parameter: inspect.Parameter, hints: dict[str, Any]) -> Parameter:
+def parameter_of(parameter: inspect.Parameter, hints: dict[str, Any]) -> Parameter:
+    """How a parameter takes what it is given."""
     annotation = hints.get(parameter.name, Any)
     shape, item_type, wrapped = shape_of(annotation)
     return Parameter(

@@ -86,7 +86,7 @@ class NodeCode:
     function: Callable[..., Any]
     signature: Signature
     arguments: Mapping[str, Any] = field(default_factory=dict)
-    """Configuration, validated; a `ParamRef` stands for a parameter of the run."""
+    """Configuration, validated; a `ParamRef` stands for a parameter of the run, a `Computed` for what is computed."""
     retry: Retry = field(default_factory=lambda: Retry(attempts=1))
     model: Any = None
     """What `parse` reads each item as."""

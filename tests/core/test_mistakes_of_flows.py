@@ -231,6 +231,48 @@ def failing(order: Order) -> Failing:
     return Failing()
 
 
+def with_more(order: Order, factor: int) -> int:
+    return factor
+
+
+def lambda_with_context(order: Order, ctx: cm.Context) -> int:
+    return ctx.attempt
+
+
+def flight_number(flight: Flight) -> int:
+    return 1
+
+
+def count(orders: list[Order]) -> int:
+    return len(orders)
+
+
+def number(order: Order) -> int:
+    return 1
+
+
+async def later(order: Order) -> int:
+    return 1
+
+
+def with_params(order: Order, params: Params) -> int:
+    return params.month
+
+
+def of_unknown(order: Decimal) -> int:
+    return 1
+
+
+@cm.node
+def batch_with(orders: list[Order], limit: int) -> Order:
+    return orders[limit]
+
+
+@cm.node
+def sourced(*, limit: int) -> Order:
+    return Order(id=str(limit))
+
+
 @cm.node
 def by_position(order: Order, limit: int, /) -> Order:
     return order
@@ -326,6 +368,66 @@ MISTAKES: dict[str, tuple[Callable[[], Any], str, str]] = {
         lambda: start(params=Params).then(clean, limit=Params.name),
         'limit: int of "clean" is given Params.name, which is str',
         "change one of the two types",
+    ),
+    "expression of what is missing": (
+        lambda: start().then(clean, limit=cm.expr(with_more)),
+        'cm.expr(with_more) for limit= of "clean" needs factor beside the item',
+        "an expression takes the item",
+    ),
+    "expression with a context": (
+        lambda: start().then(clean, limit=cm.expr(lambda_with_context)),
+        "needs ctx beside the item",
+        "an expression takes the item",
+    ),
+    "expression without an item": (
+        lambda: start().then(clean, limit=cm.expr(no_item)),
+        'cm.expr(no_item) for limit= of "clean" takes no item',
+        "lambda item: …",
+    ),
+    "expression of another item": (
+        lambda: start().then(clean, limit=cm.expr(flight_number)),
+        'cm.expr(flight_number) for limit= of "clean" takes Flight, and is given Order',
+        "change flight: Flight",
+    ),
+    "expression of all items for one": (
+        lambda: start().then(clean, limit=cm.expr(count)),
+        "takes list[Order], and the node is called once per item",
+        "annotate orders as one item",
+    ),
+    "expression of one item for all": (
+        lambda: start().then(batch_with, limit=cm.expr(number)),
+        "takes Order, and the node is called once per batch",
+        "annotate order as list[…] or a table",
+    ),
+    "expression of another type": (
+        lambda: start().then(clean, limit=cm.expr(country)),
+        "gives 'DE' | 'US', and int is wanted",
+        "return int",
+    ),
+    "expression that is asynchronous": (
+        lambda: start().then(clean, limit=cm.expr(later)),
+        'cm.expr(later) for limit= of "clean" is asynchronous',
+        "compute the value in a node before",
+    ),
+    "expression that is no function": (
+        lambda: start().then(clean, limit=cm.expr(3)),  # type: ignore[arg-type]
+        'limit= of "clean" is given cm.expr(3), which is no function',
+        "cm.expr(lambda item: …)",
+    ),
+    "expression for a source": (
+        lambda: start().then(sourced, limit=cm.expr(lambda order: 1)),
+        "and there are no items to compute it from",
+        "let the node take the items",
+    ),
+    "expression with params of another workflow": (
+        lambda: start().then(clean, limit=cm.expr(with_params)),
+        "wants Params, and the workflow has no such params",
+        "cm.workflow(…, params=…)",
+    ),
+    "expression with an unknown annotation": (
+        lambda: start().then(clean, limit=cm.expr(of_unknown)),
+        'cm.expr(of_unknown) for limit= of "clean" has annotations that name Decimal',
+        "import or define Decimal",
     ),
     "other type": (
         lambda: start().then(clean).then(by_flight),

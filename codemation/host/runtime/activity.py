@@ -12,6 +12,7 @@ from typing import Any, BinaryIO
 from codemation.core.context import Context
 from codemation.core.definition import NodePlan
 from codemation.core.engine import Engine, Stored
+from codemation.core.expression import Computed
 from codemation.core.ids import NodeId, RunId, node_of
 from codemation.core.inputs import Fetcher, Given, taken
 from codemation.core.items import EMPTY, Attachment, Batch
@@ -110,7 +111,8 @@ class Activity:
     def arguments(self, given: Mapping[str, Given], context: Context | None) -> dict[str, Any]:
         """What the code is called with beside its data: configuration, other inputs, params, and the context."""
         code = self.code
-        arguments = {name: self._configured(value) for name, value in code.arguments.items()}
+        given_by_name = code.arguments.items()
+        arguments = {name: self._configured(value) for name, value in given_by_name if not isinstance(value, Computed)}
         by_name = {parameter.name: parameter for parameter in code.signature.arguments}
         for at, (name, one) in enumerate(given.items()):
             if (at or not code.signature.data) and name in by_name:
@@ -121,6 +123,10 @@ class Activity:
             elif context is not None:
                 arguments[injection.name] = context
         return arguments
+
+    def computed(self) -> dict[str, Computed]:
+        """The arguments that are computed for each call."""
+        return {name: value for name, value in self.code.arguments.items() if isinstance(value, Computed)}
 
     def context(self, stop: Stop, suffix: str = "") -> Context:
         """The context of one call; `suffix` names the item."""

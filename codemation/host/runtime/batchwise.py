@@ -27,6 +27,7 @@ def perform_batch(activity: Activity, stop: Stop) -> Performed:
         args, named = handed(data, entered)
         kwargs |= named
     try:
+        kwargs |= _computed(activity, first)
         value = _answer(activity, args, kwargs)
         if node.kind is NodeKind.TAP and first:
             return _passed_on(activity, first)
@@ -37,6 +38,15 @@ def perform_batch(activity: Activity, stop: Stop) -> Performed:
         if node.policy.on_error == "fail" or activity.delay(error) is not None:
             raise
         return _let_go(activity, error, entered)
+
+
+def _computed(activity: Activity, first: Given | None) -> dict[str, Any]:
+    """The arguments that are computed from the batch."""
+    computed = activity.computed()
+    if first is None or not computed:
+        return {}
+    batches = {name: taken(activity.fetcher, activity.node, one.takes, first) for name, one in computed.items()}
+    return {name: one.of(batches[name], activity.params) for name, one in computed.items()}
 
 
 def _answer(activity: Activity, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:

@@ -6,6 +6,7 @@ import threading
 import time
 from collections.abc import Callable, Mapping
 from contextlib import closing
+from dataclasses import replace
 from typing import Any
 
 from codemation.core.context import Context
@@ -158,12 +159,16 @@ class ItemwisePerformance:
         activity, signature = self._activity, self._activity.code.signature
         arguments = activity.arguments(given, None)
         contexts = [one.name for one in signature.injections if one.what == "context"]
+        computed, params = activity.computed(), activity.params
 
         def ask(position: int, item: Item[Any]) -> tuple[tuple[Any, ...], dict[str, Any], Context | None]:
             value = door.value(item.value, position)
             if data.wrapped:
                 value = Item(value, item.attachments, key=item.key, origins=item.origins)
             args, named = handed(data, value)
+            if computed:
+                checked = replace(item, value=value.value if data.wrapped else value)
+                named |= {name: one.of_item(checked, params) for name, one in computed.items()}
             if not contexts:
                 return args, {**arguments, **named}, None
             context = activity.context(self._stop, f"/{position}")

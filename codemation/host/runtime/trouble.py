@@ -13,6 +13,7 @@ from types import TracebackType
 import codemation
 from codemation.core.definition import NodePlan
 from codemation.core.errors import ContractError, StoreUnavailable
+from codemation.core.expression import ExpressionError
 from codemation.core.outputs import message_of
 from codemation.core.retry import delay_before
 from codemation.core.signals import ErrorInfo
@@ -81,11 +82,11 @@ def info_of(error: BaseException, item: int | None = None) -> ErrorInfo:
 def retry_delay(node: NodePlan, code: NodeCode | None, error: Exception, attempt: int, seed: str) -> float | None:
     """Seconds until try `attempt + 1`, or `None` when the failure is final.
 
-    What does not fit or cannot be stored would not fit the next time either, and an absent database is no fault of
-    the node.
+    What does not fit, cannot be stored or cannot be computed would not the next time either, and an absent database
+    is no fault of the node.
     """
     if code is None or attempt >= node.policy.retry.attempts or not code.retry.applies_to(error):
         return None
-    if isinstance(error, ContractError | Unstorable | StoreUnavailable):
+    if isinstance(error, ContractError | ExpressionError | Unstorable | StoreUnavailable):
         return None
     return delay_before(node.policy.retry, attempt + 1, seed)
