@@ -15,7 +15,7 @@ STAMPS := .make
 # The environment of this tree is the one that counts, whatever is active around it.
 unexport VIRTUAL_ENV PYTHONPATH PYTHONHOME
 
-.PHONY: help setup demo test check lint types tests coverage bench build lock browser clean
+.PHONY: help setup demo test check lint types tests coverage chaos bench build lock browser clean
 
 help: ## Show what there is
 	@echo "codemation: make <target>"
@@ -50,6 +50,9 @@ coverage: setup ## Check that the last `make test` covered every branch of the c
 	@$(BIN)/coverage report --include='codemation/core/*' --fail-under=100 --skip-covered --show-missing \
 		> $(STAMPS)/coverage.txt || { cat $(STAMPS)/coverage.txt >&2; \
 		echo "codemation/core must be covered in full, branches included." >&2; exit 1; }
+
+chaos: setup ## Let everything go wrong at random for MINUTES=10, and judge what came of it
+	$(BIN)/python -m tests.journeys.chaos --minutes $(or $(MINUTES),10)
 
 bench: setup ## Measure the engine against the bars and its peers
 	$(BIN)/python -m benchmarks

@@ -166,7 +166,22 @@ class Definition:
 
     @classmethod
     def from_json(cls, body: Mapping[str, Any]) -> Definition:
-        """The definition that `to_json` wrote."""
+        """The definition that `to_json` wrote.
+
+        Raises:
+            BrokenDefinition: it did not write this, or a newer release did.
+        """
+        try:
+            return cls._read(body)
+        except (ValueError, TypeError, KeyError, AttributeError) as error:
+            workflow = body.get("workflow") if isinstance(body, Mapping) else None
+            raise BrokenDefinition(
+                f'a stored definition of "{workflow}" cannot be read: {type(error).__name__}: {error}',
+                way_out="if a newer release of codemation has written it, use that one",
+            ) from error
+
+    @classmethod
+    def _read(cls, body: Mapping[str, Any]) -> Definition:
         nodes = tuple(_node(raw) for raw in body["nodes"])
         outputs = {name: tuple(Source(**source) for source in ends) for name, ends in body["outputs"].items()}
         rest = {name: value for name, value in body.items() if name not in ("nodes", "outputs")}

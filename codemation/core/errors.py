@@ -10,6 +10,7 @@ CodemationError
 │   ├── RunFailed        the run ended in failure
 │   ├── RunCancelled     the run was cancelled
 │   ├── UnknownRun       no run has that id
+│   ├── UnreadableRun    what is stored of the run means nothing here
 │   └── DefinitionDrift  the code has changed since the run started
 └── HostError            the machine, the database or the set-up
     ├── StoreUnavailable the database does not answer
@@ -49,6 +50,10 @@ class RunError(CodemationError):
 
 class UnknownRun(RunError):
     """No run has that id."""
+
+
+class UnreadableRun(RunError):
+    """What is stored of the run means nothing to this release of codemation."""
 
 
 class DefinitionDrift(RunError):

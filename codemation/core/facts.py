@@ -106,8 +106,15 @@ def encode_delta(delta: Delta) -> bytes:
 
 
 def decode_delta(data: bytes) -> Delta:
-    """The facts that `encode_delta` wrote."""
-    return tuple(_fact(row) for row in json.loads(data))
+    """The facts that `encode_delta` wrote.
+
+    Raises:
+        ValueError: it did not write this, or a newer release did.
+    """
+    try:
+        return tuple(_fact(row) for row in json.loads(data))
+    except (TypeError, AttributeError) as error:  # JSON of another shape
+        raise ValueError(f"the journal holds what is no fact: {error}") from error
 
 
 def _row(fact: Fact) -> list[Any]:

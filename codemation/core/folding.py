@@ -13,6 +13,9 @@ from codemation.core.settling import Step
 from codemation.core.signals import Signal, Stopped
 from codemation.core.snapshot import Snapshot
 
+UNREADABLE_PAUSE = 60.0
+"""Seconds until an inbox that could not be folded is tried again: by then another release may look after it."""
+
 
 class Inboxes:
     """Answers fold tickets; whoever sends a signal needs neither the plan nor a lock on the run."""
@@ -25,15 +28,15 @@ class Inboxes:
     def fold(self, claim: Claim, read: Callable[[str], Signal]) -> OpenRun | None:
         """Fold what is in a run's inbox, or end a run that was asked to stop; `None` when it has to wait.
 
-        `claim` is a fold ticket, which is handed back if a letter cannot be read; `read` turns the body of a letter
-        into a signal.
+        `read` turns the body of a letter into a signal. Where a letter or the run cannot be read, the claim, a fold
+        ticket, waits for a while, so that it stands in nobody's way.
         """
         try:
             return self._folded(claim, read)
         except StoreUnavailable:
             raise
         except Exception:
-            self._opener.persist(self._stores.tickets.hand_back, [claim.holding])
+            self._opener.persist(self._stores.tickets.postpone, claim.holding, UNREADABLE_PAUSE)
             raise
 
     def _folded(self, claim: Claim, read: Callable[[str], Signal]) -> OpenRun | None:

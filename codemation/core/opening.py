@@ -8,10 +8,10 @@ from dataclasses import dataclass
 from typing import ParamSpec, TypeVar
 
 from codemation.core.definition import Definition, Plan
-from codemation.core.errors import StoreUnavailable
+from codemation.core.errors import StoreUnavailable, UnreadableRun
 from codemation.core.facts import Delta, Reopened, decode_delta
 from codemation.core.ids import Head, RunId
-from codemation.core.ports import Holding, Look, RunRow, Stores
+from codemation.core.ports import Entry, Holding, Look, RunRow, Stores
 from codemation.core.snapshot import Snapshot
 from codemation.core.states import FINISHED
 
@@ -86,9 +86,11 @@ class Opener:
 
         Raises:
             UnknownRun: there is no such run.
+            UnreadableRun: its journal means nothing to this release.
+            BrokenDefinition: nor does its definition.
         """
         row, entries = self.persist(self.stores.journal.load, run)
-        snapshot, first = self.folded(row, [decode_delta(entry.delta) for entry in entries], definition)
+        snapshot, first = self.folded(row, [decoded(run, entry) for entry in entries], definition)
         latest = self.definition(snapshot.digest) if snapshot.digest else first
         return OpenRun(row, latest, snapshot, self._lock())
 
@@ -115,7 +117,7 @@ class Opener:
         look = self.persist(self.stores.journal.look, run.id, holding, known - 1)
         if look.tail and (look.tail[0].revision, look.tail[0].head) == (known, run.head):
             for entry in look.tail[1:]:
-                run.snapshot.apply(decode_delta(entry.delta))
+                run.snapshot.apply(decoded(run.id, entry))
             run.head, run.row = look.tail[-1].head, look.run
             if run.snapshot.digest not in ("", run.definition.digest):
                 run.definition = self.definition(run.snapshot.digest)
@@ -132,3 +134,18 @@ class Opener:
     def plan(self, digest: str) -> Plan:
         """The plan of the definition with this digest."""
         return self.definition(digest).plan
+
+
+def decoded(run: RunId, entry: Entry) -> Delta:
+    """The facts of one revision of a run.
+
+    Raises:
+        UnreadableRun: they mean nothing to this release.
+    """
+    try:
+        return decode_delta(entry.delta)
+    except ValueError as error:
+        raise UnreadableRun(
+            f"revision {entry.revision} of run {run} cannot be read: {error}",
+            way_out="if a newer release of codemation has written it, use that one; all other runs can be gone on with",
+        ) from error

@@ -8,7 +8,7 @@ import threading
 from collections.abc import Callable
 
 from codemation.core.engine import Engine
-from codemation.core.errors import HostError
+from codemation.core.errors import CodemationError, HostError, StoreUnavailable
 from codemation.core.ids import RunId, WorkerId
 from codemation.core.opening import OpenRun
 from codemation.core.ports import Holding
@@ -86,8 +86,14 @@ class Caretaker:
                 self._free_fold(waited_for)
             engine.persist(tickets.fire)
             while (claim := engine.persist(tickets.claim, engine.worker, [])) is not None:
-                run = engine.fold_inbox(claim, read_letter)
                 found = True
+                try:
+                    run = engine.fold_inbox(claim, read_letter)
+                except (CodemationError, ValueError) as error:
+                    if isinstance(error, StoreUnavailable) or claim.run == waited_for:
+                        raise
+                    _log.error("the inbox of run %s could not be folded and is left for later: %s", claim.run, error)
+                    continue
                 if run is None:
                     break
                 self._changed(run)

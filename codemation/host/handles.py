@@ -10,12 +10,11 @@ from typing import TYPE_CHECKING, Any
 
 from codemation.core.definition import Definition
 from codemation.core.errors import RunCancelled, RunError, RunFailed, RunPaused
-from codemation.core.facts import decode_delta
 from codemation.core.ids import MAIN, START, NodeId, RunId
 from codemation.core.inputs import Fetcher
 from codemation.core.mistakes import listed, meant
 from codemation.core.node import Node
-from codemation.core.opening import OpenRun
+from codemation.core.opening import OpenRun, decoded
 from codemation.core.ports import RunRow
 from codemation.core.signature import Signature
 from codemation.core.snapshot import Snapshot
@@ -164,7 +163,7 @@ class RunHandle:
         row, entries = self.app.engine.persist(self.app.stores.journal.load, self.id)
         if not 1 <= revision <= len(entries):
             raise RunError(f"run {self.id} has the revisions 1 to {len(entries)}, not {revision}")
-        deltas = [decode_delta(entry.delta) for entry in entries]
+        deltas = [decoded(self.id, entry) for entry in entries]
         opener = self.app.engine.opener
         snapshot, first = opener.folded(row, deltas, upto=revision)
         definition = opener.definition(snapshot.digest) if snapshot.digest else first

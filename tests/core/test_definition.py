@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import replace
+from typing import Any
 
 import pytest
 from hypothesis import given, settings
@@ -113,3 +114,17 @@ def test_an_unknown_node_or_port_is_named() -> None:
         Plan.of(defined(node("a", "nobody")))
     with pytest.raises(BrokenDefinition, match='"a" waits for port "side" of "start", which has main'):
         Plan.of(defined(node("a", "start", port="side")))
+
+
+@pytest.mark.parametrize(
+    ("body", "what"),
+    [
+        ({"workflow": "w", "nodes": [{"kind": "teleport"}], "outputs": {}}, 'of "w" cannot be read: KeyError'),
+        ({**defined(node("a", "start")).to_json(), "hyper": 1}, 'of "w" cannot be read: TypeError: .*hyper'),
+        (["nonsense"], "cannot be read: TypeError"),
+    ],
+)
+def test_a_definition_of_a_later_release_is_refused_with_what_is_unknown(body: Any, what: str) -> None:
+    with pytest.raises(BrokenDefinition, match=what) as refused:
+        Definition.from_json(body)
+    assert "newer release" in refused.value.way_out

@@ -76,3 +76,9 @@ def test_half_a_pair_of_surrogates_in_a_message_is_stored_as_it_is() -> None:
 def test_a_fact_of_a_later_release_is_refused_with_its_name() -> None:
     with pytest.raises(ValueError, match=r"a fact that this release does not know: \['waits', 3\]"):
         decode_delta(b'[["waits",3]]')
+
+
+@pytest.mark.parametrize("data", [b"nonsense", b"7", b'[["broke","a/1",1,7,0]]', b'[["retry","a/1",1,0,{"kind":"x"}]]'])
+def test_what_is_no_journal_is_refused(data: bytes) -> None:
+    with pytest.raises(ValueError, match=r"Expecting value|no fact|does not know"):
+        decode_delta(data)

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
-from codemation.core.errors import StoreUnavailable
+from codemation.core.errors import StoreUnavailable, UnreadableRun
 from codemation.core.ids import NodeId
 from codemation.core.ports import Holding
 from codemation.host.memory.journal import MemoryJournal
@@ -60,3 +62,22 @@ def test_a_run_is_read_anew_when_the_database_has_fallen_back_and_gone_on_from_t
     assert run.snapshot == behind.snapshot
     assert run.head == behind.head
     assert run.snapshot.output(NodeId("a"), "main").size == len(b"another story")
+
+
+def test_a_journal_that_means_nothing_here_is_refused_with_the_run_and_the_revision() -> None:
+    database = Database()
+    engine = database.engine()
+    run, claim = begun(engine, CHAIN)
+    behind = database.engine().open(run.id)
+    give(engine, run, claim)
+    journal = database.stores.journal
+    assert isinstance(journal, MemoryJournal)
+    entry, output = journal._tables.journal[run.id][-1]
+    journal._tables.journal[run.id][-1] = (replace(entry, delta=b'[["teleport"]]'), output)
+    for read in (
+        lambda: engine.open(run.id),
+        lambda: engine.opener.look(behind, Holding(ticket=claim.holding.ticket, worker=engine.worker, fence=0)),
+    ):
+        with pytest.raises(UnreadableRun, match=f"revision 2 of run {run.id} cannot be read: .*teleport") as refused:
+            read()
+        assert "newer release" in refused.value.way_out

@@ -96,14 +96,26 @@ def test_poison_is_folded_and_the_run_fails_with_a_reason_that_people_see(app: A
         handle.result()
 
 
-def test_a_letter_that_cannot_be_read_stays_and_its_fold_may_be_claimed_again(app: App) -> None:
+def test_a_letter_that_cannot_be_read_stays_for_later_and_holds_up_no_other_run(
+    app: App, caplog: pytest.LogCaptureFixture
+) -> None:
+    run, other = poisoned(app), poisoned(app)
+    app.stores.inbox.post(run, "k", '{"kind": "Unheard"}', TicketId(entropy()))
+    with caplog.at_level(logging.ERROR, "codemation.caretaker"):
+        assert app.caretaker.fold()
+    assert f"run {run}" in caplog.text
+    assert "does not know" in caplog.text
+    assert len(app.stores.inbox.pending(run)) == 2
+    assert {row.state for row in app.stores.runs.tickets(run)} == {"waiting"}
+    assert app.attach(other).status == "failed"
+    assert not app.caretaker.fold()
+
+
+def test_whoever_waits_for_a_run_whose_letter_cannot_be_read_is_told(app: App) -> None:
     run = poisoned(app)
     app.stores.inbox.post(run, "k", '{"kind": "Unheard"}', TicketId(entropy()))
-    for _ in range(2):
-        with pytest.raises(ValueError, match="does not know"):
-            app.caretaker.fold()
-    assert len(app.stores.inbox.pending(run)) == 2
-    assert {row.state for row in app.stores.runs.tickets(run)} == {"ready"}
+    with pytest.raises(ValueError, match="does not know"):
+        app.caretaker.fold(run)
 
 
 def test_the_dead_are_found_and_what_they_hold_is_released(stores: Stores, tmp_path: Path) -> None:
