@@ -76,7 +76,7 @@ def test_what_has_succeeded_is_read_as_it_was(app: App) -> None:
     handle = kept(app)[RunStatus.SUCCEEDED]
     assert handle.output == DELIVERED
     assert handle["discounted"].count == 2
-    assert [order["total"] for order in handle["ledger"].frame.to_dicts()] == [10.0, 20.0, 30.0, 20.0, 25.0]
+    assert [order["total"] for order in handle["ledger"].arrow.to_pylist()] == [10.0, 20.0, 30.0, 20.0, 25.0]
     assert handle.at(1).status is RunStatus.RUNNING
 
 

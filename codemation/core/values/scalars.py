@@ -101,9 +101,21 @@ def _install_paths() -> None:
         (pathlib.PureWindowsPath, pathlib.WindowsPath),
     ):
         here = isinstance(pathlib.Path(), concrete)
-        register(pure, pure.__name__.lower(), str, pure)
+        register(pure, pure.__name__.lower(), _write_path, pure)
         # A path of the other operating system can be looked at here, but not opened.
-        register(concrete, concrete.__name__.lower(), str, concrete if here else pure)  # type: ignore[arg-type]
+        register(concrete, concrete.__name__.lower(), _write_path, concrete if here else pure)  # type: ignore[arg-type]
+
+
+def _write_path(path: pathlib.PurePath) -> JsonValue:
+    """The text of a path, which for some names of Windows devices would be read as another path.
+
+    Raises:
+        Refusal: it is one of these.
+    """
+    text = str(path)
+    if type(path)(text) != path:
+        raise Refusal(type(path), way_out="Python reads another path from its text: give the text itself")
+    return text
 
 
 def write_zone(zone: tzinfo | None) -> JsonValue:
