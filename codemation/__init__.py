@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from codemation.core import launch as _launch
 
 if TYPE_CHECKING:
+    from codemation import nodes
     from codemation.core.context import Context
     from codemation.core.definition import Definition
     from codemation.core.errors import CodemationError, InputError, RunCancelled, RunFailed
@@ -55,6 +56,7 @@ __all__ = [
     "expr",
     "last_run",
     "node",
+    "nodes",
     "port",
     "workflow",
 ]
@@ -86,6 +88,7 @@ _HOMES = {
     "expr": "codemation.core.expression",
     "last_run": "codemation.core.launch",
     "node": "codemation.core.node",
+    "nodes": "codemation.nodes",
     "port": "codemation.core.outlets",
     "workflow": "codemation.core.start",
 }
@@ -95,13 +98,14 @@ _HOMES = {
 def __getattr__(name: str) -> object:
     if name not in _HOMES:
         raise AttributeError(f"module 'codemation' has no attribute {name!r}", name=name, obj=None)
-    found: object = getattr(importlib.import_module(_HOMES[name]), name)
+    home = importlib.import_module(_HOMES[name])
+    found: object = home if home.__name__ == f"{__name__}.{name}" else getattr(home, name)
     globals()[name] = found
     return found
 
 
 def __dir__() -> list[str]:
-    return sorted([*globals(), *_HOMES])
+    return sorted({*globals(), *_HOMES})
 
 
 def _launcher() -> Launcher:

@@ -12,13 +12,17 @@ import inspect
 import pkgutil
 import re
 import sys
+import typing
 from collections.abc import Callable, Iterator, Mapping
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import codemation
+from codemation import nodes
 from codemation.core.annotations import readable
 from codemation.core.errors import CodemationError
+from codemation.core.node import FunctionNode, SupportsArrow
 from codemation.core.states import TRANSITIONS
 from codemation.host.settings import Config
 
@@ -92,10 +96,41 @@ def stages() -> str:
     return "\n".join(lines) + "\n"
 
 
+def ready_nodes() -> str:
+    """The nodes of the library, each with the first sentence of its docstring."""
+    lines = ["| node | what it does |", "|---|---|"]
+    for name in _node_names():
+        said = inspect.cleandoc(getattr(nodes, name).__doc__ or "").split("\n\n")[0].replace("\n", " ")
+        lines.append(f"| [`{name}`](nodes/{name}.md) | {said.replace('|', chr(92) + '|')} |")
+    return "\n".join(lines) + "\n"
+
+
+def ready_node(name: str) -> str:
+    """What a node of the library takes, and what its docstring says."""
+    found = getattr(nodes, name)
+    _, *parameters = inspect.signature(found.function).parameters.values()
+    hints = typing.get_type_hints(found.function)
+    lines = [inspect.cleandoc(found.__doc__ or ""), "", "| argument | type | if not given |", "|---|---|---|"]
+    for one in parameters:
+        kind = hints[one.name]
+        if (inspect.isclass(kind) and issubclass(kind, codemation.Context)) or kind == codemation.Context | None:
+            continue
+        spelt = "a flow" if kind is SupportsArrow else readable(kind).replace("|", "or")
+        default = "must be given" if one.default is one.empty else f"`{one.default!r}`"
+        lines.append(f"| `{'**' if one.kind is one.VAR_KEYWORD else ''}{one.name}` | {spelt} | {default} |")
+    return "\n".join(lines) + "\n"
+
+
+def _node_names() -> list[str]:
+    return sorted(name for name in nodes.__all__ if isinstance(getattr(nodes, name), FunctionNode))
+
+
 PARTS: Mapping[tuple[str, str], Callable[[], str]] = {
     ("reference/errors.md", "errors"): errors,
     ("reference/settings.md", "settings"): settings,
     ("explanation/how-a-run-moves.md", "stages"): stages,
+    ("reference/ready-nodes.md", "nodes"): ready_nodes,
+    **{(f"reference/nodes/{name}.md", name): partial(ready_node, name) for name in _node_names()},
 }
 """Page and part, and what writes it."""
 

@@ -54,6 +54,14 @@ class SupportsArrow(Protocol):
         ...
 
 
+class ArrowBatches(SupportsArrow, Protocol):
+    """A table that comes in batches, one at a time, so that it need not be in memory as a whole."""
+
+    def __iter__(self) -> Iterator[Any]:
+        """The batches."""
+        ...
+
+
 Loose = TypeVar("Loose", bound=dict[str, Any] | SupportsArrow | Ports)
 """What a function returns without saying the type of an item."""
 

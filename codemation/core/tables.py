@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any, Protocol
 
 from codemation.core.annotations import is_table_type
+from codemation.core.items import Failure
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -19,6 +20,23 @@ class PackedTable:
     """Rows."""
     schema: tuple[tuple[str, str], ...]
     """Name and Arrow type of each column, in order."""
+
+
+@dataclass(frozen=True, slots=True)
+class Derived:
+    """A table, and what its node knows of the rows beside what they hold; a table to everybody else."""
+
+    table: Any
+    rows: Sequence[int] | None = None
+    """The row of the node's data that each row came from; `None`: all came from all."""
+    same: bool = False
+    """The rows are rows of the data, not changed: items stay the items that they were."""
+    failures: Sequence[Failure[Any]] = ()
+    """What could not become a row; `on_error` of the node says what becomes of it."""
+
+    def __arrow_c_stream__(self, requested_schema: Any = None) -> Any:
+        """The table as a capsule."""
+        return self.table.__arrow_c_stream__(requested_schema)
 
 
 class Tables(Protocol):
@@ -91,4 +109,4 @@ def is_table(value: object) -> bool:
     return is_table_type(type(value))
 
 
-__all__ = ["PackedTable", "Tables", "is_table", "is_table_type"]
+__all__ = ["Derived", "PackedTable", "Tables", "is_table", "is_table_type"]

@@ -12,6 +12,7 @@ from codemation.core.errors import HostError, RunError
 from codemation.core.ids import ERROR, MAIN, NodeId
 from codemation.core.items import Batch, Failure
 from codemation.core.mistakes import listed, meant
+from codemation.core.node import SupportsArrow
 from codemation.core.payload import decode_items
 from codemation.core.signature import Result, Shape
 from codemation.core.snapshot import NodeRecord
@@ -119,7 +120,7 @@ class ResultHandle:
     def made_of(self, data: bytes) -> Any:
         """A stored table as `frame` gives it."""
         result = self._result
-        if result is not None and result.shape is Shape.TABLE:
+        if result is not None and result.shape is Shape.TABLE and result.item_type is not SupportsArrow:
             return self._run.app.tables.unpack(data, result.item_type)
         return self._run.app.tables.unpack(data, _class_of(_library(self._run)))
 

@@ -38,6 +38,7 @@ PUBLIC = (
     "expr",
     "last_run",
     "node",
+    "nodes",
     "port",
     "workflow",
 )

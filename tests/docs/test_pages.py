@@ -11,6 +11,7 @@ from types import ModuleType
 import pytest
 
 import codemation
+import codemation as cm
 from codemation.core.flow import Flow
 from codemation.core.node import NodeOptions
 from codemation.core.run import NodeResult, Run
@@ -70,6 +71,14 @@ def test_every_member_stands_in_an_example_of_its_page(kind: type, page: str) ->
     internal = {"stand", "code", "find"}
     missing = [name for name in members(kind) if name not in internal and not re.search(rf"\.{name}\b", shown)]
     assert missing == []
+
+
+@pytest.mark.parametrize("name", sorted(cm.nodes.__all__))
+def test_every_ready_node_has_a_page_with_an_example_that_is_run(name: str) -> None:
+    node = getattr(cm.nodes, name)
+    page = DOCS / "reference" / "nodes" / f"{name}.md"
+    pages = [page] if isinstance(node, cm.FunctionNode) else [*page.parent.glob("*.md")]
+    assert re.search(rf"\bcm\.nodes\.{name}\b", examples(*pages))
 
 
 def test_every_option_of_a_node_is_explained() -> None:

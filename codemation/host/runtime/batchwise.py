@@ -5,12 +5,14 @@ from __future__ import annotations
 from typing import Any
 
 from codemation.core.definition import NodeKind
-from codemation.core.ids import ERROR, MAIN
+from codemation.core.ids import ERROR
 from codemation.core.inputs import Given, taken
 from codemation.core.items import Item
 from codemation.core.outputs import batch_outputs, failure_of
+from codemation.core.tables import Derived, is_table
 from codemation.host.runtime.activity import Activity, Performed, Stop, handed
 from codemation.host.runtime.calling import awaited, called, outcome
+from codemation.host.runtime.passing import derived, passed_on
 from codemation.host.runtime.trouble import trace_of
 
 
@@ -30,13 +32,17 @@ def perform_batch(activity: Activity, stop: Stop) -> Performed:
         kwargs |= _computed(activity, first)
         value = _answer(activity, args, kwargs)
         if node.kind is NodeKind.TAP and first:
-            return _passed_on(activity, first)
+            return passed_on(activity, first)
+        if isinstance(value, Derived):
+            return derived(activity, value, first)
         outputs = activity.outputs()
         batch_outputs(outputs, code, value, context.attachments)
         return activity.succeeded(outputs)
     except Exception as error:
         if node.policy.on_error == "fail" or activity.delay(error) is not None:
             raise
+        if is_table(entered) and first:  # a failure is an item, and a table can be no part of one
+            entered = list(activity.fetcher.items(first).values)
         return _let_go(activity, error, entered)
 
 
@@ -63,15 +69,3 @@ def _let_go(activity: Activity, error: Exception, entered: Any) -> Performed:
         failure = failure_of(activity.node, entered, error, activity.attempt, trace_of(error))
         outputs.emit([(ERROR, Item(failure))])
     return activity.succeeded(outputs, failures=1)
-
-
-def _passed_on(activity: Activity, given: Given) -> Performed:
-    """What a `tap` lets through: the very batch that reached it, if it was one."""
-    wanted = activity.node.inputs[0]
-    held = [activity.run.snapshot.output(source.node, source.port) for source in wanted.sources]
-    filled = [batch for batch in held if batch.size]
-    if len(filled) == 1:
-        return activity.success({MAIN: filled[0]}), None
-    outputs = activity.outputs()
-    outputs.emit((MAIN, item) for item in activity.fetcher.wrapped(given))
-    return activity.succeeded(outputs, activity.fetcher.items(given).scope)

@@ -12,7 +12,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from codemation.core.errors import ContractError
-from codemation.core.tables import is_table_type
+from codemation.core.tables import Derived, is_table_type
 from codemation.core.values import Unstorable
 from codemation.host.tables import stream
 from codemation.host.tables.kinds import objection
@@ -27,6 +27,8 @@ def to_arrow(table: Any) -> pa.Table:
     Raises:
         Unstorable: it is no table, or has columns that Arrow has no type for.
     """
+    if isinstance(table, Derived):
+        table = table.table
     cls = type(table)
     try:
         match _library(cls):
@@ -158,6 +160,8 @@ def _to_batch(data: bytes | memoryview) -> object:
 
 
 _MAKERS: Final[dict[tuple[str, str], Callable[[bytes | memoryview], object]]] = {
+    ("codemation", "SupportsArrow"): stream.read,  # a node that takes tables of any library
+    ("codemation", "ArrowBatches"): stream.open_stream,
     ("pyarrow", "Table"): stream.read,
     ("pyarrow", "RecordBatchReader"): stream.open_stream,
     ("pyarrow", "RecordBatch"): _to_batch,

@@ -1,0 +1,104 @@
+"""Rows made of several: groups of one table, and matches of two."""
+
+from __future__ import annotations
+
+from typing import Any, Final
+
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from codemation.core.errors import ContractError
+from codemation.core.mistakes import listed
+from codemation.core.node import SupportsArrow
+from codemation.nodes.tables.arrow import Column, arrow, check_columns, names_of, positions
+from codemation.nodes.tables.rows import kept, numbered_groups
+
+__all__ = ["arrow", "group", "join"]
+
+_FUNCTIONS: Final = {"rows": "count_all", "distinct": "count_distinct"}
+"""What Arrow calls some of them."""
+_KINDS: Final[dict[str, Any]] = {"inner": "inner", "left": "left outer", "outer": "full outer"}
+_LEFT, _RIGHT, _ROW = "left row", "right row", "\x00row"
+
+
+def group(table: pa.Table, by: str | list[str], aggregates: dict[str, tuple[str, Any]]) -> pa.Table:
+    """One row for each group."""
+    keys = names_of(by)
+    check_columns(keys, table.column_names)
+    if twice := [name for name in keys if name in aggregates]:
+        raise ContractError(f"{twice[0]!r} is a column to group by already", way_out="give the aggregate another name")
+    given: list[Any] = []
+    for source, how in aggregates.values():
+        if how != "rows":
+            check_columns([source], table.column_names)
+        given.append(([] if how == "rows" else source, _FUNCTIONS.get(how, how)))
+    numbered_groups(table, keys)  # refuses what cannot be compared
+    try:
+        if not keys:
+            made = pa.TableGroupBy(table, [], use_threads=False).aggregate(given)
+        else:  # Arrow numbers the groups as it likes
+            numbered = table.append_column(_ROW, positions(table.num_rows))
+            made = numbered.group_by(keys, use_threads=False).aggregate([*given, (_ROW, "min")])
+            made = made.sort_by(f"{_ROW}_min").drop_columns(f"{_ROW}_min")
+    except (pa.ArrowException, TypeError) as error:
+        asked = listed([f"{how} of {source!r} ({_kind(table, source)})" for source, how in aggregates.values()])
+        raise ContractError(f"this cannot be computed: {asked}: {error}") from error
+    return made.rename_columns([*keys, *aggregates])
+
+
+def _kind(table: pa.Table, column: str) -> str:
+    return str(table.schema.field(column).type) if column in table.column_names else "all columns"
+
+
+def join(left: pa.Table, right: pa.Table, on: str | list[str], how: str) -> SupportsArrow:
+    """The rows of two tables that are equal in some columns."""
+    keys = names_of(on)
+    check_columns(keys, left.column_names, "the left table")
+    check_columns(keys, right.column_names, "the right table")
+    if not keys:
+        raise ContractError("nothing to join on", way_out='on="column" or on=["first", "second"]')
+    if how in ("semi", "anti"):
+        matched = set(_pairs(left, right, keys, "inner").column(_LEFT).to_pylist())
+        return kept(left, [row for row in range(left.num_rows) if (row in matched) == (how == "semi")])
+    pairs = _pairs(left, right, keys, how)
+    ours, theirs = left.take(pairs.column(_LEFT)), right.take(pairs.column(_RIGHT))
+    columns: dict[str, Any] = {}
+    for name in left.column_names:
+        column = ours.column(name)
+        if how == "outer" and name in keys:
+            column = pc.coalesce(column, theirs.column(name).cast(column.type))
+        columns[name] = column
+    for name in right.column_names:
+        if name not in keys:
+            free = name if name not in columns else f"{name}_right"
+            if free in columns or (free != name and free in right.column_names):
+                raise ContractError(f"both tables have {name!r}, and {free!r} is taken", way_out="rename one before")
+            columns[free] = theirs.column(name)
+    return pa.table(columns)
+
+
+def _pairs(left: pa.Table, right: pa.Table, keys: list[str], how: str) -> pa.Table:
+    """Which row of the left goes with which of the right, in the order of the left."""
+    ours = _numbered(left, keys, _LEFT)
+    theirs = _numbered(right, keys, _RIGHT)
+    names = [name for name in ours.column_names if name != _LEFT]
+    try:
+        found = ours.join(theirs, keys=names, join_type=_KINDS[how], use_threads=False)
+    except pa.ArrowException as error:
+        kinds = [f"{name!r} is {left.schema.field(name).type} and {right.schema.field(name).type}" for name in keys]
+        raise ContractError(
+            f"these tables cannot be joined: {listed(kinds)}", way_out="cast one of them before (cm.nodes.cast)"
+        ) from error
+    return found.select([_LEFT, _RIGHT]).sort_by([(_LEFT, "ascending"), (_RIGHT, "ascending")])
+
+
+def _numbered(table: pa.Table, keys: list[str], number: str) -> pa.Table:
+    columns: dict[str, Any] = {f"key {at}": _plain(table.column(name)) for at, name in enumerate(keys)}
+    return pa.table({**columns, number: positions(table.num_rows)})
+
+
+def _plain(column: Column) -> Column:
+    kind = column.type
+    if pa.types.is_dictionary(kind):
+        return column.cast(kind.value_type)
+    return column.cast(pa.string()) if pa.types.is_large_string(kind) else column
