@@ -15,7 +15,6 @@ from codemation.core.definition import (
     Input,
     NodeKind,
     NodePlan,
-    Plan,
     Policy,
     RetryPlan,
     Source,
@@ -106,14 +105,14 @@ def test_what_stands_on_a_node_is_found_each_once() -> None:
 def test_a_circle_is_shown_from_end_to_end() -> None:
     definition = defined(node("a", "start", "c"), node("b", "a"), node("c", "b"), node("late", "c"))
     with pytest.raises(BrokenDefinition, match='workflow "w" waits for itself: a → b → c → a'):
-        Plan.of(definition)
+        assert definition.plan
 
 
 def test_an_unknown_node_or_port_is_named() -> None:
     with pytest.raises(BrokenDefinition, match='"a" waits for "nobody", which the definition does not have'):
-        Plan.of(defined(node("a", "nobody")))
+        assert defined(node("a", "nobody")).plan
     with pytest.raises(BrokenDefinition, match='"a" waits for port "side" of "start", which has main'):
-        Plan.of(defined(node("a", "start", port="side")))
+        assert defined(node("a", "start", port="side")).plan
 
 
 @pytest.mark.parametrize(
