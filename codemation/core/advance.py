@@ -14,13 +14,17 @@ from __future__ import annotations
 
 from typing import assert_never
 
+from codemation.core import suspending
 from codemation.core.facts import Began, Broke, Cancelling, Done, Reopened, Retrying
 from codemation.core.ids import START, ActivationId, node_of
 from codemation.core.settling import Beginning, Step, broken, ended, settle, settle_ready, unfinished
 from codemation.core.signals import (
     CancelRequested,
+    ChildEnded,
+    Decided,
     ErrorInfo,
     Event,
+    EventArrived,
     Failed,
     ItemsLeft,
     Lost,
@@ -29,6 +33,8 @@ from codemation.core.signals import (
     Started,
     Stopped,
     Succeeded,
+    Suspended,
+    TimerFired,
 )
 from codemation.core.snapshot import Snapshot
 from codemation.core.states import FINISHED, RunStatus
@@ -43,10 +49,23 @@ def advance(snapshot: Snapshot, signal: Signal) -> Step | None:
             return _failed(snapshot, signal)
         case ItemsLeft():
             return _items_left(snapshot, signal)
+        case Suspended():
+            return _suspended(snapshot, signal)
+        case TimerFired() | Decided() | EventArrived() | ChildEnded():
+            return suspending.answered(snapshot, signal)
         case Started():
             return _started(snapshot, signal)
         case Lost():
             return _lost(snapshot, signal)
+        case CancelRequested() | Stopped() | Resumed():
+            return _turned(snapshot, signal)
+        case _:
+            assert_never(signal)
+
+
+def _turned(snapshot: Snapshot, signal: CancelRequested | Stopped | Resumed) -> Step | None:
+    """What concerns the run as a whole."""
+    match signal:
         case CancelRequested():
             return _cancel_requested(snapshot, signal)
         case Stopped():
@@ -100,8 +119,14 @@ def _items_left(snapshot: Snapshot, signal: ItemsLeft) -> Step | None:
     return _retrying(snapshot, signal.activation, signal.retry_in, signal.error)
 
 
+def _suspended(snapshot: Snapshot, signal: Suspended) -> Step | None:
+    if not _current(snapshot, signal.activation, signal.attempt):
+        return None
+    return suspending.suspended(snapshot, signal)
+
+
 def _lost(snapshot: Snapshot, signal: Lost) -> Step | None:
-    if snapshot.cancelling or signal.activation not in snapshot.live:
+    if snapshot.cancelling or signal.activation not in snapshot.live or signal.activation in snapshot.waits:
         return None
     error = ErrorInfo(
         type="Lost",
@@ -140,7 +165,8 @@ def _resumed(snapshot: Snapshot, signal: Resumed) -> Step | None:
 
 def _current(snapshot: Snapshot, activation: ActivationId, attempt: int) -> bool:
     """Whether a result for this attempt is still wanted."""
-    return not snapshot.cancelling and snapshot.live.get(activation) == attempt
+    suspended = activation in snapshot.waits
+    return not (snapshot.cancelling or suspended) and snapshot.live.get(activation) == attempt
 
 
 def _retrying(snapshot: Snapshot, activation: ActivationId, delay: float, error: ErrorInfo) -> Step:

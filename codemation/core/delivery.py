@@ -20,7 +20,7 @@ from codemation.core.errors import StoreUnavailable
 from codemation.core.facts import encode_delta
 from codemation.core.ids import ActivationId, Head, RunId, TicketId, node_of
 from codemation.core.opening import Lock, Opener, OpenRun
-from codemation.core.ports import Claim, Commit, Drop, GoOn, Leave, NewTicket, Stores
+from codemation.core.ports import Claim, Commit, Drop, GoOn, Leave, NewTicket, Stores, WaitTicket
 from codemation.core.settling import Step
 from codemation.core.signals import Event, Signal
 
@@ -103,6 +103,8 @@ class Courier:
                 commit = self.commit(run, claim, step, head=head, output=output)
                 refusal = self.write(run, commit, step)
                 if refusal is None:
+                    if any(wait.kind == "event" for wait in step.waits):  # it may have been sent before
+                        self._opener.persist(self._stores.events.meet, run.id)
                     return _outcome(claim, commit)
         self._opener.persist(self._stores.tickets.hand_back, [claim.holding])
         return Outcome(refusal=refusal)
@@ -119,6 +121,7 @@ class Courier:
             delta=encode_delta(step.delta),
             then=then,
             more=tickets,
+            waits=self._waits(run.id, claim, step),
             status=step.status,
             reason=step.reason,
             cancelling=run.snapshot.cancelling,
@@ -138,6 +141,22 @@ class Courier:
         return tuple(
             NewTicket(id=self.new_ticket(), activation=activation, queue=policy.queue, priority=policy.priority)
             for activation, policy in zip(due, policies, strict=True)
+        )
+
+    def _waits(self, run: RunId, claim: Claim, step: Step) -> tuple[WaitTicket, ...]:
+        """A ticket for each thing that the claim's activation waits for."""
+        return tuple(
+            WaitTicket(
+                id=self.new_ticket(),
+                activation=claim.activation,
+                wait=wait.key,
+                kind=wait.kind,
+                wait_key=wait.wait_key(run, claim.activation),
+                delay=wait.delay,
+                until=wait.until,
+                detail=wait.detail,
+            )
+            for wait in step.waits
         )
 
     def new_head(self) -> Head:

@@ -128,7 +128,7 @@ class Engine:
         if lost:
             self.persist(self.stores.tickets.hand_back, lost)
         free = {holding.ticket for holding in lost} | {row.id for row in rows if row.state == "ready"}
-        return Outcome(ready=tuple(row.id for row in rows if row.activation and row.id in free))
+        return Outcome(ready=tuple(row.id for row in rows if row.kind == "work" and row.id in free))
 
     def cancel(self, run: RunId, *, who: str = "", reason: str = "") -> RunStatus:
         """Ask a run to stop; when this returns, nothing of it is claimed any more. Says where the run stood before."""

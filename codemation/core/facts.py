@@ -11,6 +11,7 @@ from codemation.core.ids import MAIN, ActivationId, NodeId
 from codemation.core.items import EMPTY, Batch
 from codemation.core.signals import ErrorInfo
 from codemation.core.states import RunStatus
+from codemation.core.waits import Answer, Wait
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -57,6 +58,24 @@ class Retrying:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Waiting:
+    """An activation is suspended until each of these waits is answered."""
+
+    activation: ActivationId
+    attempt: int
+    waits: tuple[Wait, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Answered:
+    """A wait of an activation is over."""
+
+    activation: ActivationId
+    wait: str
+    answer: Answer
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Broke:
     """An activation failed for good."""
 
@@ -93,7 +112,7 @@ class Ended:
     reason: str = ""
 
 
-Fact = Began | Done | Skipped | Due | Retrying | Broke | Cancelling | Reopened | Ended
+Fact = Began | Done | Skipped | Due | Retrying | Waiting | Answered | Broke | Cancelling | Reopened | Ended
 Delta = tuple[Fact, ...]
 
 
@@ -128,13 +147,23 @@ def _row(fact: Fact) -> list[Any]:
             return ["skip", *fact.nodes]
         case Began():
             return ["begin", _batch_row(fact.input)]
-        case Ended():
-            return ["end", fact.status.value, fact.reason]
         case Retrying():
             return ["retry", fact.activation, fact.attempt, fact.delay, _error_row(fact.error)]
+        case Waiting() | Answered():
+            return _waiting_row(fact)
         case Broke():
             row = ["broke", fact.activation, fact.attempt, _error_row(fact.error), fact.milliseconds]
             return [*row, _batch_row(fact.partial)] if fact.partial.size else row
+        case Cancelling() | Reopened() | Ended():
+            return _turn_row(fact)
+        case _:
+            assert_never(fact)
+
+
+def _turn_row(fact: Cancelling | Reopened | Ended) -> list[Any]:
+    match fact:
+        case Ended():
+            return ["end", fact.status.value, fact.reason]
         case Cancelling():
             return ["cancel", fact.who, fact.reason]
         case Reopened():
@@ -161,10 +190,10 @@ def _fact(row: list[Any]) -> Fact:
             return Skipped(nodes=tuple(nodes))
         case ["begin", cells]:
             return Began(input=_batch(cells))
-        case ["end", status, reason]:
-            return Ended(status=RunStatus(status), reason=reason)
         case ["retry", activation, attempt, delay, error]:
             return Retrying(activation=activation, attempt=attempt, delay=delay, error=ErrorInfo(**error))
+        case ["wait" | "answer", *_]:
+            return _waiting(row)
         case ["broke", activation, attempt, error, milliseconds, *partial]:
             return Broke(
                 activation=activation,
@@ -173,12 +202,53 @@ def _fact(row: list[Any]) -> Fact:
                 milliseconds=milliseconds,
                 partial=_batch(partial[0]) if partial else EMPTY,
             )
+        case _:
+            return _turn(row)
+
+
+def _turn(row: list[Any]) -> Fact:
+    match row:
+        case ["end", status, reason]:
+            return Ended(status=RunStatus(status), reason=reason)
         case ["cancel", who, reason]:
             return Cancelling(who=who, reason=reason)
         case ["reopen", who, digest, was]:
             return Reopened(who=who, digest=digest, was=was)
         case _:
             raise ValueError(f"the journal holds a fact that this release does not know: {row!r}")
+
+
+def _waiting_row(fact: Waiting | Answered) -> list[Any]:
+    if isinstance(fact, Waiting):
+        return ["wait", fact.activation, fact.attempt, *map(_wait_row, fact.waits)]
+    return ["answer", fact.activation, fact.wait, *_answer_row(fact.answer)]
+
+
+def _waiting(row: list[Any]) -> Waiting | Answered:
+    kind, activation, what, *rest = row
+    if kind == "wait":
+        return Waiting(activation=activation, attempt=what, waits=tuple(map(_wait, rest)))
+    return Answered(activation=activation, wait=what, answer=_answer(rest))
+
+
+def _wait_row(wait: Wait) -> list[Any]:
+    row = [wait.key, wait.kind, wait.wakes, wait.delay, wait.until]
+    return [*row, wait.detail] if wait.detail else row
+
+
+def _wait(row: list[Any]) -> Wait:
+    key, kind, wakes, delay, until, *detail = row
+    return Wait(key=key, kind=kind, wakes=wakes, delay=delay, until=until, detail=detail[0] if detail else {})
+
+
+def _answer_row(answer: Answer) -> list[Any]:
+    row = [answer.reply, answer.at, answer.who, answer.body]
+    return [*row, _outputs_row(answer.outputs)] if answer.outputs else row
+
+
+def _answer(row: list[Any]) -> Answer:
+    reply, at, who, body, *outputs = row
+    return Answer(reply=reply, at=at, who=who, body=body, outputs=_outputs(outputs[0]) if outputs else {})
 
 
 def _outputs_row(outputs: Mapping[str, Batch]) -> dict[str, list[Any]] | list[Any]:

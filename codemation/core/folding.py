@@ -8,7 +8,7 @@ from codemation.core.advance import advance
 from codemation.core.delivery import Courier, Refusal
 from codemation.core.errors import StoreUnavailable
 from codemation.core.opening import Opener, OpenRun
-from codemation.core.ports import Claim, Stores
+from codemation.core.ports import Claim, Letter, Stores
 from codemation.core.settling import Step
 from codemation.core.signals import Signal, Stopped
 from codemation.core.snapshot import Snapshot
@@ -25,10 +25,10 @@ class Inboxes:
         self._opener = opener
         self._courier = courier
 
-    def fold(self, claim: Claim, read: Callable[[str], Signal]) -> OpenRun | None:
+    def fold(self, claim: Claim, read: Callable[[Letter], Signal]) -> OpenRun | None:
         """Fold what is in a run's inbox, or end a run that was asked to stop; `None` when it has to wait.
 
-        `read` turns the body of a letter into a signal. Where a letter or the run cannot be read, the claim, a fold
+        `read` turns a letter into a signal. Where a letter or the run cannot be read, the claim, a fold
         ticket, waits for a while, so that it stands in nobody's way.
         """
         try:
@@ -39,7 +39,7 @@ class Inboxes:
             self._opener.persist(self._stores.tickets.postpone, claim.holding, UNREADABLE_PAUSE)
             raise
 
-    def _folded(self, claim: Claim, read: Callable[[str], Signal]) -> OpenRun | None:
+    def _folded(self, claim: Claim, read: Callable[[Letter], Signal]) -> OpenRun | None:
         run = self._opener.open(claim.run)
         if run.snapshot.cancelling:
             return self._stop(run, claim)
@@ -47,7 +47,7 @@ class Inboxes:
         refusal: Refusal | None = Refusal.OVERTAKEN
         while refusal is Refusal.OVERTAKEN:
             letters = self._opener.persist(self._stores.inbox.pending, run.id)
-            step = _together(run.snapshot, [read(letter.body) for letter in letters])
+            step = _together(run.snapshot, [read(letter) for letter in letters])
             consumed = tuple(letter.id for letter in letters)
             commit = self._courier.commit(run, claim, step, head=head, consumed=consumed)
             refusal = self._courier.write(run, commit, step)

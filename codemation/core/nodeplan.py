@@ -29,6 +29,9 @@ class NodeKind(StrEnum):
     SWITCH = "switch"
     MERGE = "merge"
     JOIN = "join"
+    WAIT = "wait"
+    APPROVE = "approve"
+    WAIT_FOR_EVENT = "wait_for_event"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -7,15 +7,19 @@ again when it is back. Ports are internal until version 1.0.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import BinaryIO, Protocol
+from typing import Any, BinaryIO, Literal, Protocol, TypeAlias
 
 from codemation.core.definition import Definition
 from codemation.core.ids import ActivationId, Head, RunId, TicketId, WorkerId, WorkflowId
 from codemation.core.items import Batch, BatchKind
 from codemation.core.states import RunStatus
+from codemation.core.waits import WaitKind
+
+TicketKind: TypeAlias = Literal["work", "fold"] | WaitKind
+"""What a ticket is about: work to claim, an inbox to fold, or something that an activation waits for."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -26,6 +30,25 @@ class NewTicket:
     activation: ActivationId
     queue: str = "default"
     priority: int = 0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WaitTicket:
+    """Something that an activation waits for: never claimed, and taken by whoever answers it."""
+
+    id: TicketId
+    activation: ActivationId
+    wait: str
+    """Names it within the activation."""
+    kind: WaitKind
+    wait_key: str | None = None
+    """What it is found by; `None` for what only a time wakes."""
+    delay: float | None = None
+    """Seconds from now after which its time is over."""
+    until: float | None = None
+    """When its time is over, in seconds since 1970."""
+    detail: Mapping[str, Any] = field(default_factory=dict)
+    """What people are shown, as small JSON."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -130,6 +153,8 @@ class Commit:
     output: bytes | None = None
     then: GoOn | Leave | Drop = field(default_factory=Drop)
     more: tuple[NewTicket, ...] = ()
+    waits: tuple[WaitTicket, ...] = ()
+    """What the activation of the dropped ticket waits for from now on."""
     status: RunStatus = RunStatus.RUNNING
     reason: str = ""
     consumed: tuple[int, ...] = ()
@@ -308,7 +333,11 @@ class Tickets(Protocol):
         ...
 
     def fire(self) -> float | None:
-        """Make ready what waits for a time that has come; seconds until the next such time, if there is one."""
+        """Do what a time that has come asks for; seconds until the next such time, if there is one.
+
+        Work and folds become ready. A wait is over: its ticket is taken, and the letter that says so,
+        `{"kind": "TimerFired", "activation": …, "wait": …}`, is left in the same moment.
+        """
         ...
 
     def postpone(self, holding: Holding, delay: float) -> bool:
@@ -428,6 +457,8 @@ class Letter:
     key: str
     body: str
     """JSON."""
+    at: float = 0.0
+    """When it was left, in seconds since 1970 by the clock of the database."""
 
 
 class Inbox(Protocol):
@@ -444,6 +475,91 @@ class Inbox(Protocol):
 
     def pending(self, run: RunId) -> tuple[Letter, ...]:
         """What has not been folded yet, oldest first."""
+        ...
+
+
+class Waits(Protocol):
+    """What activations wait for. Whoever answers a wait takes its ticket and leaves a letter: it is answered once."""
+
+    def answer(self, wait_key: str, body: str, fold: TicketId) -> bool:
+        """Take the wait with this address and leave its answer in the inbox of its run.
+
+        `False` when it is not open: it was answered, its time is over, its run has ended or was asked to stop, or it
+        never was.
+
+        Raises:
+            InputError: the body is not JSON.
+        """
+        ...
+
+    def open(self, *, kind: WaitKind | None = None, run: RunId | None = None, limit: int = 100) -> tuple[OpenWait, ...]:
+        """What is waited for now, the most pressing first: what has the nearest end, then what has none."""
+        ...
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OpenWait:
+    """A wait that nobody has answered yet."""
+
+    ticket: TicketId
+    run: RunId
+    workflow: WorkflowId
+    activation: ActivationId
+    wait: str
+    kind: WaitKind
+    wait_key: str | None
+    due_at: datetime | None
+    detail: Mapping[str, Any]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SentEvent:
+    """An event that was sent, and is kept for whoever waits for it later."""
+
+    id: str
+    name: str
+    key: str
+    body: str
+    """JSON."""
+    dedup: str | None = None
+    """The same event sent twice is kept once."""
+    keep: float = 0.0
+    """Seconds for which it is kept."""
+    at: datetime | None = None
+    """When it was sent; the store says so."""
+    expires_at: datetime | None = None
+
+
+class Events(Protocol):
+    """Events from outside, by name and key.
+
+    Each side records its own first and looks for the other's in a statement of its own after that. So of an event and a
+    wait that come at the same moment the later one finds the earlier, and what a crash leaves in between is found by
+    the next who looks.
+    """
+
+    def send(self, event: SentEvent) -> bool:
+        """Keep an event and give it to every wait that is open for it; `False` when it was sent before.
+
+        Raises:
+            InputError: the body is not JSON.
+        """
+        ...
+
+    def meet(self, run: RunId | None = None) -> int:
+        """Give what is kept to the waits of a run, or of all runs, that are open for it; says to how many.
+
+        Each is given the oldest that no other activation of its node has been given: its ticket is taken, and the
+        letter `{"kind": "EventArrived", "activation": …, "wait": …, "event": …, "payload": …, "at": …}` is left.
+        """
+        ...
+
+    def kept(self, *, name: str | None = None, limit: int = 100) -> tuple[SentEvent, ...]:
+        """What is kept, the latest first."""
+        ...
+
+    def forget(self) -> int:
+        """Forget what has expired; says how many."""
         ...
 
 
@@ -482,6 +598,9 @@ class TicketRow:
     worker: WorkerId | None
     due_at: datetime | None
     lost: int
+    kind: TicketKind = "work"
+    wait: str = ""
+    """Of a wait: what names it within the activation."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -533,3 +652,5 @@ class Stores:
     inbox: Inbox
     logs: Logs
     runs: RunList
+    waits: Waits
+    events: Events

@@ -22,6 +22,7 @@ from codemation.core.items import EMPTY, Batch
 from codemation.core.signals import Event
 from codemation.core.snapshot import Snapshot
 from codemation.core.states import NodeStatus, RunStatus
+from codemation.core.waits import Wait
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -31,6 +32,8 @@ class Step:
     delta: Delta
     due: tuple[ActivationId, ...] = ()
     """Newly due activations, by rank."""
+    waits: tuple[Wait, ...] = ()
+    """What the activation of the signal waits for from now on."""
     retry_in: float | None = None
     """The activation of the signal itself is tried again after so many seconds."""
     status: RunStatus = RunStatus.RUNNING

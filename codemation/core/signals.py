@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from typing import Any
 
 from codemation.core.ids import ActivationId
 from codemation.core.items import EMPTY, Batch
+from codemation.core.waits import Answer, Wait
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -68,6 +70,92 @@ class ItemsLeft:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Suspended:
+    """A node cannot go on before the world has answered; it is performed again when every wait is answered.
+
+    An activation may be suspended again for what is still missing: what was answered before stays known to it.
+    """
+
+    activation: ActivationId
+    attempt: int
+    waits: tuple[Wait, ...]
+    """At least one, each with a key of its own."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TimerFired:
+    """The time of a wait is over."""
+
+    activation: ActivationId
+    wait: str
+    at: float = 0.0
+
+    @property
+    def answer(self) -> Answer:
+        """What it says to the wait."""
+        return Answer(reply="fired", at=self.at)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Decided:
+    """Somebody has approved or rejected."""
+
+    activation: ActivationId
+    wait: str
+    approved: bool
+    decision: Any = None
+    """What was filled in, as JSON."""
+    who: str = ""
+    at: float = 0.0
+
+    @property
+    def answer(self) -> Answer:
+        """What it says to the wait."""
+        return Answer(reply="approved" if self.approved else "rejected", at=self.at, who=self.who, body=self.decision)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EventArrived:
+    """An event was sent that a wait is for."""
+
+    activation: ActivationId
+    wait: str
+    event: str = ""
+    """Its id."""
+    payload: Any = None
+    at: float = 0.0
+    """When it was sent."""
+
+    @property
+    def answer(self) -> Answer:
+        """What it says to the wait."""
+        return Answer(reply="arrived", at=self.at, who=self.event, body=self.payload)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ChildEnded:
+    """A child run is over; what it gave is named by reference."""
+
+    activation: ActivationId
+    wait: str
+    child: str
+    status: str
+    outputs: Mapping[str, Batch] = field(default_factory=dict)
+    reason: str = ""
+    at: float = 0.0
+
+    @property
+    def answer(self) -> Answer:
+        """What it says to the wait."""
+        body = {"status": self.status, "reason": self.reason}
+        return Answer(reply="ended", at=self.at, who=self.child, body=body, outputs=self.outputs)
+
+
+Answering = TimerFired | Decided | EventArrived | ChildEnded
+"""What answers a wait."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Lost:
     """Whoever worked on the activation died, again and again: it is taken out of service."""
 
@@ -99,7 +187,7 @@ class Resumed:
     """The definition until now, when there is another."""
 
 
-Signal = Started | Succeeded | Failed | ItemsLeft | Lost | CancelRequested | Stopped | Resumed
+Signal = Started | Succeeded | Failed | ItemsLeft | Suspended | Answering | Lost | CancelRequested | Stopped | Resumed
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -7,33 +7,29 @@ Going back in time is folding less.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, field
 from typing import Any, assert_never
 
-from codemation.core.definition import Plan
-from codemation.core.facts import Began, Broke, Cancelling, Delta, Done, Due, Ended, Fact, Reopened, Retrying, Skipped
+from codemation.core.definition import NodeKind, Plan
+from codemation.core.facts import (
+    Answered,
+    Began,
+    Broke,
+    Cancelling,
+    Delta,
+    Done,
+    Due,
+    Ended,
+    Fact,
+    Reopened,
+    Retrying,
+    Skipped,
+    Waiting,
+)
 from codemation.core.ids import MAIN, START, ActivationId, NodeId, activation_id, node_of
 from codemation.core.items import EMPTY, Batch
-from codemation.core.signals import ErrorInfo
+from codemation.core.record import NodeRecord
 from codemation.core.states import NodeStatus, RunStatus
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class NodeRecord:
-    """The latest that the run knows of a node."""
-
-    status: NodeStatus
-    activation: ActivationId
-    attempt: int = 1
-    outputs: Mapping[str, Batch] = field(default_factory=dict)
-    error: ErrorInfo | None = None
-    revision: int = 0
-    """When this became so."""
-    milliseconds: int = 0
-    items: int = 0
-    failures: int = 0
-    partial: Batch = EMPTY
-    """Items that a per-item node had finished when it failed, for a resume to begin with."""
+from codemation.core.waits import Answer, Wait
 
 
 class Snapshot:
@@ -41,6 +37,7 @@ class Snapshot:
 
     __slots__ = (
         "_plans",
+        "answers",
         "cancelling",
         "delayed",
         "digest",
@@ -51,6 +48,7 @@ class Snapshot:
         "reason",
         "revision",
         "status",
+        "waits",
     )
 
     def __init__(self, plan: Plan, plans: Callable[[str], Plan] | None = None) -> None:
@@ -67,7 +65,11 @@ class Snapshot:
         self.live: dict[ActivationId, int] = {}
         """Activations that are due or wait for another try, with the number of the coming or current attempt."""
         self.delayed: set[ActivationId] = set()
-        """Those of `live` that wait for their next try."""
+        """Those of `live` that wait: for their next try, or for the world."""
+        self.waits: dict[ActivationId, dict[str, Wait]] = {}
+        """What each suspended activation waits for still, by the key of the wait."""
+        self.answers: dict[ActivationId, dict[str, Answer]] = {}
+        """What the world has answered to activations that have not given their outputs yet, by the key of the wait."""
         self.missing: dict[NodeId, int] = {node: len(before) for node, before in plan.awaits.items()}
         """How many of the nodes that a node waits for have not reported yet."""
 
@@ -85,6 +87,8 @@ class Snapshot:
         for name in _COMPARED:
             value = getattr(self, name)
             setattr(other, name, value.copy() if isinstance(value, dict | set) else value)
+        other.waits = {activation: dict(waits) for activation, waits in self.waits.items()}
+        other.answers = {activation: dict(answers) for activation, answers in self.answers.items()}
         return other
 
     def __eq__(self, other: object) -> bool:
@@ -128,27 +132,28 @@ class Snapshot:
                 for activation in activations:
                     self._due(activation)
             case Skipped(nodes=nodes):
-                for node in nodes:
-                    self._note(node, status=NodeStatus.SKIPPED, activation=activation_id(node))
-                    self._report(node)
+                self._skip(nodes)
             case Began(input=batch):
                 self.status = RunStatus.RUNNING
                 given = {MAIN: self._stored(MAIN, batch)}
                 self._note(START, status=NodeStatus.SUCCEEDED, activation=activation_id(START), outputs=given)
                 self._report(START)
-            case Retrying(activation=activation, attempt=attempt, error=error):
-                self.live[activation] = attempt
-                self.delayed.add(activation)
-                node = node_of(activation)
-                kept = self._partial(node)
-                waits = NodeStatus.WAITING
-                self._note(node, status=waits, activation=activation, attempt=attempt, error=error, partial=kept)
+            case Retrying() | Waiting():
+                self._delay(fact)
+            case Answered(activation=activation, wait=wait, answer=answer):
+                self.waits[activation].pop(wait)
+                self.answers.setdefault(activation, {})[wait] = answer
             case Broke():
                 self._broke(fact)
             case Cancelling() | Reopened() | Ended():
                 self._turn(fact)
             case _:
                 assert_never(fact)
+
+    def _skip(self, nodes: tuple[NodeId, ...]) -> None:
+        for node in nodes:
+            self._note(node, status=NodeStatus.SKIPPED, activation=activation_id(node))
+            self._report(node)
 
     def _turn(self, fact: Cancelling | Reopened | Ended) -> None:
         """What befalls the run as a whole."""
@@ -159,19 +164,33 @@ class Snapshot:
                 self.status, self.reason, self.cancelling = status, reason, False
                 self.live.clear()  # after a cancel there may be some, and what they give is not wanted any more
                 self.delayed.clear()
+                self.waits.clear()
             case Reopened():
                 self._reopen(fact)
             case _:
                 assert_never(fact)
 
+    def _delay(self, fact: Retrying | Waiting) -> None:
+        activation, attempt = fact.activation, fact.attempt
+        self.live[activation] = attempt
+        self.delayed.add(activation)
+        if isinstance(fact, Waiting):
+            self.waits[activation] = {wait.key: wait for wait in fact.waits}
+        error = fact.error if isinstance(fact, Retrying) else None
+        node, waits = node_of(activation), NodeStatus.WAITING
+        kept = self._partial(node)
+        self._note(node, status=waits, activation=activation, attempt=attempt, error=error, partial=kept)
+
     def _due(self, activation: ActivationId) -> None:
         self.live[activation] = 1
         self.delayed.discard(activation)
+        self.waits.pop(activation, None)
         node = node_of(activation)
         self._note(node, status=NodeStatus.DUE, activation=activation, partial=self._partial(node))
 
     def _done(self, fact: Done) -> None:
         self._settle(fact.activation)
+        self.answers.pop(fact.activation, None)
         node = node_of(fact.activation)
         self._note(
             node,
@@ -218,6 +237,7 @@ class Snapshot:
     def _settle(self, activation: ActivationId) -> None:
         del self.live[activation]
         self.delayed.discard(activation)
+        self.waits.pop(activation, None)
 
     def _reopen(self, fact: Reopened) -> None:
         self.status, self.reason, self.cancelling = RunStatus.RUNNING, "", False
@@ -229,6 +249,32 @@ class Snapshot:
             self.missing = {
                 node: sum(not self.reported(source) for source in before) for node, before in self.plan.awaits.items()
             }
+        self._ask_again()
+
+    def _ask_again(self) -> None:
+        """After a reopening: what was decided stays decided, and whoever let the time pass is asked anew.
+
+        A plain wait is over once its time has come, and nothing answers what is asked of other items than before.
+        """
+        kept = {}
+        for activation, answers in self.answers.items():
+            node = self.plan.nodes.get(node_of(activation))
+            if node is not None and not self.missing[node.id]:
+                timed = node.kind is NodeKind.WAIT
+                kept[activation] = {key: one for key, one in answers.items() if timed or one.reply != "fired"}
+        self.answers = kept
 
 
-_COMPARED = ("revision", "status", "reason", "cancelling", "digest", "nodes", "live", "delayed", "missing")
+_COMPARED = (
+    "revision",
+    "status",
+    "reason",
+    "cancelling",
+    "digest",
+    "nodes",
+    "live",
+    "delayed",
+    "waits",
+    "answers",
+    "missing",
+)

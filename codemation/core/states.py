@@ -27,7 +27,7 @@ class NodeStatus(StrEnum):
     DUE = "due"
     """Its inputs are in; it may be claimed or is being worked on."""
     WAITING = "waiting"
-    """It failed and will be tried again when its delay is over."""
+    """It failed and will be tried again when its delay is over, or it waits for the world."""
     SUCCEEDED = "succeeded"
     FAILED = "failed"
     SKIPPED = "skipped"
@@ -35,6 +35,7 @@ class NodeStatus(StrEnum):
 
 
 _S = RunStatus
+_ANSWERS = ("TimerFired", "Decided", "EventArrived", "ChildEnded")
 TRANSITIONS: Mapping[RunStatus, Mapping[str, frozenset[RunStatus]]] = MappingProxyType(
     {
         _S.QUEUED: {"Started": frozenset({_S.RUNNING, _S.SUCCEEDED})},
@@ -42,6 +43,8 @@ TRANSITIONS: Mapping[RunStatus, Mapping[str, frozenset[RunStatus]]] = MappingPro
             "Succeeded": frozenset({_S.RUNNING, _S.WAITING, _S.SUCCEEDED, _S.FAILED}),
             "Failed": frozenset({_S.RUNNING, _S.WAITING, _S.FAILED}),
             "ItemsLeft": frozenset({_S.RUNNING, _S.WAITING}),
+            "Suspended": frozenset({_S.RUNNING, _S.WAITING}),
+            **dict.fromkeys(_ANSWERS, frozenset({_S.RUNNING})),
             "Lost": frozenset({_S.RUNNING, _S.WAITING, _S.FAILED}),
             "CancelRequested": frozenset({_S.RUNNING}),
             "Stopped": frozenset({_S.CANCELLED}),
@@ -50,6 +53,8 @@ TRANSITIONS: Mapping[RunStatus, Mapping[str, frozenset[RunStatus]]] = MappingPro
             "Succeeded": frozenset({_S.RUNNING, _S.WAITING, _S.SUCCEEDED, _S.FAILED}),
             "Failed": frozenset({_S.WAITING, _S.FAILED}),
             "ItemsLeft": frozenset({_S.WAITING}),
+            "Suspended": frozenset({_S.WAITING}),
+            **dict.fromkeys(_ANSWERS, frozenset({_S.RUNNING, _S.WAITING})),
             "Lost": frozenset({_S.WAITING, _S.FAILED}),
             "CancelRequested": frozenset({_S.WAITING}),
             "Stopped": frozenset({_S.CANCELLED}),

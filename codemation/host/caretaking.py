@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import logging
 import threading
 from collections.abc import Callable
@@ -12,24 +11,12 @@ from codemation.core.errors import CodemationError, HostError, StoreUnavailable
 from codemation.core.ids import RunId, WorkerId
 from codemation.core.opening import OpenRun
 from codemation.core.ports import Holding
-from codemation.core.signals import Lost, Signal
+from codemation.host.letters import read_letter
 from codemation.host.runtime.liveness import Observer, place, this_process
 
 _log = logging.getLogger("codemation.caretaker")
 BEAT = 2.5
 """Seconds between two beats."""
-
-
-def read_letter(body: str) -> Signal:
-    """The signal that a letter holds.
-
-    Raises:
-        ValueError: this release knows no such signal.
-    """
-    letter = json.loads(body)
-    if letter.get("kind") != "Lost":
-        raise ValueError(f"the inbox holds a signal that this release does not know: {letter.get('kind')!r}")
-    return Lost(activation=letter["activation"], times=letter["times"])
 
 
 class Caretaker:

@@ -18,7 +18,8 @@ from codemation.core.ids import START, ActivationId, NodeId, RunId, WorkerId, ac
 from codemation.core.items import Item
 from codemation.core.mistakes import listed, meant
 from codemation.core.ports import RunRow as StoredRun
-from codemation.core.snapshot import NodeRecord, Snapshot
+from codemation.core.record import NodeRecord
+from codemation.core.snapshot import Snapshot
 from codemation.core.states import FINISHED, RunStatus
 from codemation.core.states import NodeStatus as Stage
 from codemation.core.workflow import UnknownNode

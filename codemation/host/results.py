@@ -14,8 +14,8 @@ from codemation.core.items import Batch, Failure
 from codemation.core.mistakes import listed, meant
 from codemation.core.node import SupportsArrow
 from codemation.core.payload import decode_items
+from codemation.core.record import NodeRecord
 from codemation.core.signature import Result, Shape
-from codemation.core.snapshot import NodeRecord
 from codemation.core.states import NodeStatus
 
 if TYPE_CHECKING:

@@ -11,14 +11,17 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from codemation.core.advance import advance
-from codemation.core.definition import Definition, Policy
+from codemation.core.definition import Definition, NodeKind, Policy
 from codemation.core.facts import Reopened, decode_delta, encode_delta
 from codemation.core.ids import MAIN, START, ActivationId, NodeId, activation_id
 from codemation.core.items import EMPTY, Batch
 from codemation.core.settling import Step
 from codemation.core.signals import (
     CancelRequested,
+    ChildEnded,
+    Decided,
     ErrorInfo,
+    EventArrived,
     Failed,
     ItemsLeft,
     Lost,
@@ -27,9 +30,12 @@ from codemation.core.signals import (
     Started,
     Stopped,
     Succeeded,
+    Suspended,
+    TimerFired,
 )
 from codemation.core.snapshot import Snapshot
 from codemation.core.states import FINISHED, TRANSITIONS, NodeStatus, RunStatus
+from codemation.core.waits import Answer, Wait
 from tests.core.simulation.strategies import Story, stories
 from tests.core.test_definition import defined, node
 
@@ -293,8 +299,101 @@ def signals(snapshot: Snapshot) -> list[Signal]:
                 Failed(activation=activation, attempt=current, error=ERROR, retry_in=1.0),
                 ItemsLeft(activation=activation, attempt=current, done=1, left=1, retry_in=1.0, error=ERROR),
             ]
+            said += [suspended(activation, "0", attempt=current), suspended(activation, "0", "1", attempt=current)]
         said.append(Lost(activation=activation, times=3))
+        said += answers(activation, "0") + answers(activation, "1")
     return said
+
+
+def suspended(activation: ActivationId, *keys: str, attempt: int = 1) -> Suspended:
+    """The signal that a node waits for the world."""
+    waits = tuple(Wait(key=key, kind="approval", delay=3.0) for key in keys)
+    return Suspended(activation=activation, attempt=attempt, waits=waits)
+
+
+def answers(activation: ActivationId, key: str) -> list[Signal]:
+    """All that may answer a wait."""
+    return [
+        TimerFired(activation=activation, wait=key, at=5.0),
+        Decided(activation=activation, wait=key, approved=True, decision={"note": "ok"}, who="me", at=5.0),
+        EventArrived(activation=activation, wait=key, event="e", payload={"n": 1}, at=5.0),
+        ChildEnded(activation=activation, wait=key, child="r2", status="succeeded", outputs={MAIN: SOME}, at=5.0),
+    ]
+
+
+def test_a_suspended_node_waits_for_every_answer_and_is_due_again_with_the_last() -> None:
+    course, activation = Course(CHAIN), activation_id(NodeId("a"))
+    step = course.tell(suspended(activation, "0", "1"))
+    assert step is not None
+    assert (step.status, [wait.key for wait in step.waits], step.due) == (RunStatus.WAITING, ["0", "1"], ())
+    assert (course.status("a"), course.status("b")) == (NodeStatus.WAITING, None)
+    step = course.tell(Decided(activation=activation, wait="1", approved=False, decision={"note": "no"}, who="me"))
+    assert step is not None
+    assert (step.status, step.due) == (RunStatus.WAITING, ())
+    step = course.tell(TimerFired(activation=activation, wait="0", at=7.0))
+    assert step is not None
+    assert (step.status, step.due) == (RunStatus.RUNNING, ("a/1",))
+    assert course.snapshot.answers == {
+        "a/1": {
+            "1": Answer(reply="rejected", body={"note": "no"}, who="me"),
+            "0": Answer(reply="fired", at=7.0),
+        }
+    }
+    course.succeed("a")
+    assert (course.snapshot.answers, course.snapshot.waits, course.status("b")) == ({}, {}, NodeStatus.DUE)
+
+
+def test_an_answer_that_comes_twice_or_too_late_is_silence() -> None:
+    course, activation = Course(FORK), activation_id(NodeId("a"))
+    assert all(course.tell(answer) is None for answer in answers(activation, "0"))
+    course.tell(suspended(activation, "0", "1"))
+    for answer in answers(activation, "0")[:1]:
+        assert course.tell(answer) is not None
+    before = course.snapshot.fork()
+    assert all(course.tell(answer) is None for answer in [*answers(activation, "0"), *answers(activation, "7")])
+    assert course.succeed("a") is None, "whoever was suspended has nothing more to say"
+    assert course.tell(Lost(activation=activation, times=3)) is None
+    course.tell(CancelRequested())
+    assert all(course.tell(answer) is None for answer in answers(activation, "1"))
+    assert course.snapshot.answers == before.answers
+
+
+def test_what_was_decided_outlives_a_cancel_and_who_let_the_time_pass_is_asked_anew() -> None:
+    course, activation = Course(CHAIN), activation_id(NodeId("a"))
+    course.tell(suspended(activation, "0", "1", "2"))
+    course.tell(Decided(activation=activation, wait="0", approved=True))
+    course.tell(TimerFired(activation=activation, wait="1"))
+    course.tell(CancelRequested())
+    course.tell(Stopped())
+    assert (course.snapshot.waits, set(course.snapshot.answers[activation])) == ({}, {"0", "1"})
+    step = course.tell(Resumed())
+    assert step is not None
+    assert step.due == ("a/1",)
+    assert set(course.snapshot.answers[activation]) == {"0"}
+
+
+def test_a_plain_wait_that_is_over_is_not_waited_for_again() -> None:
+    a, b = CHAIN.nodes[1:]
+    course, activation = Course(defined(replace(a, kind=NodeKind.WAIT), b)), activation_id(NodeId("a"))
+    course.tell(suspended(activation, ""))
+    course.tell(TimerFired(activation=activation, wait=""))
+    course.fail("a")
+    course.tell(Resumed())
+    assert set(course.snapshot.answers[activation]) == {""}
+
+
+def test_what_was_answered_to_a_node_that_is_gone_is_forgotten() -> None:
+    after = defined(node("a", "start"), node("new", "a"))
+    course = Course.__new__(Course)
+    course.snapshot, course.deltas = Snapshot(CHAIN.plan, moved(CHAIN, after)), []
+    course.tell(Started(input=SOME))
+    course.succeed("a")
+    course.tell(suspended(activation_id(NodeId("b")), "0", "1"))
+    course.tell(Decided(activation=activation_id(NodeId("b")), wait="0", approved=True))
+    course.tell(CancelRequested())
+    course.tell(Stopped())
+    course.tell(Resumed(digest=after.digest, was=CHAIN.digest))
+    assert course.snapshot.answers == {}
 
 
 @settings(deadline=None, max_examples=60)

@@ -13,7 +13,7 @@ from codemation.core.errors import InputError, RunError, StoreUnavailable, Unkno
 from codemation.core.ids import MAIN, NodeId, RunId, TicketId
 from codemation.core.ports import Claim, Lane
 from codemation.core.states import RunStatus
-from codemation.host.caretaking import read_letter
+from codemation.host.letters import read_letter
 from tests.core.engine_world import Database, begun, failed, give, start
 from tests.core.simulation.faults import Fault
 from tests.core.test_definition import defined, node

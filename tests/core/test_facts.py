@@ -7,6 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from codemation.core.facts import (
+    Answered,
     Began,
     Broke,
     Cancelling,
@@ -18,12 +19,14 @@ from codemation.core.facts import (
     Reopened,
     Retrying,
     Skipped,
+    Waiting,
     decode_delta,
     encode_delta,
 )
 from codemation.core.items import EMPTY, Batch
 from codemation.core.signals import ErrorInfo
 from codemation.core.states import RunStatus
+from codemation.core.waits import Answer, Wait
 
 NUMBERS = st.integers(0, 2**40)
 BATCHES = st.just(EMPTY) | st.builds(
@@ -33,6 +36,24 @@ ERRORS = st.builds(
     ErrorInfo, type=st.text(), message=st.text(), traceback=st.text(), item=st.none() | st.integers(0, 9)
 )
 ACTIVATIONS = st.text(min_size=1)
+SMALL = st.none() | st.dictionaries(st.text(), st.text() | NUMBERS, max_size=2)
+WAITS = st.builds(
+    Wait,
+    key=st.text(),
+    kind=st.sampled_from(["timer", "approval", "event", "child"]),
+    wakes=st.text(),
+    delay=st.none() | st.floats(0, 1e9),
+    until=st.none() | st.floats(0, 1e12),
+    detail=st.dictionaries(st.text(), st.text(), max_size=2),
+)
+ANSWERS = st.builds(
+    Answer,
+    reply=st.sampled_from(["fired", "approved", "rejected", "arrived", "ended"]),
+    at=st.floats(0, 1e12),
+    who=st.text(),
+    body=SMALL,
+    outputs=st.dictionaries(st.text(), BATCHES, max_size=2),
+)
 FACTS: st.SearchStrategy[Fact] = st.one_of(
     st.builds(Began, input=BATCHES),
     st.builds(
@@ -50,6 +71,8 @@ FACTS: st.SearchStrategy[Fact] = st.one_of(
     st.builds(
         Broke, activation=ACTIVATIONS, attempt=st.integers(1, 9), error=ERRORS, milliseconds=NUMBERS, partial=BATCHES
     ),
+    st.builds(Waiting, activation=ACTIVATIONS, attempt=st.integers(1, 9), waits=st.lists(WAITS, max_size=3).map(tuple)),
+    st.builds(Answered, activation=ACTIVATIONS, wait=st.text(), answer=ANSWERS),
     st.builds(Cancelling, who=st.text(), reason=st.text()),
     st.builds(Reopened, who=st.text(), digest=st.text(), was=st.text()),
     st.builds(Ended, status=st.sampled_from(RunStatus), reason=st.text()),

@@ -14,8 +14,9 @@ from codemation.core.ids import START, NodeId, activation_id
 from codemation.core.inputs import Door, Fetcher, Given, adapter, each, taken
 from codemation.core.items import Attachment, Batch
 from codemation.core.payload import StoredItems, encode_items
+from codemation.core.record import NodeRecord
 from codemation.core.signature import Parameter, Shape
-from codemation.core.snapshot import NodeRecord, Snapshot
+from codemation.core.snapshot import Snapshot
 from codemation.core.states import NodeStatus
 from codemation.host.tables import ArrowTables
 from tests.core.test_definition import defined, node

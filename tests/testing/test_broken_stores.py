@@ -12,6 +12,7 @@ from tests.testing.races import RACES, Race
 from tests.testing.storage_defects import STORAGE_DEFECTS
 from tests.testing.ticket_defects import TICKET_DEFECTS
 from tests.testing.trial import failures, trials
+from tests.testing.wait_defects import WAIT_DEFECTS
 
 
 @pytest.mark.parametrize("contract", CONTRACTS, ids=lambda contract: contract.__name__)
@@ -28,7 +29,7 @@ def test_the_trial_holds_every_test_of_a_contract() -> None:
 
 
 @pytest.mark.parametrize(
-    "defect", [*JOURNAL_DEFECTS, *TICKET_DEFECTS, *STORAGE_DEFECTS], ids=lambda defect: defect.name
+    "defect", [*JOURNAL_DEFECTS, *TICKET_DEFECTS, *STORAGE_DEFECTS, *WAIT_DEFECTS], ids=lambda defect: defect.name
 )
 def test_a_defect_is_found(defect: Defect) -> None:
     assert next(failures(defect.contract, defect.stores), None) is not None

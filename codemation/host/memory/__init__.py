@@ -18,6 +18,7 @@ from codemation.host.memory.payloads import MemoryPayloads
 from codemation.host.memory.runs import MemoryRunList
 from codemation.host.memory.tables import Tables
 from codemation.host.memory.tickets import MemoryTickets
+from codemation.host.memory.waits import MemoryEvents, MemoryWaits
 from codemation.host.memory.workers import MemoryWorkers
 
 __all__ = ["Tables", "memory_stores", "stores_on"]
@@ -40,4 +41,6 @@ def stores_on(tables: Tables) -> Stores:
         inbox=MemoryInbox(tables),
         logs=MemoryLogs(tables),
         runs=MemoryRunList(tables),
+        waits=MemoryWaits(tables),
+        events=MemoryEvents(tables),
     )

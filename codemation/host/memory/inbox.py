@@ -31,7 +31,7 @@ class MemoryInbox:
             letters = tables.letters.setdefault(run, [])
             if row.status in FINISHED or any(letter.key == key for letter in letters):
                 return False
-            letters.append(Letter(id=tables.number(), key=key, body=body))
+            letters.append(Letter(id=tables.number(), key=key, body=body, at=tables.clock().timestamp()))
             tables.ask_for_fold(run, fold)
             return True
 

@@ -100,6 +100,7 @@ class MemoryJournal:
             )
             tables.write(row, commit.new_head, commit.delta, commit.output)
             tables.add(row, commit.more)
+            tables.add_waits(row.id, commit.waits)
             letters = [] if ends else tables.letters.get(commit.run, [])
             tables.letters[commit.run] = [letter for letter in letters if letter.id not in commit.consumed]
             self._clear(ticket, commit, ends=ends)

@@ -55,6 +55,8 @@ class MemoryRunList:
                     worker=ticket.owner,
                     due_at=ticket.due_at,
                     lost=ticket.lost,
+                    kind=ticket.kind,
+                    wait=ticket.wait,
                 )
                 for ticket in self._tables.of_run(run)
             )
@@ -86,7 +88,7 @@ class MemoryRunList:
         match ticket.state:
             case "running" if ticket.owner not in living:
                 return f"worker {ticket.owner} holds {name} and is dead"
-            case "waiting" if ticket.due_at < tables.clock() - OVERDUE:
+            case "waiting" if ticket.due_at is not None and ticket.due_at < tables.clock() - OVERDUE:
                 return f"the time of {name} came at {ticket.due_at} and nobody fired it"
             case "ready" if not any(ticket.lane in tables.served.get(worker, (ticket.lane,)) for worker in living):
                 return f'nobody serves queue "{ticket.lane.queue}" of definition {ticket.lane.digest[:12]}'

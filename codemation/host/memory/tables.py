@@ -2,14 +2,30 @@
 
 from __future__ import annotations
 
+import json
 import threading
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
+from typing import Any
 
 from codemation.core.definition import Definition
-from codemation.core.ids import ActivationId, Head, RunId, TicketId, WorkerId
-from codemation.core.ports import Chunk, Claim, Entry, Holding, Lane, Letter, LogLine, NewTicket, RunRow, WorkerRow
+from codemation.core.ids import ActivationId, Head, NodeId, RunId, TicketId, WorkerId
+from codemation.core.ports import (
+    Chunk,
+    Claim,
+    Entry,
+    Holding,
+    Lane,
+    Letter,
+    LogLine,
+    NewTicket,
+    RunRow,
+    SentEvent,
+    TicketKind,
+    WaitTicket,
+    WorkerRow,
+)
 
 FOLD = ActivationId("")
 """What a fold ticket is about: no node."""
@@ -17,6 +33,9 @@ FOLD_LANE = Lane(queue="", digest="")
 """Served by everybody: folding needs the plan, which is data, and nobody's code."""
 FOLD_PRIORITY = 1_000_000
 """Above all work: a cancel or a decision is folded before another node is begun."""
+
+
+_NEVER = datetime.max.replace(tzinfo=UTC)
 
 
 @dataclass(slots=True)
@@ -28,14 +47,23 @@ class Ticket:
     activation: ActivationId
     lane: Lane
     priority: int
-    due_at: datetime
-    """Since when it has been ready, or when it will be."""
+    due_at: datetime | None
+    """Since when it has been ready, or when it will be; `None` for a wait without an end."""
     state: str = "ready"
     owner: WorkerId | None = None
     fence: int = 0
     starts: int = 0
     lost: int = 0
     stop: bool = False
+    kind: TicketKind = "work"
+    wait: str = ""
+    wait_key: str | None = None
+    detail: Mapping[str, Any] = field(default_factory=dict)
+
+    @property
+    def is_wait(self) -> bool:
+        """Whether something outside of the run answers it, so that nobody claims it."""
+        return self.kind not in ("work", "fold")
 
     @property
     def is_fold(self) -> bool:
@@ -45,7 +73,7 @@ class Ticket:
     @property
     def urgency(self) -> tuple[int, datetime, TicketId]:
         """Sorts the most urgent ticket first."""
-        return -self.priority, self.due_at, self.id
+        return -self.priority, self.due_at or _NEVER, self.id
 
     def held(self, holding: Holding) -> bool:
         """Whether the holding is still good."""
@@ -82,6 +110,9 @@ class Tables:
     tickets: dict[TicketId, Ticket] = field(default_factory=dict)
     progress: dict[tuple[TicketId, ActivationId], dict[int, Chunk]] = field(default_factory=dict)
     letters: dict[RunId, list[Letter]] = field(default_factory=dict)
+    events: dict[str, SentEvent] = field(default_factory=dict)
+    receipts: dict[tuple[str, RunId, NodeId], ActivationId] = field(default_factory=dict)
+    """Which activation of a node was given an event."""
     workers: dict[WorkerId, WorkerRow] = field(default_factory=dict)
     buried: set[WorkerId] = field(default_factory=set)
     served: dict[WorkerId, frozenset[Lane]] = field(default_factory=dict)
@@ -107,6 +138,28 @@ class Tables:
             priority = new.priority or run.priority
             self.tickets[new.id] = Ticket(new.id, run.id, new.activation, lane, priority, self.clock())
 
+    def add_waits(self, run: RunId, waits: Iterable[WaitTicket]) -> None:
+        """Enter what an activation of a run waits for."""
+        now = self.clock()
+        for new in waits:
+            due = None if new.delay is None else now + timedelta(seconds=new.delay)
+            ticket = Ticket(new.id, run, new.activation, FOLD_LANE, 0, due, state="waiting", kind=new.kind)
+            if new.until is not None:
+                ticket.due_at = datetime.fromtimestamp(new.until, UTC)
+            ticket.wait, ticket.wait_key, ticket.detail = new.wait, new.wait_key, new.detail
+            self.tickets[new.id] = ticket
+
+    def answer(self, ticket: Ticket, body: str, fold: TicketId | None = None) -> None:
+        """Take a wait, and leave its answer in the inbox of its run."""
+        self.drop(ticket)
+        letters = self.letters.setdefault(ticket.run, [])
+        letters.append(Letter(id=self.number(), key=f"wait:{ticket.id}", body=body, at=self.clock().timestamp()))
+        self.ask_for_fold(ticket.run, TicketId(-self.number()) if fold is None else fold)
+
+    def time_is_over(self, ticket: Ticket) -> None:
+        """Take a wait whose time has come."""
+        self.answer(ticket, json.dumps({"kind": "TimerFired", "activation": ticket.activation, "wait": ticket.wait}))
+
     def free(self, ticket: Ticket, delay: float = 0.0) -> None:
         """Let anybody claim a ticket, `delay` seconds from now at the earliest."""
         ticket.state, ticket.owner = "waiting" if delay > 0 else "ready", None
@@ -131,7 +184,7 @@ class Tables:
         """Let somebody fold: whoever has begun to fold before this is refused, for there is more to fold now."""
         ticket = self.fold_of(run)
         if ticket is None:
-            self.tickets[fold] = Ticket(fold, run, FOLD, FOLD_LANE, FOLD_PRIORITY, self.clock())
+            self.tickets[fold] = Ticket(fold, run, FOLD, FOLD_LANE, FOLD_PRIORITY, self.clock(), kind="fold")
             return
         ticket.fence += 1
         self.free(ticket)

@@ -70,11 +70,13 @@ class MemoryTickets:
         with self._tables.lock:
             now = self._tables.clock()
             waiting = [one for one in self._tables.tickets.values() if one.state == "waiting" and not one.stop]
-            for ticket in waiting:
-                if ticket.due_at <= now:
+            timed = [(one.due_at, one) for one in waiting if one.due_at is not None]
+            for due_at, ticket in timed:
+                if due_at <= now and ticket.is_wait:
+                    self._tables.time_is_over(ticket)
+                elif due_at <= now:
                     ticket.state = "ready"
-            left = [(one.due_at - now).total_seconds() for one in waiting if one.state == "waiting"]
-            return min(left, default=None)
+            return min(((due_at - now).total_seconds() for due_at, _ in timed if due_at > now), default=None)
 
     def postpone(self, holding: Holding, delay: float) -> bool:
         """Let a held ticket wait."""

@@ -22,7 +22,7 @@ STATUSES: Mapping[int, RunStatus] = {code: status for status, code in STATUS_COD
 
 
 class TicketKind(IntEnum):
-    """What a ticket is about. Work and fold are in use; the others keep their numbers for later releases."""
+    """What a ticket is about; see `codemation.core.ports.TicketKind`. Shards keep their number for a later release."""
 
     WORK = 0
     SHARD = 1
@@ -31,6 +31,9 @@ class TicketKind(IntEnum):
     APPROVAL = 4
     CHILD = 5
     FOLD = 6
+
+
+KINDS: Mapping[int, str] = {kind.value: kind.name.lower() for kind in TicketKind}
 
 
 class TicketState(IntEnum):

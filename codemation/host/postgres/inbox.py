@@ -17,7 +17,9 @@ _POST = statement(f"""
         WHERE id = :run AND {UNFINISHED} ON CONFLICT (run_id, key) DO NOTHING RETURNING id, run_id)
     {ask_for_fold("SELECT :fold::bigint AS id, run_id, id AS signal FROM letter")} RETURNING 1""")
 _THERE = statement("SELECT 1 FROM runs WHERE id = :run")
-_PENDING = statement("SELECT id, key, body::text FROM signals WHERE run_id = :run ORDER BY id")
+_PENDING = statement(
+    "SELECT id, key, body::text, extract(epoch FROM at)::float8 FROM signals WHERE run_id = :run ORDER BY id"
+)
 
 
 class PostgresInbox:
@@ -47,4 +49,4 @@ class PostgresInbox:
         """What has not been folded yet, oldest first."""
         with self._connections.lease() as link:
             rows = link.all(_PENDING, {"run": run})
-        return tuple(Letter(id=number, key=key, body=body) for number, key, body in rows)
+        return tuple(Letter(id=number, key=key, body=body, at=at) for number, key, body, at in rows)

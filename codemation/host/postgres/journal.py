@@ -36,6 +36,7 @@ from codemation.host.postgres.lanes import Lanes
 from codemation.host.postgres.link import Link
 from codemation.host.postgres.rows import run_and_entries, storable
 from codemation.host.postgres.statements import StepShape, Then, numbers, step, texts
+from codemation.host.postgres.waits import wait_values
 
 
 class PostgresJournal:
@@ -207,6 +208,7 @@ def _shape(commit: Commit) -> StepShape:
     return StepShape(
         then,
         more=bool(commit.more),
+        waits=bool(commit.waits),
         ends=commit.status in FINISHED,
         consumes=bool(commit.consumed),
         cancelling=commit.cancelling,
@@ -232,6 +234,8 @@ def _values(commit: Commit) -> dict[str, object]:
     }
     if isinstance(then, Leave):
         values |= {"queue": then.queue, "priority": then.priority, "delay": then.delay}
+    if commit.waits:
+        values |= wait_values(commit.waits)
     if more:
         values["new_ids"] = numbers(ticket.id for ticket in more)
         values["new_activations"] = texts(ticket.activation for ticket in more)

@@ -97,6 +97,8 @@ def tickets_of(run: str) -> Select[Any]:
             tickets.c.owner,
             tickets.c.due_at,
             tickets.c.lost,
+            tickets.c.kind,
+            tickets.c.wait,
         )
         .where(tickets.c.run_id == run)
         .order_by(tickets.c.id)
@@ -144,8 +146,9 @@ def _overdue() -> Select[Any]:
 
 
 def _without_waker() -> Select[Any]:
-    """What waits for something other than a time; no kind of ticket does so yet, so nobody would wake it."""
-    waits = and_(tickets.c.state == TicketState.WAITING, tickets.c.due_at.is_(None))
+    """Work that waits for nothing; a wait can be answered for as long as its ticket is there."""
+    claimed = tickets.c.kind.in_((TicketKind.WORK, TicketKind.FOLD))
+    waits = and_(tickets.c.state == TicketState.WAITING, tickets.c.due_at.is_(None), claimed)
     return _of_ticket(func.format(literal("%s waits, and nobody will wake it"), _name())).where(waits)
 
 

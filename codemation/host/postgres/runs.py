@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
 from codemation.core.ids import ActivationId, RunId, TicketId, WorkerId, WorkflowId
-from codemation.core.ports import RunRow, TicketRow, Unattended
+from codemation.core.ports import RunRow, TicketKind, TicketRow, Unattended
 from codemation.core.states import RunStatus
-from codemation.host.postgres.codes import STATUS_CODES, TICKET_STATES
+from codemation.host.postgres.codes import KINDS, STATUS_CODES, TICKET_STATES
 from codemation.host.postgres.connection import Connections
 from codemation.host.postgres.link import Row
 from codemation.host.postgres.rows import run_row
@@ -57,8 +57,10 @@ class PostgresRuns:
                 worker=None if owner is None else WorkerId(owner),
                 due_at=due_at,
                 lost=lost,
+                kind=cast("TicketKind", KINDS[kind]),
+                wait=wait or "",
             )
-            for ticket, activation, state, owner, due_at, lost in self._ask(run_queries.tickets_of(run))
+            for ticket, activation, state, owner, due_at, lost, kind, wait in self._ask(run_queries.tickets_of(run))
         )
 
     def unattended(self) -> tuple[Unattended, ...]:

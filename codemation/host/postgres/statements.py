@@ -72,6 +72,7 @@ class StepShape:
 
     then: Then
     more: bool = False
+    waits: bool = False
     ends: bool = False
     consumes: bool = False
     cancelling: bool = False
@@ -138,6 +139,15 @@ _MORE = f"""
             {_LANE.format(queue="x.queue", digest="t.digest")}, COALESCE(NULLIF(x.priority, 0), t.priority), now_()
         FROM t, unnest(:new_ids::bigint[], :new_activations::text[], :new_queues::text[], :new_priorities::int[])
             AS x (id, activation, queue, priority))"""
+# Nobody claims a wait, so it stands in no lane of its own.
+_WAITS = f"""
+    w AS (
+        INSERT INTO tickets (id, run_id, activation, kind, state, lane, due_at, wait_key, wait, input)
+        SELECT x.id, t.run_id, x.activation, x.kind, {TicketState.WAITING:d}, {FOLD_LANE},
+            COALESCE(to_timestamp(x.until), now_() + x.delay * interval '1 second'), x.wait_key, x.wait, x.detail::jsonb
+        FROM t, unnest(:wait_ids::bigint[], :wait_activations::text[], :wait_kinds::int[], :wait_delays::float8[],
+            :wait_untils::float8[], :wait_keys::text[], :wait_names::text[], :wait_details::text[])
+            AS x (id, activation, kind, delay, until, wait_key, wait, detail))"""
 _CONSUME = """
     c AS (DELETE FROM signals USING t WHERE signals.run_id = t.run_id AND signals.id = ANY(:consumed::bigint[]))"""
 _CONSUME_ALL = """
@@ -177,6 +187,8 @@ def step(shape: StepShape) -> Statement:
     parts = [_RUN.format(conditions=conditions), _TICKET[shape.then], _JOURNAL]
     if shape.more:
         parts.append(_MORE)
+    if shape.waits:
+        parts.append(_WAITS)
     if shape.ends:
         parts.append(_CONSUME_ALL)
     elif shape.consumes:
@@ -186,6 +198,36 @@ def step(shape: StepShape) -> Statement:
         parts.append(_CLEAR)
     ended = ", stop = 0, finished_at = COALESCE(finished_at, now_())" if shape.ends else ""
     return statement("WITH" + ",".join(parts) + _RECORD.format(ended=ended))
+
+
+# --- answering a wait ----------------------------------------------------------------------------------------------
+
+
+def answering(candidates: str, body: str, *, fold: str, skip: bool) -> str:
+    """SQL that takes the waits in `candidates` and leaves an answer for each in the inbox of its run.
+
+    `candidates` gives the ids of waiting tickets and whatever `body` names, the latter as `c.<name>`; `body` makes the
+    letter of one of them, named as `k.<column>`. The run is locked first, as everywhere: otherwise a fold that ends the
+    run, and with it these tickets, would wait for whoever waits for that fold. `skip` passes over runs that are being
+    written; without it they are waited for. What is taken is read from `taken`.
+    """
+    locks = "FOR NO KEY UPDATE SKIP LOCKED" if skip else "FOR NO KEY UPDATE"
+    return f"""
+    candidates AS MATERIALIZED ({candidates}),
+    q AS MATERIALIZED (
+        SELECT id FROM runs WHERE id IN (SELECT run_id FROM candidates) AND stop = 0 AND {UNFINISHED}
+        ORDER BY id {locks}),
+    taken AS MATERIALIZED (
+        SELECT k.id, k.run_id, k.activation, {body} AS body FROM tickets k JOIN candidates c ON c.id = k.id
+            JOIN q ON q.id = k.run_id
+        WHERE k.state + 0 = {TicketState.WAITING:d} AND k.stop = 0 ORDER BY k.id FOR NO KEY UPDATE OF k),
+    gone AS (DELETE FROM tickets USING taken WHERE tickets.id = taken.id),
+    letters AS (
+        INSERT INTO signals (run_id, key, body) SELECT run_id, 'wait:' || id, body FROM taken
+        ON CONFLICT (run_id, key) DO NOTHING RETURNING id, run_id),
+    folds AS ({
+        ask_for_fold(f"SELECT {fold} AS id, run_id, max(id) AS signal FROM letters GROUP BY run_id")
+    } RETURNING 1)"""
 
 
 # --- asking for a fold ----------------------------------------------------------------------------------------------

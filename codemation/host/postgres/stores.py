@@ -10,6 +10,7 @@ from codemation.core.ports import Blobs, Stores
 from codemation.host.postgres.blobs import Objects, PostgresBlobs
 from codemation.host.postgres.connection import Connections
 from codemation.host.postgres.definitions import PostgresDefinitions
+from codemation.host.postgres.events import PostgresEvents
 from codemation.host.postgres.inbox import PostgresInbox
 from codemation.host.postgres.journal import PostgresJournal
 from codemation.host.postgres.lanes import Lanes
@@ -18,6 +19,7 @@ from codemation.host.postgres.migrate import check
 from codemation.host.postgres.payloads import PostgresPayloads
 from codemation.host.postgres.runs import PostgresRuns
 from codemation.host.postgres.tickets import PostgresTickets
+from codemation.host.postgres.waits import PostgresWaits
 from codemation.host.postgres.workers import PostgresWorkers
 
 
@@ -38,6 +40,8 @@ class PostgresStores:
             inbox=PostgresInbox(connections),
             logs=PostgresLogs(connections),
             runs=PostgresRuns(connections),
+            waits=PostgresWaits(connections),
+            events=PostgresEvents(connections),
         )
 
     def __enter__(self) -> Self:

@@ -144,7 +144,8 @@ tickets = Table(
     _needed("hints", SmallInteger, default=ZERO),
     _needed("activation", Text),
     Column("wait_key", Text),
-    Column("input", JSONB),
+    Column("input", JSONB),  # of a wait: what people are shown
+    Column("wait", Text),  # of a wait: what names it within its activation
     CheckConstraint(text("(state = 1) = (owner IS NOT NULL)"), name="owner"),
     CheckConstraint(text("state <> 0 OR due_at IS NOT NULL"), name="ready"),
     CheckConstraint(
@@ -207,6 +208,18 @@ events = Table(
     Column("dedup", Text, unique=True),
 )
 Index("events_by_key", events.c.name, events.c.key, events.c.at)
+
+Index("events_expiring", events.c.expires_at)
+
+# An event is given to one activation of a node; the next turn of a loop waits for another one.
+event_receipts = Table(
+    "event_receipts",
+    metadata,
+    Column("event", UUID(as_uuid=False), ForeignKey("events.id", ondelete="CASCADE"), primary_key=True),
+    _key("run_id", UUID(as_uuid=False)),
+    _key("node", Text),
+    _needed("activation", Text),
+)
 
 blobs = Table(
     "blobs",

@@ -10,10 +10,12 @@ from codemation.host.postgres.codes import FOLD_LANE, TicketKind, TicketState
 from codemation.host.postgres.connection import Connections
 from codemation.host.postgres.lanes import Lanes
 from codemation.host.postgres.link import Link, Row
-from codemation.host.postgres.statements import HELD, RANDOM_ID, UNFINISHED, ask_for_fold, numbers, statement
+from codemation.host.postgres.statements import HELD, RANDOM_ID, UNFINISHED, answering, ask_for_fold, numbers, statement
 
 _READY, _RUNNING, _WAITING = (f"{state:d}" for state in TicketState)
 _FOLD = f"{TicketKind.FOLD:d}"
+_CLAIMED = f"({TicketKind.WORK:d}, {_FOLD})"
+"""Kinds that somebody claims; the others are waits, which are answered."""
 
 # The buried claim nothing. One who is buried in this very moment may: take-over is asked again and again, and finds it.
 _CLAIM = f"""
@@ -101,11 +103,23 @@ _FIRE = statement(f"""
     WITH moment AS MATERIALIZED (SELECT now_() AS at),
     due AS MATERIALIZED (
         SELECT id FROM tickets WHERE state = {_WAITING} AND due_at <= (SELECT at FROM moment) AND stop = 0
+            AND kind IN {_CLAIMED}
         ORDER BY due_at LIMIT {_BATCH} FOR NO KEY UPDATE SKIP LOCKED),
     fired AS (UPDATE tickets SET state = {_READY} FROM due WHERE tickets.id = due.id RETURNING 1)
     SELECT (SELECT count(*) FROM fired), (
         SELECT extract(epoch FROM due_at - (SELECT at FROM moment))::float8 FROM tickets
         WHERE state = {_WAITING} AND due_at > (SELECT at FROM moment) AND stop = 0 ORDER BY due_at LIMIT 1)""")
+_TIMES_ARE_OVER = statement(f"""
+    WITH {
+    answering(
+        f'''SELECT id, run_id FROM tickets WHERE state = {_WAITING} AND due_at <= now_() AND stop = 0
+            AND kind NOT IN {_CLAIMED} ORDER BY due_at LIMIT {_BATCH}''',
+        "json_build_object('kind', 'TimerFired', 'activation', k.activation, 'wait', k.wait)",
+        fold=RANDOM_ID,
+        skip=True,
+    )
+}
+    SELECT count(*) FROM taken""")
 # A fold that was asked for while it was held does not wait.
 _POSTPONE = statement(f"""
     UPDATE tickets SET owner = NULL, state = CASE WHEN signal IS NULL THEN {_WAITING} ELSE {_READY} END,
@@ -178,6 +192,8 @@ class PostgresTickets:
     def fire(self) -> float | None:
         """Make ready what waits for a time that has come; seconds until the next such time, if there is one."""
         with self._connections.lease() as link:
+            while link.all(_TIMES_ARE_OVER, {})[0][0] == _BATCH:
+                pass
             while True:
                 ((fired, later),) = link.all(_FIRE, {})
                 if fired < _BATCH:

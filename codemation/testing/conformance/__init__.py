@@ -25,9 +25,9 @@ two fixtures and says which contracts hold:
     class TestTickets(conformance.TicketsContract): ...
 
 and so on for `WorkersContract`, `PayloadsContract`, `BlobsContract`, `DefinitionsContract`, `InboxContract`,
-`LogsContract` and `RunListContract`. Both fixtures have function scope, and everything in the stores belongs to the
-test. On PostgreSQL `later` replaces the function `now_()`, which tells the time to every statement, by one that adds
-the seconds that were asked for so far.
+`LogsContract`, `RunListContract`, `WaitsContract` and `EventsContract`. Both fixtures have function scope, and
+everything in the stores belongs to the test. On PostgreSQL `later` replaces the function `now_()`, which tells the time
+to every statement, by one that adds the seconds that were asked for so far.
 
 `codemation.testing.conformance.machine` has the last test, `walk_at_random`. It needs hypothesis, and is therefore
 imported by its own name.
@@ -42,6 +42,7 @@ for _module in (
     "cancel",
     "claims",
     "definitions",
+    "events",
     "inbox",
     "logs",
     "machine",
@@ -54,6 +55,7 @@ for _module in (
     "start",
     "step",
     "step_races",
+    "waiting",
     "waits",
     "walk",
     "workers",
@@ -63,12 +65,14 @@ for _module in (
 
 from codemation.testing.conformance.blobs import BlobsContract  # noqa: E402
 from codemation.testing.conformance.definitions import DefinitionsContract  # noqa: E402
+from codemation.testing.conformance.events import EventsContract  # noqa: E402
 from codemation.testing.conformance.inbox import InboxContract  # noqa: E402
 from codemation.testing.conformance.journal import JournalContract  # noqa: E402
 from codemation.testing.conformance.logs import LogsContract  # noqa: E402
 from codemation.testing.conformance.payloads import PayloadsContract  # noqa: E402
 from codemation.testing.conformance.runs import RunListContract  # noqa: E402
 from codemation.testing.conformance.tickets import TicketsContract  # noqa: E402
+from codemation.testing.conformance.waiting import WaitsContract  # noqa: E402
 from codemation.testing.conformance.workers import WorkersContract  # noqa: E402
 
 CONTRACTS = (
@@ -81,17 +85,21 @@ CONTRACTS = (
     InboxContract,
     LogsContract,
     RunListContract,
+    WaitsContract,
+    EventsContract,
 )
 
 __all__ = [
     "CONTRACTS",
     "BlobsContract",
     "DefinitionsContract",
+    "EventsContract",
     "InboxContract",
     "JournalContract",
     "LogsContract",
     "PayloadsContract",
     "RunListContract",
     "TicketsContract",
+    "WaitsContract",
     "WorkersContract",
 ]

@@ -26,8 +26,11 @@ from codemation.core.ports import (
     RunRow,
     Stores,
     TicketRow,
+    WaitTicket,
     WorkerRow,
 )
+from codemation.core.states import RunStatus
+from codemation.core.waits import WaitKind, address
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -166,6 +169,38 @@ class World:
     def step(self, claim: Claim, **changes: Any) -> None:
         """A step that must stand."""
         assert self.stores.journal.step(self.commit(claim, **changes)), "a good step was refused"
+
+    def wait(self, activation: str, key: str, kind: WaitKind = "approval", **changes: Any) -> WaitTicket:
+        """Something to wait for; a name that is not used twice makes its address, so runs do not share it."""
+        wait = WaitTicket(id=TicketId(self.number()), activation=ActivationId(activation), wait=key, kind=kind)
+        return replace(wait, **changes)
+
+    def event(self, activation: str, key: str, about: str = "7", *, name: str = "paid") -> WaitTicket:
+        """A wait for an event."""
+        return self.wait(activation, key, "event", wait_key=f"{name}:{about}")
+
+    def suspended(self, *waits: WaitTicket) -> RunId:
+        """A run whose first activation waits."""
+        claim = self.held(waits[0].activation)
+        return self._suspend(claim, waits)
+
+    def suspend_again(self, run: RunId, *waits: WaitTicket) -> None:
+        """Let a fold lead to an activation that waits, which one step does here."""
+        self._suspend(self.claim_fold(run), waits)
+
+    def _suspend(self, claim: Claim, waits: tuple[WaitTicket, ...]) -> RunId:
+        addressed = [
+            wait
+            if wait.wait_key or wait.kind == "timer"
+            else replace(wait, wait_key=address(claim.run, wait.activation, wait.wait))
+            for wait in waits
+        ]
+        self.step(claim, waits=tuple(addressed), status=RunStatus.WAITING)
+        return claim.run
+
+    def answer(self, run: RunId, activation: str, key: str, body: str = "{}") -> bool:
+        """Answer a wait."""
+        return self.stores.waits.answer(address(run, ActivationId(activation), key), body, TicketId(self.number()))
 
     def cancel(self, run: RunId) -> None:
         """A cancel that must succeed."""

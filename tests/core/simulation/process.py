@@ -13,7 +13,7 @@ from codemation.core.ids import RunId
 from codemation.core.opening import OpenRun
 from codemation.core.ports import Claim
 from codemation.core.states import FINISHED
-from codemation.host.caretaking import read_letter
+from codemation.host.letters import read_letter
 from tests.core.simulation.faults import befallen, reached
 from tests.core.simulation.labour import perform
 from tests.core.simulation.strategies import changed

@@ -100,3 +100,11 @@ class TestLogs(conformance.LogsContract):
 
 class TestRunList(conformance.RunListContract):
     """The read side."""
+
+
+class TestWaits(conformance.WaitsContract):
+    """What activations wait for."""
+
+
+class TestEvents(conformance.EventsContract):
+    """Events from outside."""

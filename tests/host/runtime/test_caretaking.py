@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import threading
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -17,11 +18,12 @@ from codemation.core.errors import RunFailed, StoreUnavailable
 from codemation.core.ids import ActivationId, RunId, TicketId, WorkerId
 from codemation.core.launch import Launch
 from codemation.core.opening import OpenRun
-from codemation.core.ports import Lane, Stores, WorkerRow
+from codemation.core.ports import Lane, Letter, Stores, WorkerRow
 from codemation.core.signals import Lost
 from codemation.host.app import App
-from codemation.host.caretaking import Caretaker, read_letter
+from codemation.host.caretaking import Caretaker
 from codemation.host.identity import entropy
+from codemation.host.letters import read_letter
 from codemation.host.memory import memory_stores
 from codemation.host.runtime.liveness import place
 from tests.core.simulation.faults import reached
@@ -79,11 +81,10 @@ def poisoned(app: App) -> RunId:
 
 
 def test_a_letter_is_read_as_the_signal_that_it_holds() -> None:
-    assert read_letter('{"kind": "Lost", "activation": "a/1", "times": 3}') == Lost(
-        activation=ActivationId("a/1"), times=3
-    )
-    with pytest.raises(ValueError, match="a signal that this release does not know: 'Decided'"):
-        read_letter('{"kind": "Decided"}')
+    letter = Letter(id=1, key="k", body='{"kind": "Lost", "activation": "a/1", "times": 3}')
+    assert read_letter(letter) == Lost(activation=ActivationId("a/1"), times=3)
+    with pytest.raises(ValueError, match="a signal that this release does not know: 'Guessed'"):
+        read_letter(replace(letter, body='{"kind": "Guessed"}'))
 
 
 def test_poison_is_folded_and_the_run_fails_with_a_reason_that_people_see(app: App) -> None:

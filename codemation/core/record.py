@@ -1,0 +1,29 @@
+"""The latest that a run knows of one of its nodes."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from codemation.core.ids import ActivationId
+from codemation.core.items import EMPTY, Batch
+from codemation.core.signals import ErrorInfo
+from codemation.core.states import NodeStatus
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NodeRecord:
+    """The latest that the run knows of a node."""
+
+    status: NodeStatus
+    activation: ActivationId
+    attempt: int = 1
+    outputs: Mapping[str, Batch] = field(default_factory=dict)
+    error: ErrorInfo | None = None
+    revision: int = 0
+    """When this became so."""
+    milliseconds: int = 0
+    items: int = 0
+    failures: int = 0
+    partial: Batch = EMPTY
+    """Items that a per-item node had finished when it failed, for a resume to begin with."""

@@ -1,0 +1,41 @@
+"""What follows in a run when a node has to wait for the world, and when the world answers."""
+
+from __future__ import annotations
+
+from codemation.core.facts import Answered, Due, Waiting
+from codemation.core.ids import node_of
+from codemation.core.settling import Step, unfinished
+from codemation.core.signals import Answering, Event, Suspended
+from codemation.core.snapshot import Snapshot
+from codemation.core.states import RunStatus
+
+
+def suspended(snapshot: Snapshot, signal: Suspended) -> Step:
+    """What follows when an activation is suspended; nothing stands on it before it has given its outputs."""
+    waiting = Waiting(activation=signal.activation, attempt=signal.attempt, waits=signal.waits)
+    node = node_of(signal.activation)
+    return Step(
+        delta=(waiting,),
+        waits=signal.waits,
+        status=unfinished(len(snapshot.live), len(snapshot.delayed | {signal.activation})),
+        events=(Event(kind="node_waiting", node=node, detail={"waits": len(signal.waits)}),),
+    )
+
+
+def answered(snapshot: Snapshot, signal: Answering) -> Step | None:
+    """What follows when the world answers; an answer that nobody waits for (any more) is silence."""
+    activation = signal.activation
+    waits = snapshot.waits.get(activation, {})
+    if snapshot.cancelling or signal.wait not in waits:
+        return None
+    answer, node = Answered(activation=activation, wait=signal.wait, answer=signal.answer), node_of(activation)
+    event = Event(kind="node_answered", node=node, detail={"wait": signal.wait, "reply": signal.answer.reply})
+    if len(waits) > 1:
+        return Step(delta=(answer,), status=snapshot.status, events=(event,))
+    due = Due(activations=(activation,))
+    return Step(
+        delta=(answer, due),
+        due=(activation,),
+        status=RunStatus.RUNNING,
+        events=(event, Event(kind="node_due", node=node)),
+    )

@@ -1,0 +1,113 @@
+"""Waits on PostgreSQL: tickets that nobody claims, taken by whoever answers them."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from typing import Any, cast
+
+import psycopg
+
+from codemation.core.errors import InputError
+from codemation.core.ids import ActivationId, RunId, TicketId, WorkflowId
+from codemation.core.ports import OpenWait, WaitTicket
+from codemation.core.waits import WaitKind
+from codemation.host.postgres.codes import KINDS, TicketKind, TicketState
+from codemation.host.postgres.connection import Connections
+from codemation.host.postgres.rows import storable
+from codemation.host.postgres.statements import answering, numbers, statement, texts
+
+_WAITING = f"{TicketState.WAITING:d}"
+_EVENT = f"{TicketKind.EVENT:d}"
+
+_ANSWER = statement(f"""
+    WITH {
+    answering(
+        f'''SELECT id, run_id, :body::json AS body FROM tickets WHERE wait_key = :wait_key AND state = {_WAITING}
+            AND kind <> {_EVENT} AND (due_at IS NULL OR due_at > now_())''',
+        "c.body",
+        fold=":fold::bigint",
+        skip=False,
+    )
+}
+    SELECT count(*) FROM taken""")
+_CHECK = statement("SELECT :body::json")
+_OPEN = statement(f"""
+    SELECT k.id, k.run_id::text, r.workflow, k.activation, k.wait, k.kind, k.wait_key, k.due_at, k.input::text
+    FROM tickets k JOIN runs r ON r.id = k.run_id
+    WHERE k.state = {_WAITING} AND k.stop = 0 AND k.kind NOT IN ({TicketKind.WORK:d}, {TicketKind.FOLD:d})
+        AND (:kind::int IS NULL OR k.kind = :kind::int) AND (:run::uuid IS NULL OR k.run_id = :run::uuid)
+    ORDER BY k.due_at NULLS LAST, k.id LIMIT :most::int""")
+
+
+class PostgresWaits:
+    """What activations wait for."""
+
+    def __init__(self, connections: Connections) -> None:
+        self._connections = connections
+
+    def answer(self, wait_key: str, body: str, fold: TicketId) -> bool:
+        """Take the wait with this address and leave its answer in the inbox of its run; `False` when it is not open.
+
+        Raises:
+            InputError: the body is not JSON.
+        """
+        values = {"wait_key": storable(wait_key), "body": body, "fold": fold}
+        with self._connections.lease() as link:
+            try:
+                link.one(_CHECK, values)  # where there is no wait, nothing would look at the body
+                return bool(link.all(_ANSWER, values)[0][0])
+            except psycopg.DataError as error:
+                raise InputError(f"the answer is not JSON: {error.diag.message_primary or error}") from error
+
+    def open(self, *, kind: WaitKind | None = None, run: RunId | None = None, limit: int = 100) -> tuple[OpenWait, ...]:
+        """What is waited for now, the most pressing first."""
+        values = {"kind": None if kind is None else TicketKind[kind.upper()].value, "run": run, "most": limit}
+        with self._connections.lease() as link:
+            rows = link.all(_OPEN, values)
+        return tuple(
+            OpenWait(
+                ticket=TicketId(ticket),
+                run=RunId(owner),
+                workflow=WorkflowId(workflow),
+                activation=ActivationId(activation),
+                wait=wait or "",
+                kind=cast("WaitKind", KINDS[number]),
+                wait_key=wait_key,
+                due_at=due_at,
+                detail=json.loads(detail or "{}"),
+            )
+            for ticket, owner, workflow, activation, wait, number, wait_key, due_at, detail in rows
+        )
+
+
+def wait_values(waits: Sequence[WaitTicket]) -> dict[str, object]:
+    """What the step statement is given for the waits that it records."""
+    return {
+        "wait_ids": numbers(wait.id for wait in waits),
+        "wait_activations": texts(wait.activation for wait in waits),
+        "wait_kinds": numbers(TicketKind[wait.kind.upper()].value for wait in waits),
+        "wait_delays": _maybe(wait.delay for wait in waits),
+        "wait_untils": _maybe(wait.until for wait in waits),
+        "wait_keys": _maybe_texts([wait.wait_key for wait in waits]),
+        "wait_names": texts(storable(wait.wait) for wait in waits),
+        "wait_details": texts(json.dumps(_clean(wait.detail), ensure_ascii=False) for wait in waits),
+    }
+
+
+def _maybe(values: Any) -> str:
+    return "{" + ",".join("NULL" if value is None else repr(float(value)) for value in values) + "}"
+
+
+def _maybe_texts(values: Sequence[str | None]) -> str:
+    quoted = ("NULL" if value is None else texts([storable(value)])[1:-1] for value in values)
+    return "{" + ",".join(quoted) + "}"
+
+
+def _clean(value: Any) -> Any:
+    """JSON without what the database cannot hold."""
+    if isinstance(value, str):
+        return storable(value)
+    if isinstance(value, dict):
+        return {storable(str(name)): _clean(one) for name, one in value.items()}
+    return [_clean(one) for one in value] if isinstance(value, list | tuple) else value
