@@ -36,7 +36,6 @@ class Snapshot:
     """What a run knows at one revision; `apply` is the only thing that changes it."""
 
     __slots__ = (
-        "_plans",
         "answers",
         "cancelling",
         "delayed",
@@ -45,6 +44,7 @@ class Snapshot:
         "missing",
         "nodes",
         "plan",
+        "plans",
         "reason",
         "revision",
         "status",
@@ -53,7 +53,7 @@ class Snapshot:
 
     def __init__(self, plan: Plan, plans: Callable[[str], Plan] | None = None) -> None:
         self.plan = plan
-        self._plans = plans
+        self.plans = plans
         """Finds the plan of another definition, for runs that move to one."""
         self.revision = 0
         self.status = RunStatus.QUEUED
@@ -83,7 +83,7 @@ class Snapshot:
 
     def fork(self) -> Snapshot:
         """A snapshot of its own that stands where this one stands."""
-        other = Snapshot(self.plan, self._plans)
+        other = Snapshot(self.plan, self.plans)
         for name in _COMPARED:
             value = getattr(self, name)
             setattr(other, name, value.copy() if isinstance(value, dict | set) else value)
@@ -135,7 +135,7 @@ class Snapshot:
                 self._skip(nodes)
             case Began(input=batch):
                 self.status = RunStatus.RUNNING
-                given = {MAIN: self._stored(MAIN, batch)}
+                given = {MAIN: _stored(batch, self.revision, MAIN)}
                 self._note(START, status=NodeStatus.SUCCEEDED, activation=activation_id(START), outputs=given)
                 self._report(START)
             case Retrying() | Waiting():
@@ -146,7 +146,7 @@ class Snapshot:
             case Broke():
                 self._broke(fact)
             case Cancelling() | Reopened() | Ended():
-                self._turn(fact)
+                _turn(self, fact)
             case _:
                 assert_never(fact)
 
@@ -154,21 +154,6 @@ class Snapshot:
         for node in nodes:
             self._note(node, status=NodeStatus.SKIPPED, activation=activation_id(node))
             self._report(node)
-
-    def _turn(self, fact: Cancelling | Reopened | Ended) -> None:
-        """What befalls the run as a whole."""
-        match fact:
-            case Cancelling(reason=reason):
-                self.cancelling, self.reason = True, reason
-            case Ended(status=status, reason=reason):
-                self.status, self.reason, self.cancelling = status, reason, False
-                self.live.clear()  # after a cancel there may be some, and what they give is not wanted any more
-                self.delayed.clear()
-                self.waits.clear()
-            case Reopened():
-                self._reopen(fact)
-            case _:
-                assert_never(fact)
 
     def _delay(self, fact: Retrying | Waiting) -> None:
         activation, attempt = fact.activation, fact.attempt
@@ -197,7 +182,7 @@ class Snapshot:
             status=NodeStatus.SUCCEEDED,
             activation=fact.activation,
             attempt=fact.attempt,
-            outputs={port: self._stored(port, batch) for port, batch in fact.outputs.items()},
+            outputs={port: _stored(batch, self.revision, port) for port, batch in fact.outputs.items()},
             milliseconds=fact.milliseconds,
             items=fact.items,
             failures=fact.failures,
@@ -217,12 +202,6 @@ class Snapshot:
             partial=fact.partial if fact.partial.size else self._partial(node),
         )
 
-    def _stored(self, port: str, batch: Batch) -> Batch:
-        """A batch with bytes and no reference lies in the journal, at this revision."""
-        if not batch.size or batch.ref:
-            return batch
-        return Batch(ref=f"j:{self.revision}:{port}", count=batch.count, kind=batch.kind, size=batch.size)
-
     def _partial(self, node: NodeId) -> Batch:
         record = self.nodes.get(node)
         return record.partial if record else EMPTY
@@ -239,30 +218,55 @@ class Snapshot:
         self.delayed.discard(activation)
         self.waits.pop(activation, None)
 
-    def _reopen(self, fact: Reopened) -> None:
-        self.status, self.reason, self.cancelling = RunStatus.RUNNING, "", False
-        if fact.digest and self._plans:
-            self.digest = fact.digest
-            self.plan = self._plans(fact.digest)
-            kept = [node for node in self.nodes if node in self.plan.nodes and self.reported(node)]
-            self.nodes = {node: self.nodes[node] for node in kept}
-            self.missing = {
-                node: sum(not self.reported(source) for source in before) for node, before in self.plan.awaits.items()
-            }
-        self._ask_again()
 
-    def _ask_again(self) -> None:
-        """After a reopening: what was decided stays decided, and whoever let the time pass is asked anew.
+def _turn(run: Snapshot, fact: Cancelling | Reopened | Ended) -> None:
+    """What befalls the run as a whole."""
+    match fact:
+        case Cancelling(reason=reason):
+            run.cancelling, run.reason = True, reason
+        case Ended(status=status, reason=reason):
+            run.status, run.reason, run.cancelling = status, reason, False
+            run.live.clear()  # after a cancel there may be some, and what they give is not wanted any more
+            run.delayed.clear()
+            run.waits.clear()
+        case Reopened():
+            _reopen(run, fact)
+        case _:
+            assert_never(fact)
 
-        A plain wait is over once its time has come, and nothing answers what is asked of other items than before.
-        """
-        kept = {}
-        for activation, answers in self.answers.items():
-            node = self.plan.nodes.get(node_of(activation))
-            if node is not None and not self.missing[node.id]:
-                timed = node.kind is NodeKind.WAIT
-                kept[activation] = {key: one for key, one in answers.items() if timed or one.reply != "fired"}
-        self.answers = kept
+
+def _reopen(run: Snapshot, fact: Reopened) -> None:
+    run.status, run.reason, run.cancelling = RunStatus.RUNNING, "", False
+    if fact.digest and run.plans:
+        run.digest = fact.digest
+        run.plan = run.plans(fact.digest)
+        kept = [node for node in run.nodes if node in run.plan.nodes and run.reported(node)]
+        run.nodes = {node: run.nodes[node] for node in kept}
+        run.missing = {
+            node: sum(not run.reported(source) for source in before) for node, before in run.plan.awaits.items()
+        }
+    _ask_again(run)
+
+
+def _ask_again(run: Snapshot) -> None:
+    """After a reopening: what was decided stays decided, and whoever let the time pass is asked anew.
+
+    A plain wait is over once its time has come, and nothing answers what is asked of other items than before.
+    """
+    kept = {}
+    for activation, answers in run.answers.items():
+        node = run.plan.nodes.get(node_of(activation))
+        if node is not None and not run.missing[node.id]:
+            timed = node.kind is NodeKind.WAIT
+            kept[activation] = {key: one for key, one in answers.items() if timed or one.reply != "fired"}
+    run.answers = kept
+
+
+def _stored(batch: Batch, revision: int, port: str) -> Batch:
+    """A batch with bytes and no reference lies in the journal, at its revision."""
+    if not batch.size or batch.ref:
+        return batch
+    return Batch(ref=f"j:{revision}:{port}", count=batch.count, kind=batch.kind, size=batch.size)
 
 
 _COMPARED = (
