@@ -10,6 +10,7 @@ from codemation.core import launch as _launch
 if TYPE_CHECKING:
     from codemation import nodes
     from codemation.core.context import Context
+    from codemation.core.credentials import Credential, Secret
     from codemation.core.definition import Definition
     from codemation.core.errors import CodemationError, InputError, RunCancelled, RunFailed
     from codemation.core.expression import Expression, expr
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
     from codemation.core.node import FunctionNode, Node, NodeOptions, node
     from codemation.core.outlets import Ports, port
     from codemation.core.params import Params
+    from codemation.core.resources import use
     from codemation.core.retry import Retry
     from codemation.core.run import NodeResult, Run
     from codemation.core.start import Start, workflow
@@ -35,6 +37,7 @@ __all__ = [
     "CodemationError",
     "Config",
     "Context",
+    "Credential",
     "Expression",
     "Failure",
     "Flow",
@@ -50,6 +53,7 @@ __all__ = [
     "Run",
     "RunCancelled",
     "RunFailed",
+    "Secret",
     "Start",
     "Workflow",
     "__version__",
@@ -58,6 +62,7 @@ __all__ = [
     "node",
     "nodes",
     "port",
+    "use",
     "workflow",
 ]
 
@@ -68,6 +73,7 @@ _HOMES = {
     "CodemationError": "codemation.core.errors",
     "Config": "codemation.host.settings",
     "Context": "codemation.core.context",
+    "Credential": "codemation.core.credentials",
     "Expression": "codemation.core.expression",
     "Failure": "codemation.core.items",
     "Flow": "codemation.core.flow",
@@ -83,6 +89,7 @@ _HOMES = {
     "Run": "codemation.core.run",
     "RunCancelled": "codemation.core.errors",
     "RunFailed": "codemation.core.errors",
+    "Secret": "codemation.core.credentials",
     "Start": "codemation.core.start",
     "Workflow": "codemation.core.workflow",
     "expr": "codemation.core.expression",
@@ -90,6 +97,7 @@ _HOMES = {
     "node": "codemation.core.node",
     "nodes": "codemation.nodes",
     "port": "codemation.core.outlets",
+    "use": "codemation.core.resources",
     "workflow": "codemation.core.start",
 }
 """Where the public names live; each is imported when it is first asked for."""

@@ -195,6 +195,7 @@ def _planned(
         types=described(binding.taken, "in") | described(outlets.gives, "out"),
         groups=step.groups,
         place=str(step.place),
+        credentials=_credentials(signature),
     )
     code = NodeCode(
         function=function,
@@ -210,6 +211,12 @@ def _planned(
 def _computing(binding: Binding) -> dict[str, Callable[..., Any]]:
     """The expressions among the arguments: their code is the node's as well."""
     return {name: value.function for name, value in binding.arguments.items() if isinstance(value, Computed)}
+
+
+def _credentials(signature: Signature) -> dict[str, str]:
+    """The classes of the credentials that are asked for, by slot."""
+    asked = (one for injection in signature.injections for one in injection.credentials())
+    return {one.name: readable(one.type) for one in asked}
 
 
 def _grain(signature: Signature) -> Grain:

@@ -65,8 +65,13 @@ def configured(step: Step, parameter: Parameter, arriving: Arriving, report: Rep
 
 
 def check_params(step: Step, signature: Signature, report: Report) -> None:
-    """Report the params that a function wants and the workflow does not have."""
+    """Report the params that a function, or the opener of a resource, wants and the workflow does not have."""
     for injection in signature.injections:
+        given = {} if injection.use is None else injection.use.arguments
+        for name, value in given.items():
+            if isinstance(value, ParamRef) and not _has(step.draft, value.model):
+                what = f'{name}={value!r} for {injection.name} of "{step.id}" is no param of the workflow'
+                report(what, _way_out(step.draft, value.model))
         if injection.what == "params" and not _has(step.draft, injection.type):
             has = "no params" if step.draft.params is Params else f"the params {readable(step.draft.params)}"
             what = f'"{step.id}" wants {injection.name}: {injection.type.__name__}, but the workflow has {has}'

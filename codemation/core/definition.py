@@ -44,6 +44,10 @@ __all__ = [
 ]
 
 
+NODES_LATER = ("credentials",)
+"""Fields of nodes that definitions of the first release do not have."""
+
+
 @dataclass(frozen=True, kw_only=True)
 class Definition:
     """A workflow frozen and content-addressed; `nodes` are in an order in which sources come first."""
@@ -70,6 +74,7 @@ class Definition:
         for node in body["nodes"]:
             for name in ("code", "place", "title", "icon", "summary", "types"):
                 node.pop(name)
+            _forget(node, NODES_LATER)
         return _digest(body)
 
     @cached_property
@@ -113,6 +118,13 @@ class Definition:
         outputs = {name: tuple(Source(**source) for source in ends) for name, ends in body["outputs"].items()}
         rest = {name: value for name, value in body.items() if name not in ("nodes", "outputs")}
         return cls(nodes=nodes, outputs=outputs, **rest)
+
+
+def _forget(body: Json, later: tuple[str, ...]) -> None:
+    """Leave out what came later where there is none of it, so that digests are what they were before."""
+    for name in later:
+        if not body[name]:
+            del body[name]
 
 
 def _digest(body: object) -> str:

@@ -16,8 +16,10 @@ from typing import Any, Generic, overload
 from pydantic import ValidationError
 from typing_extensions import TypeVar
 
-from codemation.core.annotations import AWAITABLES, among, bare, fits, parts, readable
+from codemation.core.annotations import bare, fits, readable
 from codemation.core.errors import NodeError
+from codemation.core.hints import Problem, hints_of, parameters_of
+from codemation.core.injections import injected
 from codemation.core.inputs import adapter
 from codemation.core.items import Item
 from codemation.core.mistakes import listed
@@ -25,7 +27,7 @@ from codemation.core.names import name_of
 from codemation.core.outputs import message_of
 from codemation.core.params import AnyParams, Params
 from codemation.core.policies import Report
-from codemation.core.reading import Problem, hints_of, injected, parameter_of, parameters_of
+from codemation.core.reading import is_asynchronous, parameter_of
 from codemation.core.signature import Parameter, Shape
 from codemation.core.sources import written
 
@@ -147,7 +149,7 @@ def computed(expression: Expression[Any], asked: Asked, report: Report) -> Compu
     hints = hints_of(function, problems)
     given, params = _parameters(function, hints, asked, problems)
     takes = None if given is None else _taking(given, data, asked.arriving, problems)
-    if _is_asynchronous(function, hints.get("return")):
+    if is_asynchronous(function, hints.get("return")):
         problems.append(Problem("is asynchronous", "compute the value in a node before, and pass it on in the item"))
     elif not fits(hints.get("return", Any), asked.wants):
         wants, gives = readable(asked.wants), readable(hints["return"])
@@ -173,7 +175,7 @@ def _parameters(
     rest = [one for one in parameters_of(function) if kinds[one.name] is None]
     needed = [one.name for one in rest[1:] if one.default is one.empty and one.kind in _ONE_EACH]
     if needed or len(rest) + len(params) < len(kinds):
-        what = listed(needed or [name for name, kind in kinds.items() if kind == "context"])
+        what = listed(needed or [name for name, kind in kinds.items() if kind not in (None, "params")])
         problems.append(
             Problem(f"needs {what} beside the item", "an expression takes the item, and Params if it wants")
         )
@@ -202,7 +204,3 @@ def _taking(given: Parameter, data: Parameter, arriving: Any, problems: list[Pro
         wanted, have = readable(given.item_type), readable(reaching)
         problems.append(Problem(f"takes {wanted}, and is given {have}", f"change {given.name}: {wanted}"))
     return given
-
-
-def _is_asynchronous(function: Callable[..., Any], returned: Any) -> bool:
-    return inspect.iscoroutinefunction(function) or among(parts(returned)[0], AWAITABLES)

@@ -10,6 +10,7 @@ from typing_extensions import ParamSpec, TypeVar
 from codemation.core import forks, verbs
 from codemation.core.build import built
 from codemation.core.context import Context
+from codemation.core.credentials import Credential
 from codemation.core.definition import NodeKind
 from codemation.core.forks import Piece
 from codemation.core.items import Failure, Item
@@ -23,7 +24,7 @@ T = TypeVar("T", default=Any)
 U = TypeVar("U")
 V = TypeVar("V")
 PS = ParamSpec("PS", default=...)
-Door = TypeVar("Door", bound=SupportsArrow | Params | Context)
+Door = TypeVar("Door", bound=SupportsArrow | Params | Context | Credential)
 """What a first parameter may be whatever the type of the items: a table, or something injected."""
 
 Given = TypeVar("Given")

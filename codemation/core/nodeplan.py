@@ -105,6 +105,8 @@ class NodePlan:
     """Titles of the pieces (`pipe`) that the node stands in, outermost first."""
     place: str = ""
     """`file:line` where it was written; no part of any digest."""
+    credentials: Mapping[str, str] = field(default_factory=dict)
+    """What it asks for: the class of the credential, by slot."""
 
 
 def node_from_json(raw: Mapping[str, Any]) -> NodePlan:

@@ -6,6 +6,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any, assert_never
 
+from codemation.core.credentials import without_secrets
 from codemation.core.definition import NodeKind, NodePlan
 from codemation.core.errors import NodeError
 from codemation.core.ids import ERROR, MAIN
@@ -199,7 +200,7 @@ def _enter(outputs: Outputs, port: str, result: Result, value: Any, files: Files
 def message_of(error: BaseException) -> str:
     """What an exception says; its class if it says nothing, or cannot even say that."""
     try:
-        return str(error) or type(error).__name__
+        return without_secrets(str(error)) or type(error).__name__
     except Exception as broken:  # noqa: BLE001  # __str__ may be anybody's code
         return f"{type(error).__name__} (its message cannot be read: {type(broken).__name__})"
 

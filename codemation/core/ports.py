@@ -12,8 +12,9 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, BinaryIO, Literal, Protocol, TypeAlias
 
+from codemation.core.credentials import Credential
 from codemation.core.definition import Definition
-from codemation.core.ids import ActivationId, Head, RunId, TicketId, WorkerId, WorkflowId
+from codemation.core.ids import ActivationId, Head, NodeId, RunId, TicketId, WorkerId, WorkflowId
 from codemation.core.items import Batch, BatchKind
 from codemation.core.states import RunStatus
 from codemation.core.waits import WaitKind
@@ -636,6 +637,25 @@ class RunList(Protocol):
 
     def unattended(self) -> tuple[Unattended, ...]:
         """Runs that break the invariant of the protocol; empty on a healthy system with a worker for each lane."""
+        ...
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Slot:
+    """A credential that a node asks for."""
+
+    node: NodeId
+    name: str
+    """The parameter, or that of the opener of a resource, that it is given to."""
+    type: type[Credential]
+    required: bool = True
+
+
+class CredentialSource(Protocol):
+    """Somewhere that credentials are kept; asked whenever a node is called, so that a change is seen at once."""
+
+    def find(self, slot: Slot) -> Mapping[str, object] | Credential | None:
+        """The credential, or its fields; `None` when there is none here."""
         ...
 
 

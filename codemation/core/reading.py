@@ -7,8 +7,7 @@ import functools
 import inspect
 import typing
 from collections.abc import Callable
-from dataclasses import dataclass
-from types import CodeType, FunctionType, NoneType
+from types import CodeType, NoneType
 from typing import Any
 
 from codemation.core.annotations import (
@@ -26,24 +25,15 @@ from codemation.core.annotations import (
     readable,
     without_none,
 )
-from codemation.core.context import Context
+from codemation.core.hints import Problem, hints_of, parameters_of
+from codemation.core.injections import injections_of
 from codemation.core.items import Item
 from codemation.core.mistakes import listed
 from codemation.core.outlets import Ports, declared_ports
-from codemation.core.params import Params
-from codemation.core.signature import Injection, Parameter, Result, Shape, Signature
-from codemation.core.sources import enclosed
+from codemation.core.signature import Parameter, Result, Shape, Signature
 
 _BY_POSITION = (inspect.Parameter.POSITIONAL_ONLY, inspect.Parameter.POSITIONAL_OR_KEYWORD)
 _RETURNS = frozenset({"RETURN_VALUE", "RETURN_CONST"})
-
-
-@dataclass(frozen=True, slots=True)
-class Problem:
-    """Something in a function that a workflow cannot use; `what` goes on after the function's name."""
-
-    what: str
-    way_out: str
 
 
 def read_signature(function: Callable[..., Any]) -> tuple[Signature, tuple[Problem, ...]]:
@@ -51,11 +41,7 @@ def read_signature(function: Callable[..., Any]) -> tuple[Signature, tuple[Probl
     problems: list[Problem] = []
     hints = hints_of(function, problems)
     parameters = parameters_of(function)
-    injections = tuple(
-        Injection(name=parameter.name, what=what, type=_injected_type(hints[parameter.name]))
-        for parameter in parameters
-        if (what := injected(hints.get(parameter.name))) is not None
-    )
+    injections = injections_of(parameters, hints, problems)
     filled_in = {injection.name for injection in injections}
     rest = [parameter for parameter in parameters if parameter.name not in filled_in]
     data = _data(rest, hints, problems)
@@ -64,7 +50,7 @@ def read_signature(function: Callable[..., Any]) -> tuple[Signature, tuple[Probl
         arguments=_arguments([one for one in rest if data is None or one.name != data.name], hints, problems),
         injections=injections,
         result=_result(function, hints, problems),
-        asynchronous=_is_asynchronous(function, hints.get("return")),
+        asynchronous=is_asynchronous(function, hints.get("return")),
         open_ended=any(parameter.kind is parameter.VAR_KEYWORD for parameter in rest),
     )
     return signature, tuple(problems)
@@ -100,61 +86,6 @@ def refusal(annotation: Any) -> str:
     if is_union(kind) and len({shape_of(member)[0] for member in typing.get_args(kind)}) > 1:
         return f"takes {readable(kind)}: either one item or many, and it must be one of them"
     return ""
-
-
-def hints_of(function: Callable[..., Any], problems: list[Problem]) -> dict[str, Any]:
-    """The annotations, resolved; a name that does not exist counts as `Any` and is a problem."""
-    target = _annotated(function)
-    known = enclosed(target) if isinstance(target, FunctionType) else {}
-    while True:
-        try:
-            hints = typing.get_type_hints(target, localns=known or None, include_extras=True)
-        except NameError as error:
-            name = error.name or str(error)
-            if name in known:
-                problems.append(Problem("has annotations that cannot be read", str(error)))
-                return {}
-            known[name] = Any
-            way_out = f"import or define {name} where it can be seen when the program runs (not under TYPE_CHECKING)"
-            problems.append(Problem(f"has annotations that name {name}, which does not exist", way_out))
-        except Exception as error:  # noqa: BLE001 - annotations are any code; whatever they raise is the author's
-            problems.append(Problem("has annotations that cannot be read", f"{type(error).__name__}: {error}"))
-            return {}
-        else:
-            if inspect.isclass(function):
-                hints["return"] = function
-            return hints
-
-
-def _annotated(function: Any) -> Any:
-    if isinstance(function, functools.partial):
-        return _annotated(function.func)
-    if inspect.isclass(function):
-        return function.__init__
-    return function if inspect.isroutine(function) else type(function).__call__
-
-
-def parameters_of(function: Callable[..., Any]) -> list[inspect.Parameter]:
-    """The parameters as they were written."""
-    try:
-        return list(inspect.signature(function).parameters.values())
-    except (ValueError, TypeError):  # some built-in callables do not say: they take what they are given
-        return [inspect.Parameter("value", inspect.Parameter.POSITIONAL_ONLY)]
-
-
-def injected(annotation: Any) -> typing.Literal["context", "params"] | None:
-    """What the engine fills a parameter of this annotation in with; `None` when it does not."""
-    kind, _ = without_none(annotation) if annotation is not None else (None, False)
-    if not is_class(kind):
-        return None
-    if issubclass(kind, Context):
-        return "context"
-    return "params" if issubclass(kind, Params) else None
-
-
-def _injected_type(annotation: Any) -> Any:
-    kind, _ = without_none(annotation)
-    return kind
 
 
 def _data(rest: list[inspect.Parameter], hints: dict[str, Any], problems: list[Problem]) -> Parameter | None:
@@ -266,7 +197,8 @@ def _gives(code: CodeType) -> bool:
     return False
 
 
-def _is_asynchronous(function: Callable[..., Any], returned: Any) -> bool:
+def is_asynchronous(function: Callable[..., Any], returned: Any) -> bool:
+    """Whether a call gives an awaitable or an asynchronous stream."""
     called: Any = function.func if isinstance(function, functools.partial) else function
     if not inspect.isroutine(called) and not inspect.isclass(called):
         called = type(called).__call__

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any, Literal
 
+from codemation.core.resources import Use
 from codemation.core.retry import Retry
 
 
@@ -49,8 +50,20 @@ class Injection:
     """A parameter that the engine fills in by its type."""
 
     name: str
-    what: Literal["context", "params"]
+    what: Literal["context", "params", "credential", "resource"]
     type: Any
+    required: bool = True
+    use: Use | None = None
+    """How a resource is opened."""
+    inner: tuple[Injection, ...] = ()
+    """What the opener of a resource is filled in with itself."""
+
+    def credentials(self) -> Iterator[Injection]:
+        """The credentials that are asked for here."""
+        if self.what == "credential":
+            yield self
+        for one in self.inner:
+            yield from one.credentials()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

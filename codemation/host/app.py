@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from types import TracebackType
 from typing import Any
@@ -18,12 +18,13 @@ from codemation.core.ids import RunId, WorkerId
 from codemation.core.items import Batch
 from codemation.core.launch import Launch
 from codemation.core.opening import OpenRun
-from codemation.core.ports import Stores
+from codemation.core.ports import CredentialSource, Stores
 from codemation.core.signals import Event
 from codemation.core.workflow import Workflow
 from codemation.host.adoption import adopt, check_drift, check_free
 from codemation.host.backend import Backend, open_backend
 from codemation.host.caretaking import Caretaker
+from codemation.host.credentials import Credentials, EnvironmentCredentials, slots, source_of
 from codemation.host.handles import RunHandle
 from codemation.host.identity import entropy, new_run_id
 from codemation.host.launching import decoded_params, encoded_input, encoded_params
@@ -32,6 +33,7 @@ from codemation.host.runtime.activity import RunCode, Workbench
 from codemation.host.runtime.calling import Loop
 from codemation.host.runtime.capture import Capture
 from codemation.host.runtime.recent import Recent
+from codemation.host.runtime.resources import Resources
 from codemation.host.runtime.scheduler import GRACE, InlineScheduler
 from codemation.host.settings import Settings
 from codemation.host.tables import ArrowTables
@@ -43,7 +45,15 @@ Listener = Callable[[RunId, int, tuple[Event, ...]], None]
 class App:
     """One database, and this process's part in the work on its runs."""
 
-    def __init__(self, backend: Backend, settings: Settings) -> None:
+    def __init__(
+        self,
+        backend: Backend,
+        settings: Settings,
+        *,
+        credentials: Sequence[CredentialSource] = (),
+        resources: Mapping[Callable[..., Any], Any] | None = None,
+    ) -> None:
+        """`credentials` are asked before all others; `resources` stand in for what their openers would give."""
         self.settings = settings
         self.backend = backend
         self.stores: Stores = backend.stores
@@ -59,8 +69,18 @@ class App:
         means = Means(entropy=entropy, lock=threading.RLock, patience=self._patience, publish=self._publish)
         self.engine = Engine(self.stores, WorkerId(entropy()), means)
         self._recent = Recent()
+        self.credentials = Credentials(
+            [*credentials, EnvironmentCredentials(), *map(source_of, settings.config.credentials)]
+        )
+        self._resources = Resources(self._loop, resources or {})
         bench = Workbench(
-            engine=self.engine, tables=self.tables, loop=self._loop, capture=self._capture, recent=self._recent
+            engine=self.engine,
+            tables=self.tables,
+            loop=self._loop,
+            capture=self._capture,
+            recent=self._recent,
+            credentials=self.credentials,
+            resources=self._resources,
         )
         self.scheduler = InlineScheduler(self.engine, bench, settings.config.threads)
         self.caretaker = Caretaker(self.engine, __version__, self._changed_elsewhere)
@@ -99,6 +119,7 @@ class App:
                 _log.info("could not hand back run %s: %s", watched.run.id, error.message)
         if self._working:
             self.caretaker.end()
+        self._resources.close()
         self._loop.close()
         self.backend.close()
 
@@ -112,6 +133,7 @@ class App:
             HostError: the app is closed.
         """
         workflow = launch.workflow
+        self.credentials.check(workflow.id, slots(workflow.code))
         start = Start(
             id=new_run_id(),
             params=encoded_params(launch.params),

@@ -16,9 +16,13 @@ from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError, f
 
 from codemation.core.errors import HostError
 from codemation.core.mistakes import listed, near
+from codemation.host.credentials import source_of
 
 PREFIX = "CODEMATION_"
 """What the variables of the environment begin with that are settings."""
+
+NOT_SETTINGS = f"{PREFIX}CREDENTIAL_"
+"""What the variables begin with that hold credentials."""
 
 
 class ConfigError(HostError):
@@ -45,6 +49,8 @@ class Config(BaseModel):
     """Activations at a time in this process."""
     frames: Literal["polars", "pandas", "arrow"] | None = None
     """Library of `.frame` where a node did not choose one; polars, then pandas, then pyarrow, as installed."""
+    credentials: tuple[Any, ...] = ()
+    """Where credentials are that no variable holds: credentials, functions from a slot to one, or "module:name"."""
     patience: float = Field(default=900.0, ge=0, allow_inf_nan=False)
     """Seconds for which a run waits for an absent database before it gives up in this process."""
 
@@ -53,6 +59,13 @@ class Config(BaseModel):
     def _is_postgres(cls, value: SecretStr | None) -> SecretStr | None:
         if value is not None and not re.match(r"postgres(ql)?(\+psycopg)?://", value.get_secret_value()):
             raise ValueError('it must begin with "postgresql://"')
+        return value
+
+    @field_validator("credentials")
+    @classmethod
+    def _are_sources(cls, value: tuple[Any, ...]) -> tuple[Any, ...]:
+        for given in value:
+            source_of(given)
         return value
 
     @field_validator("workflows")
@@ -194,7 +207,7 @@ def _from_environment(environment: Mapping[str, str]) -> list[tuple[str, str, st
 
     Our own variables come last, and so win over `DATABASE_URL`, which other programs read as well.
     """
-    ours = [variable for variable in environment if variable.startswith(PREFIX)]
+    ours = [one for one in environment if one.startswith(PREFIX) and not one.startswith(NOT_SETTINGS)]
     named = [("database_url", "DATABASE_URL"), *((one.removeprefix(PREFIX).lower(), one) for one in ours)]
     return [(name, variable, environment[variable]) for name, variable in named if environment.get(variable)]
 

@@ -17,6 +17,7 @@ PUBLIC = (
     "CodemationError",
     "Config",
     "Context",
+    "Credential",
     "Expression",
     "Failure",
     "Flow",
@@ -32,6 +33,7 @@ PUBLIC = (
     "Run",
     "RunCancelled",
     "RunFailed",
+    "Secret",
     "Start",
     "Workflow",
     "__version__",
@@ -40,6 +42,7 @@ PUBLIC = (
     "node",
     "nodes",
     "port",
+    "use",
     "workflow",
 )
 

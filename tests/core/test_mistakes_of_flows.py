@@ -5,7 +5,7 @@ from __future__ import annotations
 import array
 from collections.abc import AsyncIterator, Callable, Iterator
 from enum import Enum
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import numpy as np
 import polars as pl
@@ -231,6 +231,28 @@ def failing(order: Order) -> Failing:
     return Failing()
 
 
+def opened(name: str = "x") -> str:
+    return name
+
+
+def opened_at(place: str) -> str:
+    return place
+
+
+def opened_in(ctx: cm.Context) -> str:
+    return ctx.node_id
+
+
+def with_resource(use: Any) -> Any:
+    """A node whose resource is opened so."""
+
+    def work(order: Order, tool: Any) -> Order:
+        return order
+
+    work.__annotations__["tool"] = Annotated[Any, use]
+    return cm.node(work)
+
+
 def with_more(order: Order, factor: int) -> int:
     return factor
 
@@ -368,6 +390,31 @@ MISTAKES: dict[str, tuple[Callable[[], Any], str, str]] = {
         lambda: start(params=Params).then(clean, limit=Params.name),
         'limit: int of "clean" is given Params.name, which is str',
         "change one of the two types",
+    ),
+    "resource with an unknown argument": (
+        lambda: start().then(with_resource(cm.use(opened, nam="x"))),
+        "has tool opened by opened, which has no argument 'nam'",
+        "did you mean 'name'?",
+    ),
+    "resource without a needed argument": (
+        lambda: start().then(with_resource(cm.use(opened_at))),
+        "has tool opened by opened_at, which needs place",
+        "cm.use(opened_at, place=…)",
+    ),
+    "resource that wants the context": (
+        lambda: start().then(with_resource(cm.use(opened_in))),
+        "has tool opened by opened_in, which wants Context",
+        "an opener takes credentials and arguments",
+    ),
+    "resource without a function": (
+        lambda: start().then(with_resource(cm.use(3))),  # type: ignore[arg-type]
+        "has tool opened by 3, which is no function",
+        "cm.use(open_it)",
+    ),
+    "resource with a param of another workflow": (
+        lambda: start().then(with_resource(cm.use(opened, name=Params.name))),
+        'name=Params.name for tool of "work" is no param of the workflow',
+        "params=Params",
     ),
     "expression of what is missing": (
         lambda: start().then(clean, limit=cm.expr(with_more)),

@@ -19,15 +19,17 @@ from codemation.core.items import EMPTY, Attachment, Batch
 from codemation.core.opening import OpenRun
 from codemation.core.outputs import Outputs
 from codemation.core.params import ParamRef, Params
-from codemation.core.ports import Claim
+from codemation.core.ports import Claim, Slot
 from codemation.core.signals import Failed, Signal, Succeeded
-from codemation.core.signature import NodeCode, Parameter
+from codemation.core.signature import Injection, NodeCode, Parameter
 from codemation.core.tables import Tables
+from codemation.host.credentials import Credentials
 from codemation.host.runtime.calling import Loop
 from codemation.host.runtime.capture import NODE_LOGGER, Capture
 from codemation.host.runtime.meter import Meter
 from codemation.host.runtime.patient_blobs import PatientBlobs
 from codemation.host.runtime.recent import Recent
+from codemation.host.runtime.resources import Resources
 from codemation.host.runtime.trouble import info_of, retry_delay
 
 Performed = tuple[Signal, bytes | None]
@@ -44,6 +46,8 @@ class Workbench:
     loop: Loop
     capture: Capture
     recent: Recent
+    credentials: Credentials
+    resources: Resources
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -118,11 +122,23 @@ class Activity:
             if (at or not code.signature.data) and name in by_name:
                 arguments[name] = taken(self.fetcher, self.node, by_name[name], one)
         for injection in code.signature.injections:
-            if injection.what == "params":
-                arguments[injection.name] = self.params
+            if injection.what != "context":
+                arguments[injection.name] = self._injected(injection)
             elif context is not None:
                 arguments[injection.name] = context
         return arguments
+
+    def _injected(self, injection: Injection) -> Any:
+        match injection.what:
+            case "credential":
+                slot = Slot(node=self.node.id, name=injection.name, type=injection.type, required=injection.required)
+                return self.bench.credentials.find(slot)
+            case "resource" if injection.use is not None:
+                given = {name: self._configured(value) for name, value in injection.use.arguments.items()}
+                given |= {one.name: self._injected(one) for one in injection.inner}
+                return self.bench.resources.get(injection.use, given)
+            case _:
+                return self.params
 
     def computed(self) -> dict[str, Computed]:
         """The arguments that are computed for each call."""

@@ -12,6 +12,7 @@ from contextvars import ContextVar
 from datetime import UTC, datetime
 from typing import Any, TextIO
 
+from codemation.core.credentials import without_secrets
 from codemation.core.ids import ActivationId
 from codemation.core.ports import LogLine
 
@@ -77,7 +78,7 @@ class Sink:
             activation=self._activation,
             attempt=self._attempt,
             level=level,
-            text=text.replace("\0", "␀").encode("utf-8", "backslashreplace").decode(),
+            text=without_secrets(text).replace("\0", "␀").encode("utf-8", "backslashreplace").decode(),
         )
 
 

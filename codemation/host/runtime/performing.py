@@ -6,6 +6,7 @@ from codemation.core.definition import NodeKind
 from codemation.core.errors import StoreUnavailable
 from codemation.core.opening import OpenRun
 from codemation.core.ports import Claim
+from codemation.core.resources import ResourceError
 from codemation.host.runtime.activity import Activity, Performed, RunCode, Stop, Workbench
 from codemation.host.runtime.batchwise import perform_batch
 from codemation.host.runtime.capture import Sink
@@ -64,7 +65,7 @@ class Performance:
         work = ItemwisePerformance(self._activity, stop, self._keep_logs)
         try:
             return work.perform()
-        except StoreUnavailable:
+        except (StoreUnavailable, ResourceError):  # the latter fails the whole activation, which may be tried again
             raise
         except ItemFailed as failed:
             self.error = failed.error

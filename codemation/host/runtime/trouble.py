@@ -11,6 +11,7 @@ from pathlib import Path
 from types import TracebackType
 
 import codemation
+from codemation.core.credentials import MissingCredential, without_secrets
 from codemation.core.definition import NodePlan
 from codemation.core.errors import ContractError, StoreUnavailable
 from codemation.core.expression import ExpressionError
@@ -24,6 +25,10 @@ _OURS, *_AWAITING = (f"{Path(getfile(one)).parent}{os.sep}" for one in (codemati
 TRACE_LIMIT = 16_000
 """Characters kept of a traceback."""
 MESSAGE_LIMIT = 2_000
+
+
+_FINAL = (ContractError, ExpressionError, MissingCredential, Unstorable, StoreUnavailable)
+"""What another try changes nothing about."""
 
 
 class Interrupted(BaseException):
@@ -48,7 +53,7 @@ def trace_of(error: BaseException) -> str:
         kept = [frame for frame in chain.stack if not frame.filename.startswith(_OURS)]
         chain.stack = traceback.StackSummary.from_list(kept)
         chain = chain.__cause__ or chain.__context__
-    text = "".join(described.format())
+    text = without_secrets("".join(described.format()))
     return text if len(text) <= TRACE_LIMIT else f"{text[: TRACE_LIMIT // 2]}\n…\n{text[-TRACE_LIMIT // 2 :]}"
 
 
@@ -82,11 +87,11 @@ def info_of(error: BaseException, item: int | None = None) -> ErrorInfo:
 def retry_delay(node: NodePlan, code: NodeCode | None, error: Exception, attempt: int, seed: str) -> float | None:
     """Seconds until try `attempt + 1`, or `None` when the failure is final.
 
-    What does not fit, cannot be stored or cannot be computed would not the next time either, and an absent database
-    is no fault of the node.
+    What does not fit, cannot be stored or computed, or is missing would be so the next time, and an absent database is
+    no fault of the node.
     """
     if code is None or attempt >= node.policy.retry.attempts or not code.retry.applies_to(error):
         return None
-    if isinstance(error, ContractError | ExpressionError | Unstorable | StoreUnavailable):
+    if isinstance(error, _FINAL):
         return None
     return delay_before(node.policy.retry, attempt + 1, seed)
