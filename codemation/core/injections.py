@@ -83,11 +83,11 @@ def _check_arguments(
     problems: list[Problem],
 ) -> None:
     takes = [one.name for one in parameters if one.kind in _NAMED]
-    if not any(one.kind is one.VAR_KEYWORD for one in parameters):
-        for name in arguments:
-            if name not in takes:
-                way_out = meant(name, takes, f"it takes {listed(takes)}")
-                problems.append(Problem(f"{what}, which has no argument {name!r}", way_out))
+    anything = any(one.kind is one.VAR_KEYWORD for one in parameters)
+    for name in arguments:
+        if name not in takes and not anything:
+            way_out = meant(name, takes, f"it takes {listed(takes)}")
+            problems.append(Problem(f"{what}, which has no argument {name!r}", way_out))
     for one in parameters:
         needed = one.default is one.empty and one.kind in _NAMED
         if needed and one.name not in arguments:

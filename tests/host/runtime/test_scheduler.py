@@ -5,6 +5,7 @@ from __future__ import annotations
 import signal
 import threading
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +19,6 @@ from codemation.core.ports import Stores
 from codemation.core.workflow import Workflow
 from codemation.host.app import App
 from codemation.host.handles import RunHandle
-from codemation.host.runtime.activity import Workbench
 from codemation.host.runtime.scheduler import InlineScheduler
 from tests.core.simulation.faults import Fault, befallen, reached
 from tests.host.runtime.conftest import PATIENCE, Run, opened
@@ -317,13 +317,7 @@ def test_a_payload_that_is_lost_fails_the_node_that_needs_it(stores: Stores, tmp
 
     with opened(reached(stores, asked), tmp_path) as app:
         bench = app.scheduler._bench
-        forgetful = Workbench(
-            engine=bench.engine,
-            tables=bench.tables,
-            loop=bench.loop,
-            capture=bench.capture,
-            recent=type(bench.recent)(0),
-        )
+        forgetful = replace(bench, recent=type(bench.recent)(0))
         app.scheduler = InlineScheduler(app.engine, forgetful, 2)
         handle = app.launch(Launch(workflow=cm.workflow("w").then(one).then(plus).build()))
         with pytest.raises(RunFailed, match='failed at "plus": PayloadLost: it is not there'):
