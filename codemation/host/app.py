@@ -63,26 +63,13 @@ class App:
         self.closed = False
         self._workflows: dict[str, Workflow[Any, ...]] = {}
         self._guard = threading.Lock()
-        self._loop = Loop()
-        self._capture = Capture()
         self._patience = Patience(settings.config.patience)
         means = Means(entropy=entropy, lock=threading.RLock, patience=self._patience, publish=self._publish)
         self.engine = Engine(self.stores, WorkerId(entropy()), means)
-        self._recent = Recent()
-        self.credentials = Credentials(
-            [*credentials, EnvironmentCredentials(), *map(source_of, settings.config.credentials)]
-        )
-        self._resources = Resources(self._loop, resources or {})
-        bench = Workbench(
-            engine=self.engine,
-            tables=self.tables,
-            loop=self._loop,
-            capture=self._capture,
-            recent=self._recent,
-            credentials=self.credentials,
-            resources=self._resources,
-        )
-        self.scheduler = InlineScheduler(self.engine, bench, settings.config.threads)
+        sources = [*credentials, EnvironmentCredentials(), *map(source_of, settings.config.credentials)]
+        self.credentials = Credentials(sources)
+        self._bench = _bench(self, resources or {})
+        self.scheduler = InlineScheduler(self.engine, self._bench, settings.config.threads)
         self.caretaker = Caretaker(self.engine, __version__, self._changed_elsewhere)
         self._patience.notice = self.caretaker.outage
         self._working = False
@@ -119,8 +106,7 @@ class App:
                 _log.info("could not hand back run %s: %s", watched.run.id, error.message)
         if self._working:
             self.caretaker.end()
-        self._resources.close()
-        self._loop.close()
+        self._bench.close()
         self.backend.close()
 
     def launch(self, launch: Launch) -> RunHandle:
@@ -152,7 +138,7 @@ class App:
 
     def fetch(self, run: RunId, batch: Batch) -> bytes:
         """The bytes of a batch, from this process if it has them still."""
-        kept = self._recent.get(run, batch.ref)
+        kept = self._bench.recent.get(run, batch.ref)
         return self.engine.persist(self.stores.payloads.get, run, batch) if kept is None else kept
 
     def attach(self, run: RunId) -> RunHandle:
@@ -256,3 +242,17 @@ class App:
     def _publish(self, run: RunId, revision: int, events: tuple[Event, ...]) -> None:
         for listener in self.listeners:
             listener(run, revision, events)
+
+
+def _bench(app: App, resources: Mapping[Callable[..., Any], Any]) -> Workbench:
+    """What the activations of an app share."""
+    loop = Loop()
+    return Workbench(
+        engine=app.engine,
+        tables=app.tables,
+        loop=loop,
+        capture=Capture(),
+        recent=Recent(),
+        credentials=app.credentials,
+        resources=Resources(loop, resources),
+    )

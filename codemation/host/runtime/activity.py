@@ -49,6 +49,11 @@ class Workbench:
     credentials: Credentials
     resources: Resources
 
+    def close(self) -> None:
+        """Close what was opened for the nodes."""
+        self.resources.close()
+        self.loop.close()
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RunCode:
