@@ -7,6 +7,23 @@ library, and items just as well; where they keep rows as they were, items stay t
 from __future__ import annotations
 
 from codemation.nodes.expecting import expect
+from codemation.nodes.files import read_csv, read_jsonl, read_parquet, write_csv, write_jsonl, write_parquet
 from codemation.nodes.shaping import cast, distinct, group, join, rename, sample, select, sort
 
-__all__ = ["cast", "distinct", "expect", "group", "join", "rename", "sample", "select", "sort"]
+__all__ = [
+    "cast",
+    "distinct",
+    "expect",
+    "group",
+    "join",
+    "read_csv",
+    "read_jsonl",
+    "read_parquet",
+    "rename",
+    "sample",
+    "select",
+    "sort",
+    "write_csv",
+    "write_jsonl",
+    "write_parquet",
+]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Collection, Iterator, Sequence
+from pathlib import Path
 from typing import Any, Final
 
 import pyarrow as pa
@@ -105,6 +106,11 @@ def _failing(start: int, stop: int, works: Callable[[int, int], bool]) -> Iterat
     middle = (start + stop) // 2
     yield from _failing(start, middle, works)
     yield from _failing(middle, stop, works)
+
+
+def opened(path: Path) -> Any:
+    """The content of a file as a stream, unpacked if its name says that it is packed."""
+    return pa.input_stream(str(path), compression="detect")
 
 
 def positions(count: int) -> Column:
