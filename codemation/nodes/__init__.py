@@ -9,6 +9,8 @@ from __future__ import annotations
 from codemation.nodes.expecting import expect
 from codemation.nodes.files import read_csv, read_jsonl, read_parquet, write_csv, write_jsonl, write_parquet
 from codemation.nodes.shaping import cast, distinct, group, join, rename, sample, select, sort
+from codemation.nodes.shell import shell
+from codemation.nodes.sql import sql_read, sql_write
 
 __all__ = [
     "cast",
@@ -22,7 +24,10 @@ __all__ = [
     "rename",
     "sample",
     "select",
+    "shell",
     "sort",
+    "sql_read",
+    "sql_write",
     "write_csv",
     "write_jsonl",
     "write_parquet",
