@@ -30,7 +30,7 @@ def _leave(namespace: dict[str, Any]) -> None:
 _pages = Sybil(
     name="pages",
     parsers=[markdown.PythonCodeBlockParser(), markdown.SkipParser()],
-    patterns=["README.md", "CONTRIBUTING.md", "docs/*.md", "docs/**/*.md"],
+    patterns=["README.md", "CONTRIBUTING.md", "docs/*.md", "docs/*/*.md", "docs/*/*/*.md"],
     setup=_enter,
     teardown=_leave,
 )

@@ -89,19 +89,7 @@ def run(program: Program, limits: Limits, ctx: Context) -> dict[str, Any]:
     """
     began = time.monotonic()
     name = program.command[0]
-    try:
-        process = subprocess.Popen(
-            program.command,
-            stdin=subprocess.DEVNULL if program.stdin is None else subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            cwd=program.cwd,
-            env=program.environment,
-            start_new_session=True,
-        )
-    except (OSError, ValueError) as error:
-        where = f" in {program.cwd}" if program.cwd else ""
-        raise NodeError(f"{name!r} cannot be started{where}: {error}") from None
+    process = _started(program)
     assert process.stdout is not None  # noqa: S101 - both were asked for
     assert process.stderr is not None  # noqa: S101
     streams = [_Stream(pipe, limits.bytes, ctx) for pipe in (process.stdout, process.stderr)]
@@ -132,6 +120,22 @@ def run(program: Program, limits: Limits, ctx: Context) -> dict[str, Any]:
         "cut": any(stream.cut for stream in streams),
         "seconds": round(time.monotonic() - began, 3),
     }
+
+
+def _started(program: Program) -> subprocess.Popen[bytes]:
+    try:
+        return subprocess.Popen(
+            program.command,
+            stdin=subprocess.DEVNULL if program.stdin is None else subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            cwd=program.cwd,
+            env=program.environment,
+            start_new_session=True,
+        )
+    except (OSError, ValueError) as error:
+        where = f" in {program.cwd}" if program.cwd else ""
+        raise NodeError(f"{program.command[0]!r} cannot be started{where}: {error}") from None
 
 
 def _feed(process: subprocess.Popen[bytes], text: str | None) -> None:

@@ -5,7 +5,15 @@ from __future__ import annotations
 from typing import Any, Literal
 
 from codemation.core.context import Context
+from codemation.core.credentials import Credential, Secret
 from codemation.core.node import ArrowBatches, SupportsArrow, node
+
+
+class Database(Credential):
+    """Where a database is, and how to be let in."""
+
+    url: Secret
+    """As SQLAlchemy writes it: `postgresql://user:password@host/name`."""
 
 
 @node
@@ -14,7 +22,8 @@ def sql_read(
     /,
     *,
     query: str,
-    url: str,
+    url: str | None = None,
+    database: Database | None = None,
     batch_rows: int = 10_000,
     **parameters: Any,
 ) -> SupportsArrow:
@@ -23,12 +32,12 @@ def sql_read(
     `query` is one statement, in which `:day` stands for the argument `day=…` of the node: a value never becomes part of
     the text. A list stands for several values: `where id in :ids`. Rows are fetched `batch_rows` at a time.
 
-    `url` is that of SQLAlchemy (`sqlite:///orders.db`), or `env:NAME` for one that stands in an environment variable: a
-    password has no place in a workflow, and none is shown.
+    The database is that of the credential `database`, or of `url`, written as for SQLAlchemy (`sqlite:///shop.db`), or
+    `env:NAME` for one that stands in an environment variable. A password has no place in a workflow, and none is shown.
     """
     from codemation.nodes.tables import sql_reading as working
 
-    return working.read(url, query, parameters, batch_rows)
+    return working.read(database.url if url is None and database else url, query, parameters, batch_rows)
 
 
 @node
@@ -36,7 +45,8 @@ def sql_write(
     table: ArrowBatches,
     *,
     into: str,
-    url: str,
+    url: str | None = None,
+    database: Database | None = None,
     how: Literal["append", "upsert", "replace"] = "append",
     key: list[str] | None = None,
     transaction: Literal["all", "batch"] = "all",
@@ -53,7 +63,7 @@ def sql_write(
 
     A node that was interrupted is executed again. `upsert` and `replace` come to the same end then; for `append`,
     `once=True` notes the write in the table `codemation_writes` in the same transaction, and does not repeat it.
-    `create=True` makes the table if it is not there. `url` is as in `sql_read`.
+    `create=True` makes the table if it is not there. The database is given as in `sql_read`.
     """
     from codemation.nodes.tables import sql_writing as working
 
@@ -66,4 +76,4 @@ def sql_write(
         create=create,
         batch_rows=batch_rows,
     )
-    return {"table": into, "rows": working.write(url, table, plan)}
+    return {"table": into, "rows": working.write(database.url if url is None and database else url, table, plan)}

@@ -268,3 +268,11 @@ def test_a_time_with_a_zone_comes_back_from_postgresql(postgres: str) -> None:
     table = pa.table({"at": pa.array([datetime(2026, 7, 1, 12, tzinfo=UTC)], pa.timestamp("us", "UTC"))})
     cm.nodes.sql_write(table, into="zoned", url=postgres, create=True)
     assert rows(cm.nodes.sql_read([], query="select * from zoned", url=postgres)) == table.to_pylist()
+
+
+def test_the_address_can_be_a_credential(tmp_path: Path, run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("CODEMATION_CREDENTIAL_DATABASE_URL", f"sqlite:///{tmp_path}/x.db")
+    flow = cm.workflow("sql.credential").then(cm.nodes.sql_read, query="select 1 as one")
+    assert run(flow.build())["sql_read"].items == [{"one": 1}]
+    with pytest.raises(ContractError, match="which database"):
+        cm.nodes.sql_read([], query="select 1 as one")

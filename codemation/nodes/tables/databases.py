@@ -7,40 +7,44 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 import sqlalchemy as sa
+from pydantic import SecretStr
 from sqlalchemy.exc import ArgumentError, DBAPIError, NoSuchModuleError, SQLAlchemyError
 
 from codemation.core.errors import ContractError, NodeError
 
 
-def address(url: str) -> sa.URL:
+def address(given: str | SecretStr | None) -> sa.URL:
     """The address of a database.
 
     Raises:
         ContractError: it is none, or holds a password for all to see.
     """
-    named = url.removeprefix("env:") if url.startswith("env:") else None
+    if given is None:
+        raise ContractError("which database?", way_out='url="sqlite:///file.db", or the credential `database`')
+    named = given.removeprefix("env:") if isinstance(given, str) and given.startswith("env:") else None
     if named is not None and named not in os.environ:
         raise ContractError(
             f"the environment variable {named} is not set, and it should name the database",
             way_out=f"export {named}=postgresql://…",
         )
+    hidden = given.get_secret_value() if isinstance(given, SecretStr) else os.environ[named] if named else None
     try:
-        made = sa.make_url(os.environ[named] if named is not None else url)
+        made = sa.make_url(str(given) if hidden is None else hidden)
     except (ArgumentError, ValueError):
-        what = f"what {named} holds" if named is not None else "url"
+        what = "url" if hidden is None else f"what {named or 'the credential'} holds"
         raise ContractError(
             f"{what} is no address of a database", way_out="write it like sqlite:///file.db or postgresql://host/name"
         ) from None
-    if named is None and made.password:
+    if hidden is None and made.password:
         raise ContractError(
             f"the address of {made.host} holds a password, which would be stored with the workflow",
-            way_out='put the whole address into an environment variable: url="env:DATABASE_URL"',
+            way_out='give the credential `database` instead, or put it into a variable: url="env:DATABASE_URL"',
         )
     return made.set(drivername="postgresql+psycopg") if made.drivername == "postgresql" else made
 
 
 @contextmanager
-def connected(url: str) -> Iterator[sa.Connection]:
+def connected(url: str | SecretStr | None) -> Iterator[sa.Connection]:
     """A connection of its own; what goes wrong on it is said without values and passwords.
 
     Raises:

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from decimal import Decimal
 from typing import Any, Final
 from uuid import UUID
 
 import pyarrow as pa
 import sqlalchemy as sa
+from pydantic import SecretStr
 
 from codemation.core.errors import ContractError
 from codemation.core.mistakes import listed, meant
@@ -38,7 +40,7 @@ _POSTGRESQL: Final[Mapping[int, pa.DataType]] = {
 """Types by their numbers, which tell what a column would hold that holds nothing."""
 
 
-def read(url: str, query: str, parameters: Mapping[str, Any], batch_rows: int) -> pa.Table:
+def read(url: str | SecretStr | None, query: str, parameters: Mapping[str, Any], batch_rows: int) -> pa.Table:
     """All rows of a query.
 
     Raises:
@@ -46,7 +48,7 @@ def read(url: str, query: str, parameters: Mapping[str, Any], batch_rows: int) -
         NodeError: the database refuses the query.
     """
     statement = _bound(query, parameters)
-    with connected(url) as connection:
+    with connected(url) as connection, _closing(connection):
         options = {"stream_results": True, "yield_per": batch_rows}
         result = connection.execute(statement, dict(parameters), execution_options=options)
         if not result.returns_rows:
@@ -64,6 +66,22 @@ def read(url: str, query: str, parameters: Mapping[str, Any], batch_rows: int) -
         raise ContractError(
             f"a column of the query holds values of different types: {error}", way_out="cast it in the query"
         ) from error
+
+
+@contextmanager
+def _closing(connection: sa.Connection) -> Iterator[None]:
+    """Close the cursors of failed statements, which SQLAlchemy leaves to the collector."""
+    cursors: list[Any] = []
+
+    def remember(_: Any, cursor: Any, *__: Any) -> None:
+        cursors.append(cursor)
+
+    sa.event.listen(connection, "before_cursor_execute", remember)
+    try:
+        yield
+    finally:
+        for cursor in cursors:
+            cursor.close()
 
 
 def _bound(query: str, parameters: Mapping[str, Any]) -> sa.TextClause:

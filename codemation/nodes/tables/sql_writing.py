@@ -8,6 +8,7 @@ from typing import Any, Final
 
 import pyarrow as pa
 import sqlalchemy as sa
+from pydantic import SecretStr
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.exc import IntegrityError, NoSuchTableError
 
@@ -54,7 +55,7 @@ class Plan:
         check_columns(self.key, columns, "what is written")
 
 
-def write(url: str, table: Any, plan: Plan) -> int:
+def write(url: str | SecretStr | None, table: Any, plan: Plan) -> int:
     """Write all rows; their number, which is 0 if they had been written before.
 
     Raises:
