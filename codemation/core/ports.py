@@ -246,6 +246,15 @@ class Journal(Protocol):
         """
         ...
 
+    def steps(self, commits: Sequence[Commit]) -> frozenset[Head]:
+        """Write a revision each of several runs at once, as `step` would; the new heads of those that stand.
+
+        What is refused is left out, and so may be whatever somebody else is at work on in this moment, and all but the
+        first commit of one run: nobody is waited for. An error means that nothing of what could be written together
+        was written, and says nothing about the rest.
+        """
+        ...
+
     def look(self, run: RunId, holding: Holding, after: int) -> Look:
         """Read the run, the ticket and the revisions since `after`, in a snapshot younger than any refused step.
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 
 from codemation.core.errors import InputError
@@ -249,6 +250,40 @@ class _TheDeadAreRefused(MemoryJournal):
         return commit.holding.worker not in self._tables.buried and super().step(commit)
 
 
+class _GroupAllOrNothing(MemoryJournal):
+    def steps(self, commits: Sequence[Commit]) -> frozenset[Head]:
+        with self._tables.lock:
+            rows = [self._tables.runs.get(commit.run) for commit in commits]
+            known = all(row and row.head == commit.head for row, commit in zip(rows, commits, strict=True))
+            return super().steps(commits) if known else frozenset()
+
+
+class _GroupWritesARunTwice(MemoryJournal):
+    def steps(self, commits: Sequence[Commit]) -> frozenset[Head]:
+        return frozenset(commit.new_head for commit in commits if self.step(commit))
+
+
+class _GroupWritesTheLast(MemoryJournal):
+    def steps(self, commits: Sequence[Commit]) -> frozenset[Head]:
+        return super().steps(commits[::-1])
+
+
+class _GroupSaysThatAllStand(MemoryJournal):
+    def steps(self, commits: Sequence[Commit]) -> frozenset[Head]:
+        super().steps(commits)
+        return frozenset(commit.new_head for commit in commits)
+
+
+class _GroupWithoutMore(MemoryJournal):
+    def steps(self, commits: Sequence[Commit]) -> frozenset[Head]:
+        return super().steps([replace(commit, more=()) for commit in commits])
+
+
+class _GroupWithoutFolds(MemoryJournal):
+    def steps(self, commits: Sequence[Commit]) -> frozenset[Head]:
+        return super().steps([commit for commit in commits if not (commit.consumed or commit.cancelling)])
+
+
 JOURNAL_DEFECTS = [
     *defects(
         JournalContract,
@@ -285,5 +320,11 @@ JOURNAL_DEFECTS = [
         reopens_any_revision=_ReopensAnyRevision,
         keeps_the_old_lanes=_KeepsTheOldLanes,
         the_dead_are_refused=_TheDeadAreRefused,
+        group_all_or_nothing=_GroupAllOrNothing,
+        group_writes_a_run_twice=_GroupWritesARunTwice,
+        group_writes_the_last=_GroupWritesTheLast,
+        group_says_that_all_stand=_GroupSaysThatAllStand,
+        group_without_more=_GroupWithoutMore,
+        group_without_folds=_GroupWithoutFolds,
     ),
 ]

@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from threading import Event, Lock
 from typing import Any
 
-from codemation.core.ids import RunId, TicketId, WorkerId
+from codemation.core.ids import Head, RunId, TicketId, WorkerId
 from codemation.core.ports import Claim, Commit, Lane, NewRun, Reopening, Stores, TakenOver
 from codemation.host.memory import Tables, stores_on
 from codemation.host.memory.inbox import MemoryInbox
@@ -97,6 +97,23 @@ class _StepsLater(MemoryJournal):
             return super().step(replace(commit, revision=row.revision, head=row.head))
 
 
+class _WritesGroupsLater(MemoryJournal):
+    def __init__(self, tables: Tables) -> None:
+        super().__init__(tables)
+        self._gap = _Gap()
+
+    def steps(self, commits: Sequence[Commit]) -> frozenset[Head]:
+        with self._tables.lock:
+            rows = [self._tables.runs[commit.run] for commit in commits]
+            free = [one for row, one in zip(rows, commits, strict=True) if row.head == one.head]
+        self._gap.cross()
+        with self._tables.lock:
+            for commit in free:
+                row = self._tables.runs[commit.run]
+                super().step(replace(commit, revision=row.revision, head=row.head))
+            return frozenset(commit.new_head for commit in free)
+
+
 class _StartsLater(MemoryJournal):
     def __init__(self, tables: Tables) -> None:
         super().__init__(tables)
@@ -164,6 +181,13 @@ RACES = [
         caught_by="test_of_writers_who_know_the_same_revision_one_wins",
         port="journal",
         broken=_StepsLater,
+    ),
+    Race(
+        name="writes groups later",
+        contract=JournalContract,
+        caught_by="test_of_groups_that_share_runs_each_run_is_written_by_one",
+        port="journal",
+        broken=_WritesGroupsLater,
     ),
     Race(
         name="starts later",

@@ -108,6 +108,12 @@ class MemoryJournal:
                 self._go_on(ticket, commit)
             return True
 
+    def steps(self, commits: Sequence[Commit]) -> frozenset[Head]:
+        """Write a revision each of several runs."""
+        with self._tables.lock:
+            first = {commit.run: commit for commit in reversed(commits)}.values()
+            return frozenset(commit.new_head for commit in first if self.step(commit))
+
     def _clear(self, ticket: Ticket, commit: Commit, *, ends: bool) -> None:
         """Be done with what nobody holds, when the run ends or has to stop; what others hold, they will bring back."""
         for other in self._tables.of_run(commit.run):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import assert_never
 
@@ -32,6 +32,7 @@ from codemation.host.postgres.codes import (
     digest_bytes,
 )
 from codemation.host.postgres.connection import Connections
+from codemation.host.postgres.grouping import group, group_values, in_groups, shape_of
 from codemation.host.postgres.lanes import Lanes
 from codemation.host.postgres.link import Link
 from codemation.host.postgres.rows import run_and_entries, storable
@@ -112,6 +113,26 @@ class PostgresJournal:
             # Only a lane that nobody has entered yet can be missing; the statement has changed nothing.
             self._lanes.enter_for(link, commit)
             return link.one(step(shape), values) is not None
+
+    def steps(self, commits: Sequence[Commit]) -> frozenset[Head]:
+        """Write a revision each of several runs at once; the new heads of those that stand."""
+        together, alone = in_groups(commits)
+        written = {commit.new_head for commit in alone if self.step(commit)}
+        if together:
+            written |= self._write_group(together)
+        return frozenset(written)
+
+    def _write_group(self, commits: Sequence[Commit]) -> set[Head]:
+        sent, values = group(shape_of(commits)), group_values(commits)
+        with self._connections.lease() as link:
+            try:
+                rows = link.all(sent, values)
+            except errors.NotNullViolation:  # as in _write
+                for commit in commits:
+                    if commit.more:
+                        self._lanes.enter_for(link, commit)
+                rows = link.all(sent, values)
+        return {Head(head) for (head,) in rows}
 
     def look(self, run: RunId, holding: Holding, after: int) -> Look:
         """Read the run, the ticket and the revisions since `after`, in a snapshot younger than any refused step.

@@ -92,7 +92,7 @@ _SAME_KIND = f"(kind = {TicketKind.FOLD:d}) = (:activation::text = '')"
 
 # A lane that is not there yet makes this fail on the column's NOT NULL: whoever sends it enters the lane, and sends it
 # again.
-_LANE = "(SELECT id FROM lanes WHERE lanes.queue = {queue} AND lanes.digest = {digest})"
+LANE = "(SELECT id FROM lanes WHERE lanes.queue = {queue} AND lanes.digest = {digest})"
 
 _TICKET = {
     Then.GO_ON: f"""
@@ -123,7 +123,7 @@ _TICKET = {
         UPDATE tickets SET activation = :activation, state = {state:d}, owner = NULL, starts = 0, lost = 0,
             priority = :priority, due_at = now_() + :delay::float8 * interval '1 second',
             lane = CASE WHEN kind = {TicketKind.FOLD:d} THEN lane
-                ELSE {_LANE.format(queue=":queue", digest="q.digest")} END
+                ELSE {LANE.format(queue=":queue", digest="q.digest")} END
         FROM q WHERE {_FENCE} AND {_SAME_KIND} {_PASSED})"""
     for then, state in ((Then.READY, TicketState.READY), (Then.WAIT, TicketState.WAITING))
 }
@@ -136,7 +136,7 @@ _MORE = f"""
     m AS (
         INSERT INTO tickets (id, run_id, activation, kind, state, lane, priority, due_at)
         SELECT x.id, t.run_id, x.activation, {TicketKind.WORK:d}, {TicketState.READY:d},
-            {_LANE.format(queue="x.queue", digest="t.digest")}, COALESCE(NULLIF(x.priority, 0), t.priority), now_()
+            {LANE.format(queue="x.queue", digest="t.digest")}, COALESCE(NULLIF(x.priority, 0), t.priority), now_()
         FROM t, unnest(:new_ids::bigint[], :new_activations::text[], :new_queues::text[], :new_priorities::int[])
             AS x (id, activation, queue, priority))"""
 # Nobody claims a wait, so it stands in no lane of its own.

@@ -43,6 +43,7 @@ for _module in (
     "claims",
     "definitions",
     "events",
+    "groups",
     "inbox",
     "logs",
     "machine",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from codemation.testing.conformance.cancel import CancelContract, CancelRaceContract
+from codemation.testing.conformance.groups import GroupContract, GroupRaceContract
 from codemation.testing.conformance.reading import ReadingContract
 from codemation.testing.conformance.reopening import ReopeningContract
 from codemation.testing.conformance.start import KeyContract, StartContract
@@ -21,6 +22,8 @@ class JournalContract(
     StepRefusalContract,
     StepProgressContract,
     StepRaceContract,
+    GroupContract,
+    GroupRaceContract,
     ReadingContract,
     ReopeningContract,
     CancelContract,

@@ -9,6 +9,7 @@ from codemation.core.ids import ActivationId, RunId
 from codemation.core.ports import Claim, GoOn, Stores
 from codemation.core.states import RunStatus
 from codemation.host.postgres import definitions, inbox, journal, lanes, payloads, run_statements, tickets, workers
+from codemation.host.postgres.grouping import GroupShape, group
 from codemation.host.postgres.link import Row
 from codemation.host.postgres.statements import Statement, StepShape, Then, step
 from codemation.host.postgres.stores import PostgresStores
@@ -23,6 +24,9 @@ STATEMENTS: dict[str, Statement] = {
     for name, value in vars(module).items()
     if isinstance(value, Statement)
 } | {f"step.{shape.then.name}.{shape.more}.{shape.ends}": step(shape) for shape in SHAPES}
+STATEMENTS |= {
+    f"group.{more}.{ends}": group(GroupShape(more=more, ends=ends)) for more in (False, True) for ends in (False, True)
+}
 READ_A_SMALL_TABLE = ("workers._LIVING", "workers._BEAT", "workers._FORGET")
 """They read every worker that is entered: a handful."""
 SORT_A_FEW = ("tickets._CLAIM_BEST", "tickets._HAND_BACK", "tickets._TAKE_OVER")
