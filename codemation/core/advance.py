@@ -15,9 +15,9 @@ from __future__ import annotations
 from typing import assert_never
 
 from codemation.core import suspending
-from codemation.core.facts import Began, Broke, Cancelling, Done, Reopened, Retrying
+from codemation.core.facts import Began, Broke, Cancelling, Done, Reopened, Retrying, Skipped
 from codemation.core.ids import START, ActivationId, node_of
-from codemation.core.settling import Beginning, Step, broken, ended, settle, settle_ready, unfinished
+from codemation.core.settling import Step, broken, ended, go_on, settle, unfinished
 from codemation.core.signals import (
     CancelRequested,
     ChildEnded,
@@ -28,6 +28,7 @@ from codemation.core.signals import (
     Failed,
     ItemsLeft,
     Lost,
+    Rearranged,
     Resumed,
     Signal,
     Started,
@@ -35,8 +36,10 @@ from codemation.core.signals import (
     Succeeded,
     Suspended,
     TimerFired,
+    Turning,
 )
 from codemation.core.snapshot import Snapshot
+from codemation.core.standing import UNWANTED
 from codemation.core.states import FINISHED, RunStatus
 
 
@@ -57,13 +60,11 @@ def advance(snapshot: Snapshot, signal: Signal) -> Step | None:
             return _started(snapshot, signal)
         case Lost():
             return _lost(snapshot, signal)
-        case CancelRequested() | Stopped() | Resumed():
-            return _turned(snapshot, signal)
         case _:
-            assert_never(signal)
+            return _turned(snapshot, signal)
 
 
-def _turned(snapshot: Snapshot, signal: CancelRequested | Stopped | Resumed) -> Step | None:
+def _turned(snapshot: Snapshot, signal: Turning) -> Step | None:
     """What concerns the run as a whole."""
     match signal:
         case CancelRequested():
@@ -72,6 +73,8 @@ def _turned(snapshot: Snapshot, signal: CancelRequested | Stopped | Resumed) -> 
             return _stopped(snapshot)
         case Resumed():
             return _resumed(snapshot, signal)
+        case Rearranged():
+            return _rearranged(snapshot, signal)
         case _:
             assert_never(signal)
 
@@ -79,8 +82,15 @@ def _turned(snapshot: Snapshot, signal: CancelRequested | Stopped | Resumed) -> 
 def _started(snapshot: Snapshot, signal: Started) -> Step | None:
     if snapshot.revision:
         return None
-    began = Began(input=signal.input)
-    return settle(snapshot, (began,), START, {"main": signal.input}, (Event(kind="run_started"),))
+    began = Began(input=signal.input, session=signal.session, source=signal.source)
+    started = Event(kind="run_started")
+    if not (signal.standing or signal.unwanted):
+        return settle(snapshot, (began,), START, {"main": signal.input}, (started,))
+    unwanted = (Skipped(nodes=signal.unwanted, why=UNWANTED),) if signal.unwanted else ()
+    facts = (began, *signal.standing, *unwanted)
+    ahead = snapshot.fork()
+    ahead.apply(facts)
+    return go_on(ahead, facts, started)
 
 
 def _succeeded(snapshot: Snapshot, signal: Succeeded) -> Step | None:
@@ -93,6 +103,7 @@ def _succeeded(snapshot: Snapshot, signal: Succeeded) -> Step | None:
         milliseconds=signal.milliseconds,
         items=signal.items,
         failures=signal.failures,
+        how=signal.how,
     )
     node = node_of(signal.activation)
     return settle(snapshot, (done,), node, signal.outputs, (Event(kind="node_succeeded", node=node),))
@@ -158,9 +169,20 @@ def _resumed(snapshot: Snapshot, signal: Resumed) -> Step | None:
     reopened = Reopened(who=signal.who, digest=signal.digest, was=signal.was)
     ahead = snapshot.fork()
     ahead.apply((reopened,))
-    ready = [node for node, missing in ahead.missing.items() if not missing and not ahead.reported(node)]
-    resumed = Event(kind="run_resumed", detail={"who": signal.who})
-    return settle_ready(Beginning(snapshot=ahead, facts=(reopened,), events=(resumed,)), ready)
+    return go_on(ahead, (reopened,), Event(kind="run_resumed", detail={"who": signal.who}))
+
+
+def _rearranged(snapshot: Snapshot, signal: Rearranged) -> Step | None:
+    """What has succeeded never changes, except in a session."""
+    settled = snapshot.status is RunStatus.SUCCEEDED and not snapshot.session
+    if settled or snapshot.cancelling or not snapshot.revision:
+        return None
+    reopened = Reopened(who=signal.who, digest=signal.digest, was=signal.was)
+    skipped = tuple(Skipped(nodes=nodes, why=why) for why, nodes in signal.skipped.items())
+    facts = (reopened, *signal.standing, *skipped)
+    ahead = snapshot.fork()
+    ahead.apply(facts)
+    return go_on(ahead, facts, Event(kind="run_rearranged", detail={"who": signal.who}))
 
 
 def _current(snapshot: Snapshot, activation: ActivationId, attempt: int) -> bool:

@@ -16,13 +16,14 @@ from codemation.core.delivery import Courier, Means, Outcome
 from codemation.core.errors import RunError
 from codemation.core.facts import encode_delta
 from codemation.core.folding import Inboxes
-from codemation.core.ids import RunId, TicketId, WorkerId
+from codemation.core.ids import NodeId, RunId, TicketId, WorkerId
 from codemation.core.items import Batch, BatchKind
 from codemation.core.opening import Opener, OpenRun
 from codemation.core.ports import Claim, Holding, Lane, NewRun, NewTicket, Reopening, Stores
 from codemation.core.settling import Step
-from codemation.core.signals import CancelRequested, Resumed, Started
+from codemation.core.signals import CancelRequested, Rearranged, Resumed, Started
 from codemation.core.snapshot import Snapshot
+from codemation.core.standing import Standing
 from codemation.core.states import RunStatus
 
 INLINE_LIMIT = 8 * 1024
@@ -45,6 +46,14 @@ class Start:
     """Instead of the definition's."""
     claim: bool = True
     """Whether this process goes on with the first node itself."""
+    given: Batch | None = None
+    """Instead of the input: what is stored for the run already."""
+    session: bool = False
+    source: str = ""
+    standing: tuple[Standing, ...] = ()
+    """What is pinned, and what is taken over from the source."""
+    unwanted: tuple[NodeId, ...] = ()
+    """Nodes that nothing stands on that is asked for."""
 
 
 class Engine:
@@ -69,8 +78,15 @@ class Engine:
         """
         plan = definition.plan  # what is broken is not stored
         self.persist(self.stores.definitions.put, definition)
-        batches, output = self.store_outputs(start.id, {"main": start.input})
-        step = advance(Snapshot(plan), Started(input=batches["main"])) or _NOTHING
+        batches, output = ({"main": start.given}, None) if start.given else self.store_outputs(start.id, _main(start))
+        started = Started(
+            input=batches["main"],
+            session=start.session,
+            source=start.source,
+            standing=start.standing,
+            unwanted=start.unwanted,
+        )
+        step = advance(Snapshot(plan), started) or _NOTHING
         tickets = self._courier.tickets(plan, step.due)
         run = NewRun(
             id=start.id,
@@ -149,15 +165,29 @@ class Engine:
         Raises:
             RunError: the run is neither, or somebody else was faster.
         """
+        return self._turn(run, Resumed(who=who), definition, "to resume")
+
+    def rearrange(self, run: OpenRun, change: Rearranged, *, definition: Definition | None = None) -> Outcome:
+        """Change what stands in a run, which goes on from there; the first of its work is claimed at once.
+
+        Whoever works on the run holds nothing any more.
+
+        Raises:
+            RunError: it has succeeded and is no session, is being stopped, or somebody else was faster.
+        """
+        return self._turn(run, change, definition, "to change")
+
+    def _turn(self, run: OpenRun, signal: Resumed | Rearranged, definition: Definition | None, what: str) -> Outcome:
+        """Let a run go on anew."""
         with run.lock:
             latest = definition or run.definition
-            moved = latest.digest != run.definition.digest
-            if moved:
+            if latest.digest != run.definition.digest:
                 self.persist(self.stores.definitions.put, latest)
-            digest, was = (latest.digest, run.definition.digest) if moved else ("", "")
-            step = advance(run.snapshot, Resumed(who=who, digest=digest, was=was))
+                signal = replace(signal, digest=latest.digest, was=run.definition.digest)
+            step = advance(run.snapshot, signal)
             if step is None:
-                raise RunError(f"run {run.id} is {run.snapshot.status}, so there is nothing to resume")
+                stands = "being cancelled" if run.snapshot.cancelling else run.snapshot.status
+                raise RunError(f"run {run.id} is {stands}, so there is nothing {what}")
             reopening = self._reopening(run, latest, step)
             if not self._reopened(reopening):
                 raise RunError(f"run {run.id} has changed meanwhile", way_out=f"codemation runs show {run.id}")
@@ -192,6 +222,7 @@ class Engine:
             claimed_by=self.worker,
             status=step.status,
             reason=step.reason,
+            of=frozenset({run.snapshot.status}),
         )
 
     def _reopened(self, reopening: Reopening) -> bool:
@@ -216,6 +247,10 @@ class Engine:
             fresh=True,
         )
         return Outcome(next=claim, ready=ids[1:])
+
+
+def _main(start: Start) -> dict[str, Stored]:
+    return {"main": start.input}
 
 
 _NOTHING = Step(delta=())

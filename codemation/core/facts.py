@@ -7,9 +7,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, assert_never
 
-from codemation.core.ids import MAIN, ActivationId, NodeId
+from codemation.core.ids import ActivationId, NodeId
 from codemation.core.items import EMPTY, Batch
 from codemation.core.signals import ErrorInfo
+from codemation.core.spelling import batch_row, outputs_row, read_batch, read_outputs
+from codemation.core.standing import Standing, read_standing, standing_row
 from codemation.core.states import RunStatus
 from codemation.core.waits import Answer, Wait
 
@@ -19,6 +21,10 @@ class Began:
     """The run has its input."""
 
     input: Batch
+    session: bool = False
+    """It goes on only when somebody says so, and may go back."""
+    source: str = ""
+    """The run that this one is a replay of."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -31,6 +37,8 @@ class Done:
     milliseconds: int = 0
     items: int = 0
     failures: int = 0
+    how: str = ""
+    """`cached:<run>` where the outputs are what another run has recorded."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -38,6 +46,8 @@ class Skipped:
     """Nothing reached these nodes."""
 
     nodes: tuple[NodeId, ...]
+    why: str = ""
+    """Said where it does not matter what reaches them."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -112,7 +122,7 @@ class Ended:
     reason: str = ""
 
 
-Fact = Began | Done | Skipped | Due | Retrying | Waiting | Answered | Broke | Cancelling | Reopened | Ended
+Fact = Began | Done | Skipped | Due | Retrying | Waiting | Answered | Broke | Cancelling | Reopened | Ended | Standing
 Delta = tuple[Fact, ...]
 
 
@@ -139,25 +149,28 @@ def decode_delta(data: bytes) -> Delta:
 def _row(fact: Fact) -> list[Any]:
     match fact:
         case Done():
-            row = ["ok", fact.activation, _outputs_row(fact.outputs), fact.milliseconds, fact.items]
+            row = ["ok", fact.activation, outputs_row(fact.outputs), fact.milliseconds, fact.items]
+            if fact.how:
+                return [*row, fact.attempt, fact.failures, fact.how]
             return row if fact.attempt == 1 and not fact.failures else [*row, fact.attempt, fact.failures]
         case Due():
             return ["due", *fact.activations]
         case Skipped():
-            return ["skip", *fact.nodes]
+            return ["pass", fact.why, *fact.nodes] if fact.why else ["skip", *fact.nodes]
         case Began():
-            return ["begin", _batch_row(fact.input)]
+            row = ["begin", batch_row(fact.input)]
+            return [*row, int(fact.session), fact.source] if fact.session or fact.source else row
         case Retrying():
             return ["retry", fact.activation, fact.attempt, fact.delay, _error_row(fact.error)]
         case Waiting() | Answered():
             return _waiting_row(fact)
         case Broke():
             row = ["broke", fact.activation, fact.attempt, _error_row(fact.error), fact.milliseconds]
-            return [*row, _batch_row(fact.partial)] if fact.partial.size else row
+            return [*row, batch_row(fact.partial)] if fact.partial.size else row
         case Cancelling() | Reopened() | Ended():
             return _turn_row(fact)
         case _:
-            assert_never(fact)
+            return standing_row(fact)
 
 
 def _turn_row(fact: Cancelling | Reopened | Ended) -> list[Any]:
@@ -175,21 +188,25 @@ def _turn_row(fact: Cancelling | Reopened | Ended) -> list[Any]:
 def _fact(row: list[Any]) -> Fact:
     match row:
         case ["ok", activation, outputs, milliseconds, items, *rest]:
-            attempt, failures = rest or (1, 0)
+            attempt, failures, *how = rest or (1, 0)
             return Done(
                 activation=activation,
-                outputs=_outputs(outputs),
+                outputs=read_outputs(outputs),
                 attempt=attempt,
                 milliseconds=milliseconds,
                 items=items,
                 failures=failures,
+                how=how[0] if how else "",
             )
         case ["due", *activations]:
             return Due(activations=tuple(activations))
         case ["skip", *nodes]:
             return Skipped(nodes=tuple(nodes))
-        case ["begin", cells]:
-            return Began(input=_batch(cells))
+        case ["pass", why, *nodes]:
+            return Skipped(nodes=tuple(nodes), why=why)
+        case ["begin", cells, *rest]:
+            session, source = rest or (0, "")
+            return Began(input=read_batch(cells), session=bool(session), source=source)
         case ["retry", activation, attempt, delay, error]:
             return Retrying(activation=activation, attempt=attempt, delay=delay, error=ErrorInfo(**error))
         case ["wait" | "answer", *_]:
@@ -200,7 +217,7 @@ def _fact(row: list[Any]) -> Fact:
                 attempt=attempt,
                 error=ErrorInfo(**error),
                 milliseconds=milliseconds,
-                partial=_batch(partial[0]) if partial else EMPTY,
+                partial=read_batch(partial[0]) if partial else EMPTY,
             )
         case _:
             return _turn(row)
@@ -215,7 +232,10 @@ def _turn(row: list[Any]) -> Fact:
         case ["reopen", who, digest, was]:
             return Reopened(who=who, digest=digest, was=was)
         case _:
-            raise ValueError(f"the journal holds a fact that this release does not know: {row!r}")
+            fact = read_standing(row)
+            if fact is None:
+                raise ValueError(f"the journal holds a fact that this release does not know: {row!r}")
+            return fact
 
 
 def _waiting_row(fact: Waiting | Answered) -> list[Any]:
@@ -243,42 +263,12 @@ def _wait(row: list[Any]) -> Wait:
 
 def _answer_row(answer: Answer) -> list[Any]:
     row = [answer.reply, answer.at, answer.who, answer.body]
-    return [*row, _outputs_row(answer.outputs)] if answer.outputs else row
+    return [*row, outputs_row(answer.outputs)] if answer.outputs else row
 
 
 def _answer(row: list[Any]) -> Answer:
     reply, at, who, body, *outputs = row
-    return Answer(reply=reply, at=at, who=who, body=body, outputs=_outputs(outputs[0]) if outputs else {})
-
-
-def _outputs_row(outputs: Mapping[str, Batch]) -> dict[str, list[Any]] | list[Any]:
-    """What each port holds; just the batch where there is only the main port, as nearly always."""
-    if len(outputs) == 1 and MAIN in outputs:
-        return _batch_row(outputs[MAIN])
-    return {port: _batch_row(batch) for port, batch in outputs.items()}
-
-
-def _outputs(row: dict[str, list[Any]] | list[Any]) -> dict[str, Batch]:
-    if isinstance(row, list):
-        return {MAIN: _batch(row)}
-    return {port: _batch(cells) for port, cells in row.items()}
-
-
-def _batch_row(batch: Batch) -> list[Any]:
-    if batch == EMPTY:
-        return []
-    row: list[Any] = [batch.count, batch.size]
-    if batch.ref or batch.kind != "items":
-        row += [batch.kind, batch.ref]
-    return row
-
-
-def _batch(cells: list[Any]) -> Batch:
-    if not cells:
-        return EMPTY
-    count, size, *rest = cells
-    kind, ref = rest or ("items", "")
-    return Batch(ref=ref, count=count, kind="table" if kind == "table" else "items", size=size)
+    return Answer(reply=reply, at=at, who=who, body=body, outputs=read_outputs(outputs[0]) if outputs else {})
 
 
 def _error_row(error: ErrorInfo) -> dict[str, Any]:

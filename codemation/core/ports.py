@@ -171,7 +171,7 @@ class Commit:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Reopening:
-    """A finished run goes on; refused when it has changed since `revision`."""
+    """A run goes on anew; refused when it has changed since `revision`, or stands where it may not go on from."""
 
     run: RunId
     revision: int
@@ -183,6 +183,8 @@ class Reopening:
     claimed_by: WorkerId | None = None
     status: RunStatus = RunStatus.RUNNING
     reason: str = ""
+    of: frozenset[RunStatus] = frozenset({RunStatus.FAILED, RunStatus.CANCELLED})
+    """Where the run may stand; one that is being stopped never goes on."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -272,7 +274,7 @@ class Journal(Protocol):
         ...
 
     def reopen(self, reopening: Reopening) -> bool:
-        """Let a failed or cancelled run go on; `False` when it is neither, or has changed.
+        """Let a run go on anew; `False` when it does not stand where it may, is being stopped, or has changed.
 
         Whoever still holds a ticket of its former life holds nothing any more.
         """

@@ -27,3 +27,5 @@ class NodeRecord:
     failures: int = 0
     partial: Batch = EMPTY
     """Items that a per-item node had finished when it failed, for a resume to begin with."""
+    how: str = ""
+    """How it came to stand so if it was not executed here: `pinned`, `cached:<run>`, `run:<id>`; why it was skipped."""

@@ -2,15 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any, Protocol, overload
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Any, Protocol, Self, overload
 
 from typing_extensions import TypeVar
 
+from codemation.core.differing import Diff
+from codemation.core.explaining import Reasons, Why
 from codemation.core.ids import RunId
 from codemation.core.items import Failure
 from codemation.core.node import Node
+from codemation.core.pins import Pin
 
+Nodes = str | Node[Any, Any] | Sequence["str | Node[Any, Any]"] | None
+"""Nodes to begin with, by id, title, name of their piece, or held in the hand."""
+Pins = Mapping[str, Any] | str | Path
+"""What nodes are to give without being executed: by id, or `node@port`; or the folder that holds it."""
 U = TypeVar("U")
 Out = TypeVar("Out", default=Any)
 
@@ -93,8 +101,29 @@ class NodeResult(Protocol[Out]):
         """How often the node was tried."""
         ...
 
+    @property
+    def why(self) -> Why:
+        """Why the node ran, will run, or does not."""
+        ...
+
+    def pin(self) -> Pin:
+        """What the node gave, to be given to other runs instead of executing it: `wf.options(pins={"x": pin})`."""
+        ...
+
     def __getitem__(self, port: str) -> NodeResult[Any]:
         """The same for one output port."""
+        ...
+
+
+class SessionResult(NodeResult[Out], Protocol[Out]):
+    """What one node of a session took and gave; here it can be pinned."""
+
+    def pin(self, value: Any = ...) -> Pin:
+        """Let the node stand as done with this value, or with what it has given; what stands on it is due again."""
+        ...
+
+    def unpin(self) -> None:
+        """Let the node be executed again, and what stands on it."""
         ...
 
 
@@ -144,8 +173,28 @@ class Run(Protocol):
         """Ask the run to stop."""
         ...
 
-    def resume(self) -> Run:
-        """Go on from where the run failed; what has succeeded is not repeated."""
+    @property
+    def source(self) -> RunId | None:
+        """The run that this one is a replay of."""
+        ...
+
+    def resume(self, from_: Nodes = None) -> Run:
+        """Go on from where the run failed; with `from_` this node and all that stands on it are done again."""
+        ...
+
+    def replay(self, *, from_: Nodes = None, to: Nodes = None, pins: Pins | None = None) -> Run:
+        """A new run with the same params and input, linked to this one.
+
+        What does not stand on `from_` is taken over by reference, and nothing is run that `to` does not stand on.
+        """
+        ...
+
+    def why(self) -> Reasons:
+        """For each node why it ran, will run, or does not."""
+        ...
+
+    def diff(self, other: Run) -> Diff:
+        """What differs between this run and another one: params, code, columns, rows and timing."""
         ...
 
     def at(self, revision: int) -> Run:
@@ -157,5 +206,70 @@ class Run(Protocol):
     @overload
     def __getitem__(self, node: str) -> NodeResult[Any]: ...
     def __getitem__(self, node: Any) -> NodeResult[Any]:
+        """What one node took and gave."""
+        ...
+
+
+class Session(Run, Protocol):
+    """A run that goes on only when it is told to, step by step, and back."""
+
+    @property
+    def due(self) -> tuple[str, ...]:
+        """The nodes that may be executed now, the next one first."""
+        ...
+
+    @property
+    def stale(self) -> tuple[str, ...]:
+        """The nodes whose results do not count any more, and that have not been executed again."""
+        ...
+
+    def step(self, n: int = 1) -> Self:
+        """Execute the next `n` nodes."""
+        ...
+
+    def step_into(self, item: int | None = None) -> Any:
+        """Call the code of the next node here, with what it would be given, and record nothing.
+
+        Of a node that is called once per item, `item` is the position of the item.
+        """
+        ...
+
+    def run_to(self, node: str | Node[Any, Any]) -> Self:
+        """Execute what `node` stands on, and then the node."""
+        ...
+
+    def continue_(self) -> Self:
+        """Go on to the next breakpoint, or to the end."""
+        ...
+
+    def back(self, n: int = 1) -> Self:
+        """Take back the last `n` steps."""
+        ...
+
+    def goto(self, revision: int) -> Self:
+        """Let count what counted at a revision, as far as it still fits pins and code."""
+        ...
+
+    def restart(self) -> Self:
+        """Begin anew, with the same params, input, pins and breakpoints."""
+        ...
+
+    def break_at(self, node: str | Node[Any, Any], when: Callable[[Any], object] | None = None) -> Self:
+        """Stop before `node`; with `when` only if it says so of an item that the node is about to be given."""
+        ...
+
+    def edit(self, node: Node[Any, Any]) -> Self:
+        """Go on with other code for the node of the same id; only what stands on it is due again."""
+        ...
+
+    def save_pins(self, path: str | Path) -> Path:
+        """Write the session's pins into a folder, a file for each node and port."""
+        ...
+
+    @overload
+    def __getitem__(self, node: Node[Any, U]) -> SessionResult[U]: ...
+    @overload
+    def __getitem__(self, node: str) -> SessionResult[Any]: ...
+    def __getitem__(self, node: Any) -> SessionResult[Any]:
         """What one node took and gave."""
         ...

@@ -90,7 +90,8 @@ def settle(
         reported={node: outputs},
         missing={follower: missing[follower] - 1 for follower in after},
     )
-    return settle_ready(beginning, [follower for follower in after if missing[follower] == 1])
+    closed = snapshot.closed
+    return settle_ready(beginning, [one for one in after if missing[one] == 1 and one not in closed])
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -123,9 +124,15 @@ def settle_ready(beginning: Beginning, ready: Iterable[NodeId]) -> Step:
         reported[node] = None
         for after in plan.followers.get(node, ()):
             missing[after] = missing.get(after, snapshot.missing[after]) - 1
-            if not missing[after]:
+            if not missing[after] and after not in snapshot.closed:
                 heappush(queue, (plan.rank[after], after))
     return _step(beginning, due, skipped)
+
+
+def go_on(ahead: Snapshot, facts: Delta, event: Event) -> Step:
+    """What follows when a run goes on that already stands where `ahead` does, thanks to these facts."""
+    ready = [node for node, missing in ahead.missing.items() if not (missing or ahead.reported(node))]
+    return settle_ready(Beginning(snapshot=ahead, facts=facts, events=(event,)), ready)
 
 
 def _has_work(node: NodePlan, snapshot: Snapshot, reported: Mapping[NodeId, Mapping[str, Batch] | None]) -> bool:

@@ -6,8 +6,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from codemation.core.ids import ActivationId
+from codemation.core.ids import ActivationId, NodeId
 from codemation.core.items import EMPTY, Batch
+from codemation.core.standing import Standing
 from codemation.core.waits import Answer, Wait
 
 
@@ -24,9 +25,17 @@ class ErrorInfo:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Started:
-    """The run begins with its input."""
+    """The run begins with its input, and with what stands from the start."""
 
     input: Batch
+    session: bool = False
+    """It goes on only when somebody says so, and may go back."""
+    source: str = ""
+    """The run that it is a replay of."""
+    standing: tuple[Standing, ...] = ()
+    """What is pinned, and what is taken over."""
+    unwanted: tuple[NodeId, ...] = ()
+    """Nodes that nothing stands on that is asked for."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -41,6 +50,8 @@ class Succeeded:
     """Items (or rows) that came in."""
     failures: int = 0
     """Items that failed and were dropped or sent to the `error` port."""
+    how: str = ""
+    """`cached:<run>` where they are what another run has recorded."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -187,7 +198,23 @@ class Resumed:
     """The definition until now, when there is another."""
 
 
-Signal = Started | Succeeded | Failed | ItemsLeft | Suspended | Answering | Lost | CancelRequested | Stopped | Resumed
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Rearranged:
+    """Somebody changes what stands in a run: it goes back, begins again at a node, has something pinned or edited."""
+
+    standing: tuple[Standing, ...]
+    skipped: Mapping[str, tuple[NodeId, ...]] = field(default_factory=dict)
+    """Nodes that are skipped, by the reason; the empty reason for those that nothing has reached."""
+    who: str = ""
+    digest: str = ""
+    """Another definition to go on with; empty to keep the run's own."""
+    was: str = ""
+    """The definition until now, when there is another."""
+
+
+Turning = CancelRequested | Stopped | Resumed | Rearranged
+"""What concerns the run as a whole."""
+Signal = Started | Succeeded | Failed | ItemsLeft | Suspended | Answering | Lost | Turning
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

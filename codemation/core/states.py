@@ -36,6 +36,7 @@ class NodeStatus(StrEnum):
 
 _S = RunStatus
 _ANSWERS = ("TimerFired", "Decided", "EventArrived", "ChildEnded")
+_ANEW = frozenset({_S.RUNNING, _S.SUCCEEDED})
 TRANSITIONS: Mapping[RunStatus, Mapping[str, frozenset[RunStatus]]] = MappingProxyType(
     {
         _S.QUEUED: {"Started": frozenset({_S.RUNNING, _S.SUCCEEDED})},
@@ -46,6 +47,7 @@ TRANSITIONS: Mapping[RunStatus, Mapping[str, frozenset[RunStatus]]] = MappingPro
             "Suspended": frozenset({_S.RUNNING, _S.WAITING}),
             **dict.fromkeys(_ANSWERS, frozenset({_S.RUNNING})),
             "Lost": frozenset({_S.RUNNING, _S.WAITING, _S.FAILED}),
+            "Rearranged": _ANEW,
             "CancelRequested": frozenset({_S.RUNNING}),
             "Stopped": frozenset({_S.CANCELLED}),
         },
@@ -56,12 +58,13 @@ TRANSITIONS: Mapping[RunStatus, Mapping[str, frozenset[RunStatus]]] = MappingPro
             "Suspended": frozenset({_S.WAITING}),
             **dict.fromkeys(_ANSWERS, frozenset({_S.RUNNING, _S.WAITING})),
             "Lost": frozenset({_S.WAITING, _S.FAILED}),
+            "Rearranged": _ANEW,
             "CancelRequested": frozenset({_S.WAITING}),
             "Stopped": frozenset({_S.CANCELLED}),
         },
-        _S.SUCCEEDED: {},
-        _S.FAILED: {"Resumed": frozenset({_S.RUNNING, _S.SUCCEEDED})},
-        _S.CANCELLED: {"Resumed": frozenset({_S.RUNNING, _S.SUCCEEDED})},
+        _S.SUCCEEDED: {"Rearranged": _ANEW},
+        _S.FAILED: {"Resumed": _ANEW, "Rearranged": _ANEW},
+        _S.CANCELLED: {"Resumed": _ANEW, "Rearranged": _ANEW},
     }
 )
 """status → signal → what the run may be afterwards."""

@@ -165,7 +165,7 @@ class MemoryJournal:
         tables = self._tables
         with tables.lock:
             row = tables.runs.get(reopening.run)
-            if row is None or row.status not in (RunStatus.FAILED, RunStatus.CANCELLED):
+            if row is None or row.stop or row.status not in reopening.of:
                 return False
             if (row.revision, row.head) != (reopening.revision, reopening.head):
                 return False

@@ -25,7 +25,7 @@ from codemation.core.ports import (
     Reopening,
     RunRow,
 )
-from codemation.core.states import FINISHED, RunStatus
+from codemation.core.states import FINISHED
 from codemation.host.postgres import run_statements
 from codemation.host.postgres.codes import (
     STATUS_CODES,
@@ -181,7 +181,7 @@ class PostgresJournal:
             "digest": digest_bytes(reopening.digest),
             "status": STATUS_CODES[reopening.status],
             "reason": storable(reopening.reason),
-            "reopenable": _REOPENABLE,
+            "reopenable": numbers(STATUS_CODES[status] for status in reopening.of),
             **self._new_tickets(reopening.tickets, reopening.digest),
             "worker": reopening.claimed_by,
         }
@@ -209,9 +209,6 @@ class PostgresJournal:
             "lanes": numbers(self._lanes.id(ticket.queue, digest) for ticket in tickets),
             "priorities": numbers(ticket.priority for ticket in tickets),
         }
-
-
-_REOPENABLE = numbers(STATUS_CODES[status] for status in (RunStatus.FAILED, RunStatus.CANCELLED))
 
 
 def _shape(commit: Commit) -> StepShape:

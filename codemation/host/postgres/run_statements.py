@@ -47,7 +47,8 @@ REOPEN = statement(f"""
     WITH r AS (
         UPDATE runs SET revision = revision + 1, head = :new_head, digest = :digest, status = :status, stop = 0,
             reason = :reason, finished_at = CASE WHEN :status::smallint >= {FIRST_FINISHED} THEN now_() END
-        WHERE id = :run AND revision = :revision AND head = :head AND status = ANY(:reopenable::smallint[])
+        WHERE id = :run AND revision = :revision AND head = :head AND stop = 0
+            AND status = ANY(:reopenable::smallint[])
         RETURNING id, priority),
     j AS (
         INSERT INTO journal (run_id, revision, head, at, delta) SELECT id, :revision + 1, :new_head, now_(), :delta

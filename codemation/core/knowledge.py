@@ -1,0 +1,138 @@
+"""What a run knows at one revision, as it can be asked and compared."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from codemation.core.definition import Plan
+from codemation.core.ids import ActivationId, NodeId
+from codemation.core.items import EMPTY, Batch
+from codemation.core.record import NodeRecord
+from codemation.core.standing import Pinned
+from codemation.core.states import NodeStatus, RunStatus
+from codemation.core.waits import Answer, Wait
+
+
+class Knowledge:
+    """What a run knows; its owner alone changes it."""
+
+    __slots__ = (
+        "answers",
+        "cancelling",
+        "closed",
+        "delayed",
+        "digest",
+        "live",
+        "missing",
+        "nodes",
+        "pins",
+        "plan",
+        "plans",
+        "reason",
+        "revision",
+        "session",
+        "source",
+        "stale",
+        "status",
+        "waits",
+    )
+
+    def __init__(self, plan: Plan, plans: Callable[[str], Plan] | None = None) -> None:
+        self.plan = plan
+        self.plans = plans
+        """Finds the plan of another definition, for runs that move to one."""
+        self.revision = 0
+        self.status = RunStatus.QUEUED
+        self.reason = ""
+        self.cancelling = False
+        self.digest = ""
+        """Of the definition that the run has moved to; empty while it keeps its first."""
+        self.nodes: dict[NodeId, NodeRecord] = {}
+        self.live: dict[ActivationId, int] = {}
+        """Activations that are due or wait for another try, with the number of the coming or current attempt."""
+        self.delayed: set[ActivationId] = set()
+        """Those of `live` that wait: for their next try, or for the world."""
+        self.waits: dict[ActivationId, dict[str, Wait]] = {}
+        """What each suspended activation waits for still, by the key of the wait."""
+        self.answers: dict[ActivationId, dict[str, Answer]] = {}
+        """What the world has answered to activations that have not given their outputs yet, by the key of the wait."""
+        self.missing: dict[NodeId, int] = {node: len(before) for node, before in plan.awaits.items()}
+        """How many of the nodes that a node waits for have not reported yet."""
+        self.session = False
+        """It goes on only when somebody says so, and may go back."""
+        self.source = ""
+        """The run that it is a replay of."""
+        self.pins: dict[NodeId, Pinned] = {}
+        """What nodes give without being executed."""
+        self.closed: set[NodeId] = set()
+        """Nodes that are never due, whatever reaches them: pinned, or not asked for."""
+        self.stale: set[NodeId] = set()
+        """Nodes whose outputs were taken back, and that have not given any since."""
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Knowledge) and all(getattr(self, name) == getattr(other, name) for name in COMPARED)
+
+    __hash__ = None  # type: ignore[assignment]  # mutable
+
+    def reported(self, node: NodeId) -> bool:
+        """Whether the node has given what it will give."""
+        record = self.nodes.get(node)
+        return record is not None and record.status in (NodeStatus.SUCCEEDED, NodeStatus.SKIPPED)
+
+    def outputs(self, node: NodeId) -> Mapping[str, Batch]:
+        """What a node has given, by port."""
+        record = self.nodes.get(node)
+        return record.outputs if record else {}
+
+    def output(self, node: NodeId, port: str) -> Batch:
+        """What a port held; empty when nothing was given there."""
+        return self.outputs(node).get(port, EMPTY)
+
+    def failed(self) -> list[NodeId]:
+        """The nodes that failed for good, by rank."""
+        broken = [node for node, record in self.nodes.items() if record.status is NodeStatus.FAILED]
+        return sorted(broken, key=self.plan.rank.__getitem__)
+
+    def _stored(self, port: str, batch: Batch) -> Batch:
+        """A batch with bytes and no reference lies in the journal, at this revision."""
+        if not batch.size or batch.ref:
+            return batch
+        return Batch(ref=f"j:{self.revision}:{port}", count=batch.count, kind=batch.kind, size=batch.size)
+
+    def _partial(self, node: NodeId) -> Batch:
+        record = self.nodes.get(node)
+        return record.partial if record else EMPTY
+
+    def _note(self, node: NodeId, **known: Any) -> None:
+        self.nodes[node] = NodeRecord(revision=self.revision, **known)
+
+    def _report(self, node: NodeId) -> None:
+        for after in self.plan.followers.get(node, ()):
+            self.missing[after] -= 1
+
+    def _count_missing(self) -> None:
+        self.missing = {
+            node: sum(not self.reported(source) for source in before) for node, before in self.plan.awaits.items()
+        }
+
+
+COMPARED = (
+    "revision",
+    "status",
+    "reason",
+    "cancelling",
+    "digest",
+    "nodes",
+    "live",
+    "delayed",
+    "waits",
+    "answers",
+    "missing",
+    "session",
+    "source",
+    "pins",
+    "closed",
+    "stale",
+)
+"""What two snapshots are compared by."""
