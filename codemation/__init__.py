@@ -25,6 +25,18 @@ if TYPE_CHECKING:
     from codemation.core.retry import Retry
     from codemation.core.run import NodeResult, Run
     from codemation.core.start import Start, workflow
+    from codemation.core.triggers import (
+        Dataset,
+        Trigger,
+        cron,
+        dataset,
+        every,
+        hmac,
+        poll,
+        token,
+        watch,
+        webhook,
+    )
     from codemation.core.workflow import Workflow
     from codemation.host.settings import Config
 
@@ -38,6 +50,7 @@ __all__ = [
     "Config",
     "Context",
     "Credential",
+    "Dataset",
     "Expression",
     "Failure",
     "Flow",
@@ -55,14 +68,23 @@ __all__ = [
     "RunFailed",
     "Secret",
     "Start",
+    "Trigger",
     "Workflow",
     "__version__",
+    "cron",
+    "dataset",
+    "every",
     "expr",
+    "hmac",
     "last_run",
     "node",
     "nodes",
+    "poll",
     "port",
+    "token",
     "use",
+    "watch",
+    "webhook",
     "workflow",
 ]
 
@@ -74,6 +96,7 @@ _HOMES = {
     "Config": "codemation.host.settings",
     "Context": "codemation.core.context",
     "Credential": "codemation.core.credentials",
+    "Dataset": "codemation.core.triggers",
     "Expression": "codemation.core.expression",
     "Failure": "codemation.core.items",
     "Flow": "codemation.core.flow",
@@ -91,13 +114,22 @@ _HOMES = {
     "RunFailed": "codemation.core.errors",
     "Secret": "codemation.core.credentials",
     "Start": "codemation.core.start",
+    "Trigger": "codemation.core.triggers",
     "Workflow": "codemation.core.workflow",
+    "cron": "codemation.core.triggers",
+    "dataset": "codemation.core.triggers",
+    "every": "codemation.core.triggers",
     "expr": "codemation.core.expression",
+    "hmac": "codemation.core.triggers",
     "last_run": "codemation.core.launch",
     "node": "codemation.core.node",
     "nodes": "codemation.nodes",
+    "poll": "codemation.core.triggers",
     "port": "codemation.core.outlets",
+    "token": "codemation.core.triggers",
     "use": "codemation.core.resources",
+    "watch": "codemation.core.triggers",
+    "webhook": "codemation.core.triggers",
     "workflow": "codemation.core.start",
 }
 """Where the public names live; each is imported when it is first asked for."""

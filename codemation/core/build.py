@@ -8,10 +8,11 @@ to its end, so that one mistake neither hides another one nor causes a second.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from codemation.core.annotations import can_be_an_item, readable
+from codemation.core.arming import all_armed
 from codemation.core.binding import Binding
 from codemation.core.code import code_of, code_of_model
 from codemation.core.definition import Grain, Input, NodeKind, NodePlan
@@ -49,9 +50,15 @@ def built(stand: Stand) -> tuple[Frozen, list[Mistake]]:
         if isinstance(use, PortUse):
             assembly.wiring.check_port(use.end, assembly.reporter(use.place))
     check_ids(steps, assembly.reporter)
+    triggers = all_armed(draft.triggers, draft.params, assembly.reporter, draft.place)
+    started_by = ", ".join(one.said for one in triggers)
+    assembly.plans[0] = replace(assembly.plans[0], summary=started_by)
     whole = frozen(stand, assembly.plans, assembly.wiring, assembly.reporter(draft.place))
+    whole = replace(whole, triggers=tuple(triggers))
     params = None if draft.params is Params else draft.params
-    return Frozen(definition=whole, params=params, input=draft.input, code=assembly.code), assembly.mistakes
+    return Frozen(
+        definition=whole, params=params, input=draft.input, code=assembly.code, triggers=draft.triggers
+    ), assembly.mistakes
 
 
 @dataclass(slots=True)
@@ -196,6 +203,7 @@ def _planned(
         groups=step.groups,
         place=str(step.place),
         credentials=_credentials(signature),
+        writes=manner.writes,
     )
     code = NodeCode(
         function=function,

@@ -27,6 +27,7 @@ from codemation.core.nodeplan import (
     node_from_json,
 )
 from codemation.core.plan import BrokenDefinition, Plan
+from codemation.core.triggerplan import TriggerPlan
 
 __all__ = [
     "BrokenDefinition",
@@ -41,10 +42,12 @@ __all__ = [
     "Policy",
     "RetryPlan",
     "Source",
+    "TriggerPlan",
 ]
 
 
-NODES_LATER = ("credentials",)
+DEFINITIONS_LATER = ("triggers",)
+NODES_LATER = ("credentials", "writes")
 """Fields of nodes that definitions of the first release do not have."""
 
 
@@ -62,6 +65,8 @@ class Definition:
     input_type: str = ""
     max_parallel: int | None = None
     priority: int = 0
+    triggers: tuple[TriggerPlan, ...] = ()
+    """What starts runs by itself."""
     source: str = ""
     """`module:attribute` or `file:line` where the workflow is found; no part of any digest."""
 
@@ -71,6 +76,9 @@ class Definition:
         body = self.to_json()
         for name in ("source", "title", "summary"):
             body.pop(name)
+        for trigger in body["triggers"]:
+            trigger.pop("place")
+        _forget(body, DEFINITIONS_LATER)
         for node in body["nodes"]:
             for name in ("code", "place", "title", "icon", "summary", "types"):
                 node.pop(name)
@@ -116,8 +124,9 @@ class Definition:
     def _read(cls, body: Mapping[str, Any]) -> Definition:
         nodes = tuple(node_from_json(raw) for raw in body["nodes"])
         outputs = {name: tuple(Source(**source) for source in ends) for name, ends in body["outputs"].items()}
-        rest = {name: value for name, value in body.items() if name not in ("nodes", "outputs")}
-        return cls(nodes=nodes, outputs=outputs, **rest)
+        triggers = tuple(TriggerPlan(**trigger) for trigger in body.get("triggers", ()))
+        rest = {name: value for name, value in body.items() if name not in ("nodes", "outputs", "triggers")}
+        return cls(nodes=nodes, outputs=outputs, triggers=triggers, **rest)
 
 
 def _forget(body: Json, later: tuple[str, ...]) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Coroutine, Iterable, Iterator, Mapping, Sequence
-from typing import Any, Generic, Literal, Never, TypeAlias, overload
+from typing import TYPE_CHECKING, Any, Generic, Literal, Never, TypeAlias, overload
 
 from typing_extensions import ParamSpec, TypeVar
 
@@ -215,6 +215,14 @@ class Flow(Generic[T, PS]):
         if mistakes:
             raise AuthorError(self.stand.draft.id, mistakes)
         return Workflow(frozen)
+
+    if not TYPE_CHECKING:  # checkers say by themselves that a flow has no such attribute
+
+        def __getattr__(self, name: str) -> Any:
+            what = f"{type(self).__name__!r} object has no attribute {name!r}"
+            if name == "on":
+                what += ": triggers stand right after cm.workflow(…), before the first verb"
+            raise AttributeError(what, name=name, obj=self)
 
     def __repr__(self) -> str:
         ends = [f"{end.step.id}{f'[{end.port}]' if end.port else ''}" for end in self.stand.ends]

@@ -18,6 +18,7 @@ from codemation.core.places import Place
 from codemation.core.policies import Report, check_defaults
 from codemation.core.signature import NodeCode
 from codemation.core.steps import Draft, Stand, Step
+from codemation.core.triggers import Trigger
 from codemation.core.wiring import Wiring
 
 
@@ -30,6 +31,8 @@ class Frozen:
     input: Any
     """The type of the items that a run is given; `None` when it is given none."""
     code: Mapping[NodeId, NodeCode]
+    triggers: tuple[Trigger, ...] = ()
+    """As they were written, with their functions."""
 
 
 def check_draft(draft: Draft, steps: int, report: Report) -> None:

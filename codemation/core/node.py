@@ -35,6 +35,7 @@ from codemation.core.items import Item
 from codemation.core.names import name_of
 from codemation.core.outlets import Ports
 from codemation.core.retry import Retry
+from codemation.core.triggers import Dataset
 
 P = ParamSpec("P")
 U = TypeVar("U")
@@ -94,6 +95,7 @@ class NodeOptions(TypedDict, total=False):
     run_on_empty: bool
     continue_when_empty: bool
     on_error: Literal["fail", "drop", "port"]
+    writes: Dataset
 
 
 class Node(Generic[In_contra, Out_co]):

@@ -107,6 +107,8 @@ class NodePlan:
     """`file:line` where it was written; no part of any digest."""
     credentials: Mapping[str, str] = field(default_factory=dict)
     """What it asks for: the class of the credential, by slot."""
+    writes: str = ""
+    """The dataset that it writes."""
 
 
 def node_from_json(raw: Mapping[str, Any]) -> NodePlan:

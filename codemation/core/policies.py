@@ -9,8 +9,10 @@ from typing import Any
 from codemation.core.definition import Policy, RetryPlan
 from codemation.core.durations import seconds
 from codemation.core.mistakes import listed, meant
+from codemation.core.names import ID_RULE, is_id
 from codemation.core.node import NodeOptions
 from codemation.core.retry import Retry
+from codemation.core.triggers import Dataset
 
 Report = Callable[[str, str], None]
 """Notes a mistake: what is wrong, and the way out."""
@@ -18,7 +20,7 @@ Report = Callable[[str, str], None]
 ONCE = Retry(attempts=1)
 OUTCOMES = ("fail", "drop", "port")
 _SWITCHES = ("keep_attachments", "run_on_empty", "continue_when_empty")
-_OWN = ("id", "title", "icon")
+_OWN = ("id", "title", "icon", "writes")
 """Options that make no sense for several nodes at once."""
 
 
@@ -30,6 +32,7 @@ class Conduct:
     retry: Retry = ONCE
     title: str = ""
     icon: str = ""
+    writes: str = ""
 
 
 def conduct(node: str, settings: Mapping[str, Any], report: Report) -> Conduct:
@@ -50,6 +53,7 @@ def conduct(node: str, settings: Mapping[str, Any], report: Report) -> Conduct:
         retry=retry,
         title=options.get("title", ""),
         icon=options.get("icon", ""),
+        writes=options["writes"].name if "writes" in options else "",
     )
 
 
@@ -93,6 +97,9 @@ def _objection(name: str, value: object) -> str:
             return "" if isinstance(value, str) and value else "give the name of a queue"
         case "title" | "icon":
             return "" if isinstance(value, str) else "give a text"
+        case "writes":
+            named = isinstance(value, Dataset) and is_id(value.name)
+            return "" if named else f'give cm.dataset("name"); {ID_RULE}'
         case "id":
             return ""  # looked at where all ids are
         case _:

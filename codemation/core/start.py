@@ -18,6 +18,7 @@ from codemation.core.node import NodeOptions
 from codemation.core.params import Params
 from codemation.core.places import here
 from codemation.core.steps import Draft, End, Stand, Step
+from codemation.core.triggers import Trigger
 from codemation.core.workflow import Workflow
 
 T = TypeVar("T", default=Any)
@@ -30,6 +31,11 @@ class Start(Flow[T, PS]):
     """A workflow that has just begun: put verbs after it, or decorate a function that does so."""
 
     __slots__ = ()
+
+    def on(self, *triggers: Trigger) -> Start[T, PS]:
+        """Let these start runs by themselves, as soon as somebody activates the workflow."""
+        draft = self.stand.draft
+        return Start(begun(replace(draft, triggers=(*draft.triggers, *triggers))))
 
     def __call__(self, define: Callable[[Flow[T]], Flow[U] | None], /) -> Workflow[U, PS]:
         """Build the workflow that a function makes; all that it makes belongs to it, and what it returns is the output.

@@ -28,6 +28,7 @@ class Draft:
     priority: Any
     defaults: Mapping[str, Any]
     place: Place
+    triggers: tuple[Any, ...] = ()
     recorded: list[Written] | None = None
     """In the function form: all that was written, returned or not."""
 

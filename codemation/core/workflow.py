@@ -19,6 +19,7 @@ from codemation.core.node import FunctionNode, Node
 from codemation.core.params import Params, validated
 from codemation.core.run import Run
 from codemation.core.signature import NodeCode
+from codemation.core.triggers import ByRun, Outcome, Trigger, finished
 
 Out = TypeVar("Out", default=Any)
 PS = ParamSpec("PS", default=...)
@@ -62,6 +63,15 @@ class Workflow(Generic[Out, PS]):
     def definition(self) -> Definition:
         """The workflow as plain data."""
         return self._frozen.definition
+
+    @property
+    def triggers(self) -> tuple[Trigger, ...]:
+        """What starts runs by itself, as it was written."""
+        return self._frozen.triggers
+
+    def finished(self, *, outcome: Outcome = "succeeded", params: ByRun = None) -> Trigger:
+        """A trigger for another workflow: a run of this one has ended; `params` is given that run."""
+        return finished(self.id, outcome=outcome, params=params)
 
     @property
     def digest(self) -> str:

@@ -138,7 +138,8 @@ def _title(node: NodePlan) -> str:
 def _caption(node: NodePlan) -> str:
     given = one_line(node.types.get(f"out:{MAIN}", ""))
     kind = "input" if node.kind == NodeKind.START else node.kind.value
-    return f"{kind} · {given}" if given else kind
+    said = f"{kind} · {given}" if given else kind
+    return f"{said} · {one_line(node.summary)}" if node.kind == NodeKind.START and node.summary else said
 
 
 def _node_view(node: NodePlan, shape: Shape, wires: Mapping[tuple[str, str], Wire], canvas: _Canvas) -> NodeView:

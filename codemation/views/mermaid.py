@@ -75,7 +75,10 @@ def _cluster(
 def _box(node: NodePlan) -> str:
     begins = node.grain == "once" and node.kind == NodeKind.THEN
     left, right = _SOURCE if begins else _SHAPES[node.kind]
-    return f'{left}"{_escaped(node.title or node.id)}"{right}'
+    title = node.title or node.id
+    if node.kind == NodeKind.START and node.summary:
+        title = f"{title}: {node.summary}"
+    return f'{left}"{_escaped(title)}"{right}'
 
 
 def _edges(node: NodePlan, names: Mapping[NodeId, str]) -> Iterator[str]:

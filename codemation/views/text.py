@@ -48,6 +48,7 @@ def plan_text(
     page = _Page(width=width, ascii_only=ascii_only)
     lines = [
         title,
+        *page.paragraph("starts", [one_line(trigger.said) for trigger in definition.triggers]),
         *page.paragraph("params", _params(definition)),
         "",
         *page.table(rows, marked=bool(marks)),
