@@ -44,15 +44,14 @@ def built(stand: Stand) -> tuple[Frozen, list[Mistake]]:
     assembly = Assembly()
     assembly.mistakes.extend(one for one in written if isinstance(one, Mistake))
     check_draft(draft, len(steps), assembly.reporter(draft.place))
+    triggers = all_armed(draft.triggers, draft.params, assembly.reporter, draft.place)
+    assembly.started_by = ", ".join(one.said for one in triggers)
     for step in steps:
         assembly.add(step)
     for use in written:
         if isinstance(use, PortUse):
             assembly.wiring.check_port(use.end, assembly.reporter(use.place))
     check_ids(steps, assembly.reporter)
-    triggers = all_armed(draft.triggers, draft.params, assembly.reporter, draft.place)
-    started_by = ", ".join(one.said for one in triggers)
-    assembly.plans[0] = replace(assembly.plans[0], summary=started_by)
     whole = frozen(stand, assembly.plans, assembly.wiring, assembly.reporter(draft.place))
     whole = replace(whole, triggers=tuple(triggers))
     params = None if draft.params is Params else draft.params
@@ -69,6 +68,8 @@ class Assembly:
     plans: list[NodePlan] = field(default_factory=list)
     code: dict[NodeId, NodeCode] = field(default_factory=dict)
     mistakes: list[Mistake] = field(default_factory=list)
+    started_by: str = ""
+    """What starts runs by itself, for people."""
 
     def reporter(self, place: Place) -> Report:
         """Notes mistakes at a place."""
@@ -103,6 +104,7 @@ class Assembly:
                 kind=step.kind,
                 inputs=(),
                 grain="batch",
+                summary=self.started_by,
                 types=described(given, "out"),
                 place=str(step.place),
             )
