@@ -15,12 +15,12 @@ from codemation.core.annotations import can_be_an_item, readable
 from codemation.core.arming import all_armed
 from codemation.core.binding import Binding
 from codemation.core.code import code_of, code_of_model
-from codemation.core.definition import Grain, Input, NodeKind, NodePlan
+from codemation.core.definition import Grain, Input, NodeKind, NodePlan, Source
 from codemation.core.expression import Computed
 from codemation.core.freezing import Frozen, check_draft, check_ids, frozen
 from codemation.core.ids import ERROR, MAIN, NodeId
 from codemation.core.items import Failure
-from codemation.core.mistakes import Mistake
+from codemation.core.mistakes import Mistake, listed
 from codemation.core.names import first_sentence
 from codemation.core.node import FunctionNode
 from codemation.core.params import Params
@@ -28,7 +28,7 @@ from codemation.core.places import Place
 from codemation.core.policies import Conduct, Report, conduct, shared
 from codemation.core.roles import check_cases, function_of, signature_of
 from codemation.core.signature import NodeCode, Shape, Signature
-from codemation.core.steps import PortUse, Stand, Step, upstream
+from codemation.core.steps import Catch, PortUse, Stand, Step, upstream
 from codemation.core.widening import check_join, check_merge
 from codemation.core.wiring import Outlets, Wiring, described, either
 
@@ -87,12 +87,16 @@ class Assembly:
                 self._add_start(step)
             case NodeKind.MERGE | NodeKind.JOIN:
                 self._add_union(step, report)
+            case NodeKind.CATCH:
+                self._add_catch(step, report)
             case _:
                 function = function_of(step, report)
                 if function is None:
                     self._add_unknown(step, report)
                 else:
                     self._add_call(step, function, report)
+        if step.catch is not None and self.plans and self.plans[-1].id == step.id:
+            self.plans[-1] = self._caught(self.plans[-1], step, step.catch, report)
 
     def _add_start(self, step: Step) -> None:
         known = step.draft.input is not None and can_be_an_item(step.draft.input)
@@ -128,6 +132,48 @@ class Assembly:
                 policy=conduct(step.id, shared(step.draft.defaults), report).policy,
                 config=config,
                 types=described(types, "in") | described(given, "out"),
+                groups=step.groups,
+                place=str(step.place),
+            )
+        )
+
+    def _caught(self, plan: NodePlan, step: Step, catch: Catch, report: Report) -> NodePlan:
+        """A node in a piece whose failures are caught, unless it sees to them itself or cannot have any."""
+        if plan.policy.on_error != "fail" or plan.kind in (NodeKind.MERGE, NodeKind.CATCH):
+            return plan
+        outlets = self.wiring.outlets[step]
+        if ERROR in outlets.gives:
+            report(f'"{step.id}" has a port "error" of its own', "call it something else, or leave out on_error=")
+        given = {**outlets.gives, ERROR: Failure}
+        self.wiring.outlets[step] = replace(outlets, gives=given)
+        return replace(
+            plan,
+            ports=tuple(given),
+            policy=replace(plan.policy, on_error="port"),
+            types={**plan.types, **described({ERROR: Failure}, "out")},
+            caught_by=catch.id,
+        )
+
+    def _add_catch(self, step: Step, report: Report) -> None:
+        """Where the failures of a piece come to: it waits for the `error` ports of all that is caught."""
+        (wire,) = step.wires
+        entered = self.wiring.arrival(wire.ends, step.id, report)
+        caught = [plan.id for plan in self.plans if plan.caught_by == step.id]
+        if not caught:
+            what = f"nothing inside of the piece could come to .pipe(on_error=…): {listed(step.groups[-1:])}"
+            report(what, "leave out on_error=, or put nodes into the piece that do not see to their errors themselves")
+        failure: Any = Failure  # an alias that is made at run time
+        given = {MAIN: failure[entered.type]}
+        self.wiring.outlets[step] = Outlets(gives=given)
+        sources = tuple(Source(node=node, port=ERROR) for node in caught)
+        self.plans.append(
+            NodePlan(
+                id=NodeId(step.id),
+                kind=step.kind,
+                inputs=(Input(name="failed", sources=sources),),
+                grain="batch",
+                config={"entered": [[source.node, source.port] for source in entered.sources]},
+                types=described(given, "out"),
                 groups=step.groups,
                 place=str(step.place),
             )

@@ -47,7 +47,7 @@ __all__ = [
 
 
 DEFINITIONS_LATER = ("triggers",)
-NODES_LATER = ("credentials", "writes")
+NODES_LATER = ("credentials", "writes", "caught_by")
 """Fields of nodes that definitions of the first release do not have."""
 
 

@@ -196,10 +196,18 @@ class Flow(Generic[T, PS]):
         config = {"on": on, "how": how}
         return Flow(verbs.joined(self.stand, _opened(others), id=id, config=config))
 
-    def pipe(self, fragment: Callable[[Flow[T]], Flow[U]], /, *, title: str | None = None) -> Flow[U, PS]:
-        """Apply a reusable piece, which is drawn as one group."""
+    @overload
+    def pipe(
+        self, fragment: Callable[[Flow[T]], Flow[U]], /, *, on_error: None = None, title: str | None = None
+    ) -> Flow[U, PS]: ...
+    @overload
+    def pipe(
+        self, fragment: Callable[[Flow[T]], Flow[U]], /, *, on_error: Branch[Failure[T], V], title: str | None = None
+    ) -> Flow[U | V, PS]: ...
+    def pipe(self, fragment: Any, /, *, on_error: Any = None, title: str | None = None) -> Any:
+        """Apply a reusable piece, drawn as one group; `on_error` catches what fails inside and is not seen to there."""
         name = title or getattr(fragment, "__name__", "piece").strip("<>")
-        return Flow(forks.piped(self.stand, _piece(fragment), name))
+        return Flow(forks.piped(self.stand, _piece(fragment), name, _optional(on_error)))
 
     def end(self) -> Flow[Never, PS]:
         """Finish this branch: it does not join."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import enum
+import re
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
 from typing import Any
@@ -11,13 +12,17 @@ from codemation.core.definition import NodeKind
 from codemation.core.ids import ERROR
 from codemation.core.mistakes import Mistake
 from codemation.core.places import here, raised_at
-from codemation.core.steps import End, PortUse, Stand, Step
+from codemation.core.steps import Catch, End, PortUse, Stand, Step, Wire
 from codemation.core.verbs import stepped
 
 Piece = Callable[[Stand], object]
 """A branch as the flow hands it over: gives the `Stand` that it ends at, or whatever its author returned."""
 DEFAULT = "default"
 YES, NO = "yes", "no"
+_UNNAMED = re.compile(r"[^\w.\-]+")
+"""What cannot stand in the id of a node."""
+ENTERED = "entered"
+"""The wire that leads what entered a piece to where its failures are caught."""
 
 
 def branched(stand: Stand, when: object, branches: Mapping[str, Piece | None], **written: Any) -> Stand:
@@ -104,11 +109,21 @@ def beside(stand: Stand, piece: Piece) -> Stand:
     return stand.at(stand.ends, way.ended())
 
 
-def piped(stand: Stand, piece: Piece, title: str) -> Stand:
-    """Apply a reusable piece of a flow, drawn as one group."""
-    inside = replace(stand, groups=(*stand.groups, title))
+def piped(stand: Stand, piece: Piece, title: str, on_error: Piece | None = None) -> Stand:
+    """Apply a reusable piece of a flow, drawn as one group; what fails inside and is not seen to there is caught."""
+    name = f"{_UNNAMED.sub('_', title).strip('_') or 'piece'}_failed"
+    catch = stand.catch if on_error is None else Catch(id=name, entry=stand.ends)
+    inside = replace(stand, groups=(*stand.groups, title), catch=catch)
     outcome = _outcome(inside, piece, f'the piece "{title}"', "return the flow that the piece ends with")
-    return replace(outcome, groups=stand.groups)
+    after = replace(outcome, groups=stand.groups, catch=stand.catch)
+    if on_error is None or catch is None:
+        return after
+    wires = (Wire(name=ENTERED, ends=stand.ends),)
+    config = {"catch": catch}
+    groups = replace(after, groups=inside.groups)
+    step, failed = stepped(groups, NodeKind.CATCH, None, id=name, wires=wires, config=config)
+    way = followed(replace(failed, groups=stand.groups).at([End(step=step, label=ERROR)]), ERROR, on_error)
+    return after.at([*after.ends, *way.ends], way).with_step(step)
 
 
 def followed(stand: Stand, name: str, piece: Piece | None) -> Stand:

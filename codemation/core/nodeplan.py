@@ -29,6 +29,7 @@ class NodeKind(StrEnum):
     SWITCH = "switch"
     MERGE = "merge"
     JOIN = "join"
+    CATCH = "catch"
     WAIT = "wait"
     APPROVE = "approve"
     WAIT_FOR_EVENT = "wait_for_event"
@@ -109,6 +110,8 @@ class NodePlan:
     """What it asks for: the class of the credential, by slot."""
     writes: str = ""
     """The dataset that it writes."""
+    caught_by: str = ""
+    """The node that its failures come to, in a piece whose failures are caught."""
 
 
 def node_from_json(raw: Mapping[str, Any]) -> NodePlan:

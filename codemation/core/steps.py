@@ -56,7 +56,19 @@ class Step:
     config: Mapping[str, object] = field(default_factory=dict)
     """Arguments of the verb itself."""
     groups: tuple[str, ...] = ()
+    catch: Catch | None = None
+    """What catches its failures, unless it sees to them itself."""
     order: int = field(default_factory=lambda: next(_WRITTEN))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Catch:
+    """A piece of a flow whose failures are caught."""
+
+    id: str
+    """Of the node that they come to."""
+    entry: tuple[End, ...]
+    """Where the piece begins."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -102,6 +114,7 @@ class Stand:
     ends: tuple[End, ...]
     beside: tuple[Written, ...] = ()
     groups: tuple[str, ...] = ()
+    catch: Catch | None = None
 
     def wrote(self, written: Written) -> Stand:
         """The same place, where something more belongs to it."""

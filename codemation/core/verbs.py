@@ -35,6 +35,7 @@ def stepped(stand: Stand, kind: NodeKind, does: object, **written: Any) -> tuple
         ),
         arguments={name: value for name, value in arguments.items() if name not in given},
         groups=stand.groups,
+        catch=stand.catch,
         **written,
     )
     stand.record(step)

@@ -24,6 +24,7 @@ _SHAPES: dict[NodeKind, tuple[str, str]] = {
     NodeKind.SWITCH: ("{{", "}}"),
     NodeKind.MERGE: ("((", "))"),
     NodeKind.JOIN: ("((", "))"),
+    NodeKind.CATCH: (">", "]"),
 }
 _SOURCE = ("[(", ")]")
 """A node that begins a line, such as one that reads a file."""

@@ -13,11 +13,11 @@ from codemation.core.context import Context
 from codemation.core.definition import NodePlan
 from codemation.core.engine import Engine, Stored
 from codemation.core.expression import Computed
-from codemation.core.ids import NodeId, RunId, node_of
+from codemation.core.ids import ERROR, NodeId, RunId, node_of
 from codemation.core.inputs import Fetcher, Given, taken
-from codemation.core.items import EMPTY, Attachment, Batch
+from codemation.core.items import EMPTY, Attachment, Batch, Item
 from codemation.core.opening import OpenRun
-from codemation.core.outputs import Outputs
+from codemation.core.outputs import Outputs, failure_of
 from codemation.core.params import ParamRef, Params
 from codemation.core.ports import Claim, Slot
 from codemation.core.signals import Failed, Signal, Succeeded
@@ -30,7 +30,7 @@ from codemation.host.runtime.meter import Meter
 from codemation.host.runtime.patient_blobs import PatientBlobs
 from codemation.host.runtime.recent import Recent
 from codemation.host.runtime.resources import Resources
-from codemation.host.runtime.trouble import info_of, retry_delay
+from codemation.host.runtime.trouble import info_of, retry_delay, trace_of
 
 Performed = tuple[Signal, bytes | None]
 """A signal, and the output that goes into the journal with it."""
@@ -186,6 +186,12 @@ class Activity:
             items=self.items,
             failures=failures,
         )
+
+    def caught(self, error: Exception) -> Performed:
+        """What went wrong with the whole of it, for whoever catches the failures of the piece that it stands in."""
+        outputs = self.outputs()
+        outputs.emit([(ERROR, Item(failure_of(self.node, None, error, self.attempt, trace_of(error))))])
+        return self.succeeded(outputs, failures=1)
 
     def delay(self, error: Exception) -> float | None:
         """Seconds until the activation is tried again after this, or `None`."""

@@ -1,7 +1,9 @@
-"""Nodes that the engine executes by itself: `merge` and `join`."""
+"""Nodes that the engine executes by itself: `merge` and `join`, and what catches the failures of a piece."""
 
 from __future__ import annotations
 
+from codemation.core.catching import caught
+from codemation.core.definition import Input, Source
 from codemation.core.ids import MAIN
 from codemation.core.items import Item
 from codemation.core.merging import joined_by_key, merged
@@ -44,3 +46,21 @@ def perform_join(activity: Activity) -> Performed:
         rows = joined_by_key([activity.fetcher.items(part).values for part in parts], on=on, how=config["how"])
         outputs.emit((MAIN, Item(row)) for row in rows)
     return activity.succeeded(outputs)
+
+
+def perform_catch(activity: Activity) -> Performed:
+    """Give what failed inside of a piece, as the items that entered it."""
+    node, fetcher = activity.node, activity.fetcher
+    entering = Input(
+        name="entered", sources=tuple(Source(node=name, port=port) for name, port in node.config["entered"])
+    )
+    entered = fetcher.given(entering)
+    items = fetcher.items(entered)
+    failed = []
+    for source in node.inputs[0].sources:
+        given = fetcher.given(Input(name="failed", sources=(source,)))
+        activity.items += given.count
+        failed += [(fetcher.items(given).scope, item) for item in fetcher.wrapped(given)]
+    outputs = activity.outputs()
+    outputs.emit((MAIN, item) for item in caught(failed, fetcher.wrapped(entered), items.scope))
+    return activity.succeeded(outputs, items.scope)

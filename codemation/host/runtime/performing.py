@@ -10,7 +10,7 @@ from codemation.core.resources import ResourceError
 from codemation.host.runtime.activity import Activity, Performed, RunCode, Stop, Workbench
 from codemation.host.runtime.batchwise import perform_batch
 from codemation.host.runtime.capture import Sink
-from codemation.host.runtime.combining import perform_join, perform_merge
+from codemation.host.runtime.combining import perform_catch, perform_join, perform_merge
 from codemation.host.runtime.itemwise import ItemwisePerformance
 from codemation.host.runtime.meter import Meter
 from codemation.host.runtime.trouble import ItemFailed
@@ -40,7 +40,10 @@ class Performance:
                 raise
             except Exception as error:  # noqa: BLE001  # whatever a node raises is its result
                 self.error = error
-                return activity.failure(error, delay=activity.delay(error)), None
+                delay = activity.delay(error)
+                if delay is None and activity.node.caught_by:
+                    return activity.caught(error)
+                return activity.failure(error, delay=delay), None
             finally:
                 activity.meter.end(activity.node.id)
                 self._keep_logs(last=True)
@@ -55,6 +58,8 @@ class Performance:
                 return perform_merge(self._activity)
             case NodeKind.JOIN:
                 return perform_join(self._activity)
+            case NodeKind.CATCH:
+                return perform_catch(self._activity)
             case _ if self._activity.node.grain == "item":
                 return self._itemwise(stop)
             case _:
@@ -72,6 +77,8 @@ class Performance:
             return self._activity.failure(failed.error, item=failed.position, partial=work.partial()), None
         except Exception as error:  # noqa: BLE001  # as above
             self.error = error
+            if self._activity.node.caught_by:
+                return self._activity.caught(error)
             return self._activity.failure(error, partial=work.partial()), None
 
     def _keep_logs(self, *, last: bool = False) -> None:
