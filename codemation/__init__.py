@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from codemation.core.flow import Branch, Flow
     from codemation.core.items import Attachment, Failure, Item
     from codemation.core.launch import Launcher, last_run
+    from codemation.core.limits import Limits
     from codemation.core.mistakes import AuthorError
     from codemation.core.node import FunctionNode, Node, NodeOptions, node
     from codemation.core.outlets import Ports, port
@@ -57,6 +58,7 @@ __all__ = [
     "FunctionNode",
     "InputError",
     "Item",
+    "Limits",
     "Node",
     "NodeOptions",
     "NodeResult",
@@ -103,6 +105,7 @@ _HOMES = {
     "FunctionNode": "codemation.core.node",
     "InputError": "codemation.core.errors",
     "Item": "codemation.core.items",
+    "Limits": "codemation.core.limits",
     "Node": "codemation.core.node",
     "NodeOptions": "codemation.core.node",
     "NodeResult": "codemation.core.run",

@@ -46,9 +46,10 @@ __all__ = [
 ]
 
 
-DEFINITIONS_LATER = ("triggers",)
+DEFINITIONS_LATER = ("triggers", "timeout", "limits")
 NODES_LATER = ("credentials", "writes", "caught_by")
 """Fields of nodes that definitions of the first release do not have."""
+POLICIES_LATER = ("total_timeout",)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -67,6 +68,10 @@ class Definition:
     priority: int = 0
     triggers: tuple[TriggerPlan, ...] = ()
     """What starts runs by itself."""
+    timeout: float | None = None
+    """Seconds that a run may take, waiting included."""
+    limits: Mapping[str, int] = field(default_factory=dict)
+    """What a run may use at the most, where the workflow says so."""
     source: str = ""
     """`module:attribute` or `file:line` where the workflow is found; no part of any digest."""
 
@@ -83,6 +88,7 @@ class Definition:
             for name in ("code", "place", "title", "icon", "summary", "types"):
                 node.pop(name)
             _forget(node, NODES_LATER)
+            _forget(node["policy"], POLICIES_LATER)
         return _digest(body)
 
     @cached_property

@@ -18,6 +18,7 @@ from codemation.core.facts import encode_delta
 from codemation.core.folding import Inboxes
 from codemation.core.ids import NodeId, RunId, TicketId, WorkerId
 from codemation.core.items import Batch, BatchKind
+from codemation.core.limits import UNLIMITED, Limits
 from codemation.core.opening import Opener, OpenRun
 from codemation.core.ports import Claim, Holding, Lane, NewRun, NewTicket, Reopening, Stores
 from codemation.core.settling import Step
@@ -44,6 +45,8 @@ class Start:
     key: str | None = None
     priority: int | None = None
     """Instead of the definition's."""
+    limits: Limits = UNLIMITED
+    """What the run may use at the most."""
     claim: bool = True
     """Whether this process goes on with the first node itself."""
     given: Batch | None = None
@@ -85,6 +88,7 @@ class Engine:
             source=start.source,
             standing=start.standing,
             unwanted=start.unwanted,
+            limits=start.limits,
         )
         step = advance(Snapshot(plan), started) or _NOTHING
         tickets = self._courier.tickets(plan, step.due)

@@ -5,7 +5,8 @@ CodemationError
 ├── InputError           what was given to a run does not fit          (params, items)
 ├── NodeError            a node failed while it worked
 │   ├── Unstorable       it returned something that cannot be stored   core/values
-│   └── ContractError    what reached it does not fit its annotations
+│   ├── ContractError    what reached it does not fit its annotations
+│   └── LimitExceeded    it gave more than a run may hold
 ├── RunError             a run cannot do what was asked
 │   ├── RunFailed        the run ended in failure
 │   ├── RunCancelled     the run was cancelled
@@ -42,6 +43,10 @@ class NodeError(CodemationError):
 
 class ContractError(NodeError):
     """What reached a node does not fit its annotations."""
+
+
+class LimitExceeded(NodeError):
+    """A node gave more than a run may hold."""
 
 
 class RunError(CodemationError):

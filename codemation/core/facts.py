@@ -9,6 +9,7 @@ from typing import Any, assert_never
 
 from codemation.core.ids import ActivationId, NodeId
 from codemation.core.items import EMPTY, Batch
+from codemation.core.limits import UNLIMITED, Limits
 from codemation.core.signals import ErrorInfo
 from codemation.core.spelling import batch_row, outputs_row, read_batch, read_outputs
 from codemation.core.standing import Standing, read_standing, standing_row
@@ -18,13 +19,15 @@ from codemation.core.waits import Answer, Wait
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Began:
-    """The run has its input."""
+    """The run has its input, and may use so much."""
 
     input: Batch
     session: bool = False
     """It goes on only when somebody says so, and may go back."""
     source: str = ""
     """The run that this one is a replay of."""
+    limits: Limits = UNLIMITED
+    """What it may use at the most."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -146,6 +149,14 @@ def decode_delta(data: bytes) -> Delta:
         raise ValueError(f"the journal holds what is no fact: {error}") from error
 
 
+def _began_rest(fact: Began) -> list[Any]:
+    """What is said of a beginning beside its input, as far as there is anything to say."""
+    rest: list[Any] = [int(fact.session), fact.source, fact.limits.to_json()]
+    while rest and not rest[-1]:
+        rest.pop()
+    return rest
+
+
 def _row(fact: Fact) -> list[Any]:
     match fact:
         case Done():
@@ -158,8 +169,7 @@ def _row(fact: Fact) -> list[Any]:
         case Skipped():
             return ["pass", fact.why, *fact.nodes] if fact.why else ["skip", *fact.nodes]
         case Began():
-            row = ["begin", batch_row(fact.input)]
-            return [*row, int(fact.session), fact.source] if fact.session or fact.source else row
+            return ["begin", batch_row(fact.input), *_began_rest(fact)]
         case Retrying():
             return ["retry", fact.activation, fact.attempt, fact.delay, _error_row(fact.error)]
         case Waiting() | Answered():
@@ -205,8 +215,9 @@ def _fact(row: list[Any]) -> Fact:
         case ["pass", why, *nodes]:
             return Skipped(nodes=tuple(nodes), why=why)
         case ["begin", cells, *rest]:
-            session, source = rest or (0, "")
-            return Began(input=read_batch(cells), session=bool(session), source=source)
+            defaults: list[Any] = [0, "", {}]
+            session, source, limits = rest + defaults[len(rest) :]
+            return Began(input=read_batch(cells), session=bool(session), source=source, limits=Limits.from_json(limits))
         case ["retry", activation, attempt, delay, error]:
             return Retrying(activation=activation, attempt=attempt, delay=delay, error=ErrorInfo(**error))
         case ["wait" | "answer", *_]:

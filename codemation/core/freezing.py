@@ -11,11 +11,13 @@ from pydantic import PydanticUserError
 
 from codemation.core.annotations import LISTS, among, never_an_item, parts, readable
 from codemation.core.definition import Definition, NodePlan, Source
+from codemation.core.durations import seconds
 from codemation.core.ids import MAIN, START, NodeId, WorkflowId
+from codemation.core.limits import Limits
 from codemation.core.names import ID_RULE, is_id
 from codemation.core.params import Params
 from codemation.core.places import Place
-from codemation.core.policies import Report, check_defaults
+from codemation.core.policies import Report, check_defaults, no_duration
 from codemation.core.signature import NodeCode
 from codemation.core.steps import Draft, Stand, Step
 from codemation.core.triggers import Trigger
@@ -45,6 +47,10 @@ def check_draft(draft: Draft, steps: int, report: Report) -> None:
         _check_input(draft.input, report)
     if draft.max_parallel is not None and not _is_number(draft.max_parallel, least=1):
         report(f"max_parallel={draft.max_parallel!r} is no number of nodes", "give a whole number, 1 or more")
+    if draft.timeout is not None and (wanted := no_duration(draft.timeout)):
+        report(f"timeout={draft.timeout!r} is no timeout", wanted)
+    if draft.limits is not None and not isinstance(draft.limits, Limits):
+        report(f"limits={draft.limits!r} are no limits", "write them as cm.Limits(activations=1000)")
     if not _is_number(draft.priority):
         report(f"priority={draft.priority!r} is no priority", "give a whole number; higher goes first")
     if steps <= 1:
@@ -87,6 +93,8 @@ def frozen(stand: Stand, plans: Sequence[NodePlan], wiring: Wiring, report: Repo
         input_type="" if draft.input is None else readable(draft.input),
         max_parallel=draft.max_parallel,
         priority=draft.priority,
+        timeout=None if draft.timeout is None or no_duration(draft.timeout) else seconds(draft.timeout),
+        limits=draft.limits.to_json() if isinstance(draft.limits, Limits) else {},
         source=str(draft.place),
     )
 

@@ -8,6 +8,7 @@ from typing import Any
 from codemation.core.definition import Plan
 from codemation.core.ids import ActivationId, NodeId
 from codemation.core.items import EMPTY, Batch
+from codemation.core.limits import UNLIMITED
 from codemation.core.record import NodeRecord
 from codemation.core.standing import Pinned
 from codemation.core.states import NodeStatus, RunStatus
@@ -18,11 +19,13 @@ class Knowledge:
     """What a run knows; its owner alone changes it."""
 
     __slots__ = (
+        "activations",
         "answers",
         "cancelling",
         "closed",
         "delayed",
         "digest",
+        "limits",
         "live",
         "missing",
         "nodes",
@@ -59,6 +62,10 @@ class Knowledge:
         """What the world has answered to activations that have not given their outputs yet, by the key of the wait."""
         self.missing: dict[NodeId, int] = {node: len(before) for node, before in plan.awaits.items()}
         """How many of the nodes that a node waits for have not reported yet."""
+        self.limits = UNLIMITED
+        """What the run may use at the most."""
+        self.activations = 0
+        """How many activations have become due, since it was reopened if it was."""
         self.session = False
         """It goes on only when somebody says so, and may go back."""
         self.source = ""
@@ -129,6 +136,8 @@ COMPARED = (
     "waits",
     "answers",
     "missing",
+    "limits",
+    "activations",
     "session",
     "source",
     "pins",

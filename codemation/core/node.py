@@ -87,6 +87,8 @@ class NodeOptions(TypedDict, total=False):
     retry: Retry
     timeout: str | timedelta
     """Bounds one call."""
+    total_timeout: str | timedelta
+    """Bounds the activation: all its calls and tries and the waiting between them, from when it became due."""
     concurrency: int
     """Calls at a time, over the items of one batch."""
     queue: str

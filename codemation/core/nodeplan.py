@@ -66,7 +66,7 @@ class RetryPlan:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Policy:
-    """What a node promises about its work; `timeout` in seconds bounds one call."""
+    """What a node promises about its work; in seconds, `timeout` bounds one call, `total_timeout` the activation."""
 
     retry: RetryPlan = field(default_factory=RetryPlan)
     timeout: float | None = None
@@ -77,6 +77,7 @@ class Policy:
     continue_when_empty: bool = False
     queue: str = "default"
     priority: int = 0
+    total_timeout: float | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -39,11 +39,12 @@ def conduct(node: str, settings: Mapping[str, Any], report: Report) -> Conduct:
     """The options of a node as its conduct; what does not fit is reported and left out."""
     options = {name: value for name, value in settings.items() if _is_right(node, name, value, report)}
     retry = options.get("retry", ONCE)
-    timeout = options.get("timeout")
+    timeout, total_timeout = options.get("timeout"), options.get("total_timeout")
     return Conduct(
         policy=Policy(
             retry=retry.plan if retry.attempts > 1 else RetryPlan(),
             timeout=None if timeout is None else seconds(timeout),
+            total_timeout=None if total_timeout is None else seconds(total_timeout),
             concurrency=options.get("concurrency", 1),
             on_error=options.get("on_error", "fail"),
             queue=options.get("queue", "default"),
@@ -85,8 +86,8 @@ def _objection(name: str, value: object) -> str:
     match name:
         case "retry":
             return "" if isinstance(value, Retry) else "write it as cm.Retry(5)"
-        case "timeout":
-            return _no_duration(value)
+        case "timeout" | "total_timeout":
+            return no_duration(value)
         case "concurrency":
             return "" if _is_number(value, least=1) else "give a whole number, 1 or more"
         case "priority":
@@ -110,7 +111,8 @@ def _is_number(value: object, least: int | None = None) -> bool:
     return isinstance(value, int) and not isinstance(value, bool) and (least is None or value >= least)
 
 
-def _no_duration(value: Any) -> str:
+def no_duration(value: Any) -> str:
+    """What a duration must be; empty when it is one."""
     try:
         seconds(value)
     except ValueError as error:

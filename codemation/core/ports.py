@@ -265,6 +265,10 @@ class Journal(Protocol):
         """
         ...
 
+    def age(self, run: RunId, revision: int) -> float:
+        """For how many seconds a revision has been there, by the clock of the store; 0 where it is not there."""
+        ...
+
     def load(self, run: RunId) -> tuple[RunRow, tuple[Entry, ...]]:
         """The run and its whole journal.
 

@@ -58,7 +58,7 @@ class Rearrangement(Knowledge):
         self._count_missing()
 
     def _reopen(self, fact: Reopened) -> None:
-        self.status, self.reason, self.cancelling = RunStatus.RUNNING, "", False
+        self.status, self.reason, self.cancelling, self.activations = RunStatus.RUNNING, "", False, 0
         self.live.clear()
         self.delayed.clear()
         self.waits.clear()

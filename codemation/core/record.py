@@ -22,6 +22,8 @@ class NodeRecord:
     error: ErrorInfo | None = None
     revision: int = 0
     """When this became so."""
+    since: int = 0
+    """The revision at which the activation became due for the first time."""
     milliseconds: int = 0
     items: int = 0
     failures: int = 0

@@ -11,7 +11,7 @@ run ends as failed when nothing is live. So a resume has the least to repeat.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from heapq import heapify, heappop, heappush
 
@@ -156,6 +156,8 @@ def _step(beginning: Beginning, due: list[ActivationId], skipped: list[NodeId]) 
     if skipped:
         facts = (*facts, Skipped(nodes=tuple(skipped)))
         events = (*events, *(Event(kind="node_skipped", node=node) for node in skipped))
+    if due and (reason := _too_many(snapshot, due)):
+        return ended(facts, RunStatus.FAILED, reason, events)
     if due:
         events = (*events, *(Event(kind="node_due", node=node_of(activation)) for activation in due))
         return Step(delta=(*facts, Due(activations=tuple(due))), due=tuple(due), events=events)
@@ -165,3 +167,11 @@ def _step(beginning: Beginning, due: list[ActivationId], skipped: list[NodeId]) 
     if failed := snapshot.failed():
         return ended(facts, RunStatus.FAILED, _failure_reason(failed), events)
     return ended(facts, RunStatus.SUCCEEDED, "", events)
+
+
+def _too_many(snapshot: Snapshot, due: Sequence[ActivationId]) -> str:
+    """Why a run may not go on with these; nothing if it may."""
+    most = snapshot.limits.activations
+    if most is None or snapshot.activations + len(due) <= most:
+        return ""
+    return f'it may ask nodes to work {most:,} times, and "{node_of(due[0])}" would be the next'

@@ -8,6 +8,7 @@ from typing import Any
 
 from codemation.core.ids import ActivationId, NodeId
 from codemation.core.items import EMPTY, Batch
+from codemation.core.limits import UNLIMITED, Limits
 from codemation.core.standing import Standing
 from codemation.core.waits import Answer, Wait
 
@@ -36,6 +37,8 @@ class Started:
     """What is pinned, and what is taken over."""
     unwanted: tuple[NodeId, ...] = ()
     """Nodes that nothing stands on that is asked for."""
+    limits: Limits = UNLIMITED
+    """What it may use at the most."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

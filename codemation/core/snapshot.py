@@ -88,6 +88,7 @@ class Snapshot(Rearrangement):
 
     def _begin(self, fact: Began) -> None:
         self.status, self.session, self.source = RunStatus.RUNNING, fact.session, fact.source
+        self.limits = fact.limits
         given = {MAIN: self._stored(MAIN, fact.input)}
         self._note(START, status=NodeStatus.SUCCEEDED, activation=activation_id(START), outputs=given)
         self._report(START)
@@ -124,14 +125,17 @@ class Snapshot(Rearrangement):
         error = fact.error if isinstance(fact, Retrying) else None
         node, waits = node_of(activation), NodeStatus.WAITING
         kept = self._partial(node)
-        self._note(node, status=waits, activation=activation, attempt=attempt, error=error, partial=kept)
+        since = self.nodes[node].since
+        self._note(node, status=waits, activation=activation, attempt=attempt, error=error, partial=kept, since=since)
 
     def _due(self, activation: ActivationId) -> None:
         self.live[activation] = 1
+        self.activations += 1
         self.delayed.discard(activation)
         self.waits.pop(activation, None)
         node = node_of(activation)
-        self._note(node, status=NodeStatus.DUE, activation=activation, partial=self._partial(node))
+        partial, since = self._partial(node), self.revision
+        self._note(node, status=NodeStatus.DUE, activation=activation, partial=partial, since=since)
 
     def _settle(self, activation: ActivationId) -> None:
         del self.live[activation]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import replace
+from datetime import timedelta
 from typing import Any
 
 from typing_extensions import ParamSpec, TypeVar
@@ -12,6 +13,7 @@ from codemation.core.build import built
 from codemation.core.definition import NodeKind
 from codemation.core.flow import Flow
 from codemation.core.ids import START
+from codemation.core.limits import Limits
 from codemation.core.mistakes import AuthorError, Mistake
 from codemation.core.names import first_sentence, name_of
 from codemation.core.node import NodeOptions
@@ -72,15 +74,22 @@ def workflow(  # noqa: PLR0913 - the options of a workflow
     title: str = "",
     max_parallel: int | None = None,
     priority: int = 0,
+    timeout: str | timedelta | None = None,
+    limits: Limits | None = None,
     defaults: NodeOptions | None = None,
 ) -> Start[Data, PS]:
-    """Begin a workflow; `params` is its model of parameters, `input` the type of the items that a run is given."""
+    """Begin a workflow; `params` is its model of parameters, `input` the type of the items that a run is given.
+
+    A run that takes longer than `timeout`, waiting included, fails; `limits` are what it may use at the most.
+    """
     draft = Draft(
         id=id,
         params=Params if params is None else params,
         input=input,
         title=title,
         max_parallel=max_parallel,
+        timeout=timeout,
+        limits=limits,
         priority=priority,
         defaults=dict(defaults or {}),
         place=here(),

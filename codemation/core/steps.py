@@ -25,6 +25,8 @@ class Draft:
     title: str
     summary: str = ""
     max_parallel: Any
+    timeout: Any = None
+    limits: Any = None
     priority: Any
     defaults: Mapping[str, Any]
     place: Place

@@ -12,7 +12,7 @@ from typing import Any
 
 from codemation import __version__
 from codemation.core.delivery import Means, Outcome
-from codemation.core.engine import Engine, Start
+from codemation.core.engine import Engine
 from codemation.core.errors import HostError, RunError, StoreUnavailable
 from codemation.core.ids import RunId, WorkerId
 from codemation.core.items import Batch
@@ -26,8 +26,8 @@ from codemation.host.backend import Backend, open_backend
 from codemation.host.caretaking import Caretaker
 from codemation.host.credentials import Credentials, EnvironmentCredentials, slots, source_of
 from codemation.host.handles import RunHandle
-from codemation.host.identity import entropy, new_run_id
-from codemation.host.launching import decoded_params, encoded_input, encoded_params
+from codemation.host.identity import entropy
+from codemation.host.launching import decoded_params, prepared
 from codemation.host.patience import Patience
 from codemation.host.runtime.activity import RunCode, Workbench
 from codemation.host.runtime.calling import Loop
@@ -120,13 +120,7 @@ class App:
         """
         workflow = launch.workflow
         self.credentials.check(workflow.id, slots(workflow.code))
-        start = Start(
-            id=new_run_id(),
-            params=encoded_params(launch.params),
-            input=encoded_input(workflow, launch.items, self.tables),
-            key=launch.key,
-            priority=launch.priority,
-        )
+        start = prepared(launch, self.settings.limits, self.tables)
         self._work()
         self.know(workflow)
         run, outcome = self.engine.start(workflow.definition, start)

@@ -10,15 +10,18 @@ from typing import Any
 from pydantic import BaseModel, ValidationError
 from pydantic_core import PydanticSerializationError
 
-from codemation.core.engine import Stored
+from codemation.core.engine import Start, Stored
 from codemation.core.errors import InputError
 from codemation.core.ids import START
 from codemation.core.inputs import adapter
+from codemation.core.launch import Launch
+from codemation.core.limits import Limits
 from codemation.core.params import Params, validated
 from codemation.core.payload import StoredItems, encode_items, without_collecting
 from codemation.core.tables import PackedTable, Tables, is_table
 from codemation.core.values import Unstorable
 from codemation.core.workflow import Workflow
+from codemation.host.identity import new_run_id
 
 SHOWN = 10
 """Items that do not fit that are told of; the others are counted."""
@@ -175,3 +178,26 @@ def _refuse(workflow: Workflow[Any, ...], wrong: list[str], count: int) -> None:
     fit = f"fit {name} of" if workflow.input is not None else "fit"
     lines = "\n  ".join([*wrong[:SHOWN], *more])
     raise InputError(f'{len(wrong)} of {count} items do not {fit} "{workflow.id}":\n  {lines}')
+
+
+def prepared(launch: Launch, allowed: Limits, tables: Tables) -> Start:
+    """What a run is started with; `allowed` is what the host lets it use at the most.
+
+    Raises:
+        InputError: items or params do not fit, or are more than the run may hold.
+    """
+    workflow = launch.workflow
+    start = Start(
+        id=new_run_id(),
+        params=encoded_params(launch.params),
+        input=encoded_input(workflow, launch.items, tables),
+        key=launch.key,
+        priority=launch.priority,
+        limits=Limits.from_json(workflow.definition.limits).within(allowed),
+    )
+    data, count, _ = start.input
+    if said := start.limits.objection(items=count, payload=len(data)):
+        raise InputError(
+            f"the run was given {said}", way_out="give it less at a time, or raise the limit: cm.Limits(…)"
+        )
+    return start

@@ -15,7 +15,9 @@ from typing import Any, Literal
 from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError, field_validator
 
 from codemation.core.errors import HostError
+from codemation.core.limits import Limits
 from codemation.core.mistakes import listed, near
+from codemation.core.sizes import in_bytes
 from codemation.host.credentials import source_of
 
 PREFIX = "CODEMATION_"
@@ -51,6 +53,14 @@ class Config(BaseModel):
     """Library of `.frame` where a node did not choose one; polars, then pandas, then pyarrow, as installed."""
     credentials: tuple[Any, ...] = ()
     """Where credentials are that no variable holds: credentials, functions from a slot to one, or "module:name"."""
+    max_activations: int = Field(default=100_000, ge=1)
+    """Nodes that one run may ask to work, each turn of a loop counted; a workflow may ask for less."""
+    max_items: int = Field(default=10_000_000, ge=1)
+    """Items or rows that one output may hold; a workflow may ask for less."""
+    max_payload: str = "2GB"
+    """Size that one output may have as it is stored; a workflow may ask for less."""
+    max_depth: int = Field(default=32, ge=1)
+    """Runs within runs; a workflow may ask for less."""
     patience: float = Field(default=900.0, ge=0, allow_inf_nan=False)
     """Seconds for which a run waits for an absent database before it gives up in this process."""
 
@@ -66,6 +76,12 @@ class Config(BaseModel):
     def _are_sources(cls, value: tuple[Any, ...]) -> tuple[Any, ...]:
         for given in value:
             source_of(given)
+        return value
+
+    @field_validator("max_payload")
+    @classmethod
+    def _is_size(cls, value: str) -> str:
+        in_bytes(value)
         return value
 
     @field_validator("workflows")
@@ -115,6 +131,17 @@ class Settings:
         """The URL of the database that is set, with its password and as libpq reads it."""
         url = self.config.database_url
         return None if url is None else url.get_secret_value().replace("postgresql+psycopg://", "postgresql://", 1)
+
+    @property
+    def limits(self) -> Limits:
+        """What a run may use at the most on this host."""
+        config = self.config
+        return Limits(
+            activations=config.max_activations,
+            items=config.max_items,
+            payload=config.max_payload,
+            depth=config.max_depth,
+        )
 
     def shown(self) -> list[tuple[str, str, str]]:
         """Name, value and origin of every setting; secrets do not show."""

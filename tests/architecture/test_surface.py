@@ -25,6 +25,7 @@ PUBLIC = (
     "FunctionNode",
     "InputError",
     "Item",
+    "Limits",
     "Node",
     "NodeOptions",
     "NodeResult",

@@ -152,6 +152,12 @@ class MemoryJournal:
             claim = ticket.claim(holding.worker) if ticket and mine else None
             return Look(run=row, claim=claim, tail=tuple(entry for entry in entries if entry.revision > after))
 
+    def age(self, run: RunId, revision: int) -> float:
+        """For how long a revision has been there."""
+        with self._tables.lock:
+            entries = [entry for entry, _ in self._tables.journal.get(run, []) if entry.revision == revision]
+            return (self._tables.clock() - entries[0].at).total_seconds() if entries else 0.0
+
     def load(self, run: RunId) -> tuple[RunRow, tuple[Entry, ...]]:
         """The run and its journal."""
         with self._tables.lock:

@@ -157,6 +157,12 @@ class PostgresJournal:
             )
         return Look(run=row, claim=claim, tail=entries)
 
+    def age(self, run: RunId, revision: int) -> float:
+        """For how many seconds a revision has been there, by the clock of the database; 0 where it is not there."""
+        with self._connections.lease() as link:
+            row = link.one(run_statements.AGE, {"run": run, "revision": revision})
+        return float(row[0]) if row else 0.0
+
     def load(self, run: RunId) -> tuple[RunRow, tuple[Entry, ...]]:
         """The run and its whole journal.
 

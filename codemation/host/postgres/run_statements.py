@@ -83,6 +83,9 @@ LOAD = statement(
     f"SELECT {_RUN} FROM runs r WHERE r.id = :run"
     + _ENTRIES.format(nothing=", ".join(["NULL"] * 9)).replace(":after", "0")
 )
+AGE = statement(
+    "SELECT extract(epoch FROM now_() - at)::float8 FROM journal WHERE run_id = :run::uuid AND revision = :revision"
+)
 LOOK = statement(
     f"""SELECT {_RUN}, t.fence, t.activation, l.queue, t.priority, t.starts
     FROM runs r LEFT JOIN tickets t ON t.id = :ticket AND t.owner = :worker AND t.{HELD}

@@ -12,10 +12,12 @@ from typing import Any, BinaryIO
 from codemation.core.context import Context
 from codemation.core.definition import NodePlan
 from codemation.core.engine import Engine, Stored
+from codemation.core.errors import LimitExceeded
 from codemation.core.expression import Computed
 from codemation.core.ids import ERROR, NodeId, RunId, node_of
 from codemation.core.inputs import Fetcher, Given, taken
 from codemation.core.items import EMPTY, Attachment, Batch, Item
+from codemation.core.limits import Limits
 from codemation.core.opening import OpenRun
 from codemation.core.outputs import Outputs, failure_of
 from codemation.core.params import ParamRef, Params
@@ -24,6 +26,7 @@ from codemation.core.signals import Failed, Signal, Succeeded
 from codemation.core.signature import Injection, NodeCode, Parameter
 from codemation.core.tables import Tables
 from codemation.host.credentials import Credentials
+from codemation.host.runtime.allowance import Allowance
 from codemation.host.runtime.calling import Loop
 from codemation.host.runtime.capture import NODE_LOGGER, Capture
 from codemation.host.runtime.meter import Meter
@@ -88,6 +91,7 @@ class Activity:
         self._blobs = PatientBlobs(bench.engine)
         self.fetch = partial(_fetched, bench, run.id)  # without self: an activity is freed as soon as it is over
         """The bytes of a batch, from this process if it has them."""
+        self.allowance = Allowance(self.node, partial(_age, bench, run, self.node.id))
         self.fetcher = Fetcher(snapshot=run.snapshot, fetch=self.fetch, tables=bench.tables, files=self._blobs)
 
     @property
@@ -172,6 +176,8 @@ class Activity:
     def succeeded(self, outputs: Outputs, scope: NodeId | None = None, failures: int = 0) -> Performed:
         """Store what the node gave and say so; `scope` is the node that numbered its items."""
         encoded: dict[str, Stored] = outputs.encoded(scope or self.node.id)
+        for data, count, _ in encoded.values():
+            check_output(self.node.id, self.run.snapshot.limits, items=count, payload=len(data))
         batches, inline = self.bench.engine.store_outputs(self.run.id, encoded)
         self.stored = {port: data for port, (data, _, _) in encoded.items()}
         return self.success(batches, failures), inline
@@ -193,9 +199,10 @@ class Activity:
         outputs.emit([(ERROR, Item(failure_of(self.node, None, error, self.attempt, trace_of(error))))])
         return self.succeeded(outputs, failures=1)
 
-    def delay(self, error: Exception) -> float | None:
-        """Seconds until the activation is tried again after this, or `None`."""
-        return retry_delay(self.node, self._code, error, self.attempt, self.seed)
+    def judged(self, error: Exception) -> tuple[Exception, float | None]:
+        """What the failure of a call comes to: the error, and seconds until the activation is tried again, if it is."""
+        delay = retry_delay(self.node, self._code, error, self.attempt, self.seed)
+        return self.allowance.judged(error, delay)
 
     def failure(
         self, error: Exception, *, item: int | None = None, delay: float | None = None, partial: Batch = EMPTY
@@ -219,6 +226,23 @@ class Activity:
 
     def _milliseconds(self) -> int:
         return round((time.monotonic() - self._began) * 1000)
+
+
+def _age(bench: Workbench, run: OpenRun, node: NodeId) -> float:
+    return bench.engine.persist(bench.engine.stores.journal.age, run.id, run.snapshot.nodes[node].since)
+
+
+def check_output(node: str, limits: Limits, *, items: int, payload: int) -> None:
+    """See that an output is no larger than a run may hold.
+
+    Raises:
+        LimitExceeded: it is; says by what.
+    """
+    if said := limits.objection(items=items, payload=payload):
+        raise LimitExceeded(
+            f'"{node}" gave {said} for one output of a node',
+            way_out="give less at a time, or raise the limit: cm.Limits(…) of the workflow, within the host's settings",
+        )
 
 
 def _fetched(bench: Workbench, run: RunId, batch: Batch) -> bytes:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from codemation.core.definition import NodeKind
+from codemation.core.errors import LimitExceeded
 from codemation.core.ids import ERROR
 from codemation.core.inputs import Given, taken
 from codemation.core.items import Item
@@ -39,11 +40,12 @@ def perform_batch(activity: Activity, stop: Stop) -> Performed:
         batch_outputs(outputs, code, value, context.attachments)
         return activity.succeeded(outputs)
     except Exception as error:
-        if node.policy.on_error == "fail" or activity.delay(error) is not None:
+        judged, delay = activity.judged(error)
+        if node.policy.on_error == "fail" or delay is not None or isinstance(error, LimitExceeded):
             raise
         if is_table(entered) and first:  # a failure is an item, and a table can be no part of one
             entered = list(activity.fetcher.items(first).values)
-        return _let_go(activity, error, entered)
+        return _let_go(activity, judged, entered)
 
 
 def _computed(activity: Activity, first: Given | None) -> dict[str, Any]:
@@ -56,10 +58,10 @@ def _computed(activity: Activity, first: Given | None) -> dict[str, Any]:
 
 
 def _answer(activity: Activity, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
-    node, function = activity.node, activity.code.function
+    node, function, limit = activity.node, activity.code.function, activity.allowance.limit()
     if activity.code.signature.asynchronous:
-        return outcome(activity.bench.loop.run(awaited(node.id, node.policy.timeout, function, *args, **kwargs)))
-    return called(node.id, node.policy.timeout, function, *args, **kwargs)
+        return outcome(activity.bench.loop.run(awaited(node.id, limit, function, *args, **kwargs)))
+    return called(node.id, limit, function, *args, **kwargs)
 
 
 def _let_go(activity: Activity, error: Exception, entered: Any) -> Performed:

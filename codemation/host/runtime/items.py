@@ -20,6 +20,7 @@ from codemation.core.progress import Finished
 from codemation.core.retry import delay_before
 from codemation.core.signature import NodeCode
 from codemation.core.tables import is_table
+from codemation.host.runtime.allowance import Allowance
 from codemation.host.runtime.calling import WHOLE, Loop, awaited, called
 from codemation.host.runtime.trouble import Interrupted, ItemFailed, retry_delay, trace_of
 
@@ -59,6 +60,7 @@ class ItemWork:
     seed: str
     """Fixes the jitter of the delays."""
     stop: Callable[[], bool]
+    allowance: Allowance
     loop: Loop
     rows: Callable[[object], list[dict[str, Any]]]
     """The rows of a table that a call gives: each becomes an item."""
@@ -164,7 +166,7 @@ class ItemWork:
             tries += 1
             try:
                 args, kwargs, context = self.ask(position, self.items[position])
-                value = called(self.node.id, self.node.policy.timeout, self.code.function, *args, **kwargs)
+                value = called(self.node.id, self.allowance.limit(), self.code.function, *args, **kwargs)
                 return self._finished(position, value, context)
             except Exception as error:  # noqa: BLE001  # whatever a node raises is its result
                 ending = self._after(position, error, tries)
@@ -179,7 +181,7 @@ class ItemWork:
             try:
                 args, kwargs, context = self.ask(position, self.items[position])
                 call: Coroutine[Any, Any, Any] = awaited(
-                    self.node.id, self.node.policy.timeout, self.code.function, *args, **kwargs
+                    self.node.id, self.allowance.limit(), self.code.function, *args, **kwargs
                 )
                 return self._finished(position, await call, context)
             except Exception as error:  # noqa: BLE001  # whatever a node raises is its result
@@ -202,6 +204,7 @@ class ItemWork:
         item, policy = self.items[position], self.node.policy
         tried = tries if self._waits_inside else self.attempt
         delay = retry_delay(self.node, self.code, error, tried, f"{self.seed}/{position}")
+        error, delay = self.allowance.judged(error, delay)
         if delay is not None:
             return delay if self._waits_inside else Postponed(position, delay, error)
         if policy.on_error == "fail":

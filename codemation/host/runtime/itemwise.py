@@ -94,6 +94,7 @@ class ItemwisePerformance:
             seed=activity.seed,
             stop=self._stop,
             abandoned=self._abandoned,
+            allowance=activity.allowance,
             loop=activity.bench.loop,
             rows=self._rows,
         )

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from codemation.core.definition import NodeKind
-from codemation.core.errors import StoreUnavailable
+from codemation.core.errors import LimitExceeded, StoreUnavailable
 from codemation.core.opening import OpenRun
 from codemation.core.ports import Claim
 from codemation.core.resources import ResourceError
@@ -39,11 +39,10 @@ class Performance:
             except StoreUnavailable:  # no fault of the node, and nothing could be recorded now
                 raise
             except Exception as error:  # noqa: BLE001  # whatever a node raises is its result
-                self.error = error
-                delay = activity.delay(error)
-                if delay is None and activity.node.caught_by:
-                    return activity.caught(error)
-                return activity.failure(error, delay=delay), None
+                self.error, delay = activity.judged(error)
+                if delay is None and activity.node.caught_by and not isinstance(error, LimitExceeded):
+                    return activity.caught(self.error)
+                return activity.failure(self.error, delay=delay), None
             finally:
                 activity.meter.end(activity.node.id)
                 self._keep_logs(last=True)

@@ -13,7 +13,7 @@ from types import TracebackType
 import codemation
 from codemation.core.credentials import MissingCredential, without_secrets
 from codemation.core.definition import NodePlan
-from codemation.core.errors import ContractError, StoreUnavailable
+from codemation.core.errors import ContractError, LimitExceeded, StoreUnavailable
 from codemation.core.expression import ExpressionError
 from codemation.core.outputs import message_of
 from codemation.core.retry import delay_before
@@ -27,7 +27,7 @@ TRACE_LIMIT = 16_000
 MESSAGE_LIMIT = 2_000
 
 
-_FINAL = (ContractError, ExpressionError, MissingCredential, Unstorable, StoreUnavailable)
+_FINAL = (ContractError, ExpressionError, LimitExceeded, MissingCredential, Unstorable, StoreUnavailable)
 """What another try changes nothing about."""
 
 

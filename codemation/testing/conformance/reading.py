@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import replace
 
 import pytest
@@ -12,6 +13,7 @@ from codemation.core.ports import Drop, GoOn, Leave, Stores
 from codemation.testing.conformance.world import Contract, World, gone_on
 
 B = ActivationId("b/1")
+Later = Callable[[float], None]
 
 
 class ReadingContract(Contract):
@@ -34,6 +36,16 @@ class ReadingContract(Contract):
             stores.journal.load(run)
         with pytest.raises(UnknownRun, match=run):
             stores.journal.look(run, claim.holding, 0)
+
+    def test_a_revision_ages_by_the_clock_of_the_store(self, stores: Stores, world: World, later: Later) -> None:
+        """The age of a revision grows with the time; what is not there has none."""
+        claim = world.held()
+        later(60.0)
+        world.step(claim, then=GoOn(activation=B))
+        assert 60.0 <= stores.journal.age(claim.run, 1) < 120.0
+        assert 0.0 <= stores.journal.age(claim.run, 2) < 60.0
+        assert stores.journal.age(claim.run, 3) == 0.0
+        assert stores.journal.age(world.run_id(), 1) == 0.0
 
     def test_a_look_gives_the_tail_of_the_journal(self, stores: Stores, world: World) -> None:
         """A look gives the revisions after the one that the asker knows; none if that is the latest."""

@@ -17,6 +17,7 @@ from codemation.core.items import Item
 from codemation.core.progress import Finished
 from codemation.core.retry import Retry
 from codemation.core.signature import NodeCode, Parameter, Result, Shape, Signature
+from codemation.host.runtime.allowance import Allowance
 from codemation.host.runtime.calling import Loop
 from codemation.host.runtime.items import ItemWork, Postponed, checked
 from codemation.host.runtime.trouble import Interrupted, ItemFailed
@@ -46,8 +47,9 @@ class Making:
         policy = Policy(concurrency=concurrency, retry=self.retry, on_error=self.on_error)
         asynchronous = asyncio.iscoroutinefunction(function)
         signature = Signature(data=DATA, arguments=(), injections=(), result=INT, asynchronous=asynchronous)
+        node = NodePlan(id=NodeId("n"), kind=NodeKind.THEN, inputs=(), policy=policy)
         return ItemWork(
-            node=NodePlan(id=NodeId("n"), kind=NodeKind.THEN, inputs=(), policy=policy),
+            node=node,
             code=NodeCode(function=function, signature=signature, retry=Retry(attempts=self.retry.attempts)),
             items=[Item(at, origins=(at,)) for at in range(count)],
             todo=range(count),
@@ -55,6 +57,7 @@ class Making:
             attempt=self.attempt,
             seed="s",
             stop=self.stop,
+            allowance=Allowance(node, lambda: 0.0),
             loop=self.loop,
             rows=lambda table: [],
         )
