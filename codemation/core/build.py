@@ -23,6 +23,7 @@ from codemation.core.items import Failure
 from codemation.core.mistakes import Mistake, listed
 from codemation.core.names import first_sentence
 from codemation.core.node import FunctionNode
+from codemation.core.notebooks import KEY, Notebook
 from codemation.core.params import Params
 from codemation.core.places import Place
 from codemation.core.policies import Conduct, Report, conduct, shared
@@ -207,6 +208,7 @@ def _settings(step: Step) -> dict[str, Any]:
     """The options of a step: the workflow's, overruled by the node's, overruled by the verb's."""
     own = step.does.settings if isinstance(step.does, FunctionNode) else {}
     at_verb = {} if step.on_error is None else {"on_error": step.on_error}
+    at_verb |= {} if step.config.get("timeout") is None else {"timeout": step.config["timeout"]}
     return {**shared(step.draft.defaults), **own, **at_verb}
 
 
@@ -243,7 +245,7 @@ def _planned(
         gives=not outlets.nothing,
         policy=manner.policy,
         config={**_own_config(step), **binding.config},
-        code=code_of_model(step.does) if parses else code_of(function, _computing(binding)),
+        code=_reading(step) if parses or step.kind is NodeKind.NOTEBOOK else code_of(function, _computing(binding)),
         title=manner.title,
         icon=manner.icon,
         summary=first_sentence(function) if not parses else "",
@@ -262,6 +264,11 @@ def _planned(
         cases=step.cases,
     )
     return plan, code
+
+
+def _reading(step: Step) -> str:
+    """The code of a step that reads as a model."""
+    return code_of_model(step.does.outputs if isinstance(step.does, Notebook) else step.does)
 
 
 def _computing(binding: Binding) -> dict[str, Callable[..., Any]]:
@@ -283,6 +290,8 @@ def _grain(signature: Signature) -> Grain:
 
 def _own_config(step: Step) -> Mapping[str, Any]:
     """What the verb itself was told, in so far as it is no argument of the function."""
+    if isinstance(step.does, Notebook):
+        return {KEY: step.does.path}
     if step.kind is NodeKind.SWITCH:
         return {"cases": [[readable(type(value)), str(value), port] for value, port in step.cases.items()]}
     return {}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Coroutine, Iterable, Iterator, Mapping, Sequence
+from datetime import timedelta
 from typing import TYPE_CHECKING, Any, Generic, Literal, Never, TypeAlias, overload
 
 from typing_extensions import ParamSpec, TypeVar
@@ -16,6 +17,7 @@ from codemation.core.forks import Piece
 from codemation.core.items import Failure, Item
 from codemation.core.mistakes import AuthorError
 from codemation.core.node import Node, SupportsArrow
+from codemation.core.notebooks import Notebook
 from codemation.core.params import Params
 from codemation.core.steps import Stand
 from codemation.core.workflow import Workflow
@@ -208,6 +210,23 @@ class Flow(Generic[T, PS]):
         """Apply a reusable piece, drawn as one group; `on_error` catches what fails inside and is not seen to there."""
         name = title or getattr(fragment, "__name__", "piece").strip("<>")
         return Flow(forks.piped(self.stand, _piece(fragment), name, _optional(on_error)))
+
+    def notebook(
+        self,
+        path: str,
+        /,
+        *,
+        outputs: type[U],
+        timeout: str | timedelta | None = None,
+        id: str | None = None,
+        on_error: OnError = None,
+        **parameters: object,
+    ) -> Flow[U, PS]:
+        """Execute a notebook for each item, with parameters as a node has arguments; what it gives is read as a model."""
+        does, config = Notebook(path, outputs), {"timeout": timeout}
+        given = dict(zip(parameters, _opened(parameters.values()), strict=True))
+        written = {"id": id, "on_error": on_error, "config": config, "arguments": given}
+        return _caught(self, NodeKind.NOTEBOOK, does, **written)
 
     def end(self) -> Flow[Never, PS]:
         """Finish this branch: it does not join."""

@@ -30,6 +30,7 @@ class NodeKind(StrEnum):
     MERGE = "merge"
     JOIN = "join"
     CATCH = "catch"
+    NOTEBOOK = "notebook"
     WAIT = "wait"
     APPROVE = "approve"
     WAIT_FOR_EVENT = "wait_for_event"

@@ -674,6 +674,17 @@ class CredentialSource(Protocol):
         ...
 
 
+class NotebookRunner(Protocol):
+    """Executes notebooks; found by the entry point group `codemation.notebooks`, or named in the settings."""
+
+    def run(self, path: str, parameters: Mapping[str, object]) -> object:
+        """Execute the notebook at `path`, seen from the app's folder, and give what it gives: fields by name.
+
+        Whatever it raises is the failure of its node. Where the call has a time limit, it is given up at its end.
+        """
+        ...
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Stores:
     """Every port of one database."""

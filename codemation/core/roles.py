@@ -16,6 +16,7 @@ from codemation.core.ids import MAIN
 from codemation.core.mistakes import listed, meant
 from codemation.core.names import name_of
 from codemation.core.node import FunctionNode
+from codemation.core.notebooks import Notebook, check_notebook
 from codemation.core.policies import Report
 from codemation.core.reading import read_signature
 from codemation.core.signature import Parameter, Result, Shape, Signature
@@ -31,6 +32,9 @@ def function_of(step: Step, report: Report) -> Callable[..., Any] | None:
     does: object = step.does
     if step.kind is NodeKind.PARSE:
         return _reader(does, report)
+    if isinstance(does, Notebook):
+        check_notebook(does, step.arguments, report)
+        return does if _reader(does.outputs, report, ".notebook(outputs=%s)") is not None else None
     if isinstance(does, FunctionNode):
         return does.function
     if step.kind in NODES_ONLY:
@@ -50,6 +54,10 @@ def signature_of(step: Step, function: Callable[..., Any], report: Report) -> Si
         data = Parameter(name=MAIN, shape=Shape.ONE, annotation=Any, item_type=Any, positional=True)
         result = Result(shape=Shape.ONE, item_type=step.does)
         return Signature(data=data, arguments=(), injections=(), result=result)
+    if isinstance(function, Notebook):
+        data = Parameter(name=MAIN, shape=Shape.ONE, annotation=Any, item_type=Any, positional=True)
+        result = Result(shape=Shape.ONE, item_type=function.outputs)
+        return Signature(data=data, arguments=(), injections=(), result=result, open_ended=True)
     signature, problems = read_signature(function)
     for problem in problems:
         report(f'"{step.id}" {problem.what}', problem.way_out)
@@ -83,18 +91,18 @@ def check_cases(step: Step, result: Result, report: Report) -> None:
         report(f'"{step.id}" may give {values}, for which there is no case', "add the case, or default=…")
 
 
-def _reader(model: Any, report: Report) -> Callable[..., Any] | None:
+def _reader(model: Any, report: Report, verb: str = ".parse(%s)") -> Callable[..., Any] | None:
     head, args = parts(model)
     if among(head, LISTS):
         one = readable(args[0]) if args else "Model"
-        report(f".parse() reads one item at a time, and {readable(model)} is many", f".parse({one})")
+        report(f"{verb % ''} reads one item at a time, and {readable(model)} is many", verb % one)
         return None
     try:
         adapter = TypeAdapter[Any](model)
         if not adapter.pydantic_complete:
             adapter.rebuild()
     except (PydanticSchemaGenerationError, PydanticUserError, NameError, TypeError) as error:
-        report(f".parse() cannot read items as {readable(model)}", str(error).split("\n", maxsplit=1)[0])
+        report(f"{verb % ''} cannot read items as {readable(model)}", str(error).split("\n", maxsplit=1)[0])
         return None
     return adapter.validate_python
 

@@ -28,6 +28,7 @@ from codemation.host.credentials import Credentials, EnvironmentCredentials, slo
 from codemation.host.handles import RunHandle
 from codemation.host.identity import entropy
 from codemation.host.launching import decoded_params, prepared
+from codemation.host.notebooks import Notebooks
 from codemation.host.patience import Patience
 from codemation.host.runtime.activity import RunCode, Workbench
 from codemation.host.runtime.calling import Loop
@@ -249,4 +250,5 @@ def _bench(app: App, resources: Mapping[Callable[..., Any], Any]) -> Workbench:
         recent=Recent(),
         credentials=app.credentials,
         resources=Resources(loop, resources),
+        notebooks=Notebooks(app.settings.root, app.settings.config.notebooks),
     )

@@ -61,6 +61,8 @@ class Config(BaseModel):
     """Size that one output may have as it is stored; a workflow may ask for less."""
     max_depth: int = Field(default=32, ge=1)
     """Runs within runs; a workflow may ask for less."""
+    notebooks: str | None = None
+    """What executes notebooks, as "module:name": from the app's folder to a runner; else what is installed."""
     patience: float = Field(default=900.0, ge=0, allow_inf_nan=False)
     """Seconds for which a run waits for an absent database before it gives up in this process."""
 

@@ -25,6 +25,7 @@ _SHAPES: dict[NodeKind, tuple[str, str]] = {
     NodeKind.MERGE: ("((", "))"),
     NodeKind.JOIN: ("((", "))"),
     NodeKind.CATCH: (">", "]"),
+    NodeKind.NOTEBOOK: ("[[", "]]"),
 }
 _SOURCE = ("[(", ")]")
 """A node that begins a line, such as one that reads a file."""

@@ -19,6 +19,7 @@ FAMILY: dict[NodeKind, str] = {
     NodeKind.MERGE: "unite",
     NodeKind.JOIN: "unite",
     NodeKind.CATCH: "route",
+    NodeKind.NOTEBOOK: "code",
 }
 """What the colour of a kind's mark says: where it begins, code, the ways part, the ways meet."""
 
@@ -34,6 +35,7 @@ ICONS: dict[NodeKind, str] = {
     NodeKind.BRANCH: "M2 8h3.5M5.5 8c3.5 0 2-4.3 5.3-4.3H14M5.5 8c3.5 0 2 4.3 5.3 4.3H14",
     NodeKind.SWITCH: "M8 2 14 8l-6 6-6-6zM8 6.5v3M6.5 8h3",
     NodeKind.MERGE: "M14 8h-3.5M10.5 8C7 8 8.5 3.7 5.2 3.7H2M10.5 8C7 8 8.5 12.3 5.2 12.3H2",
+    NodeKind.NOTEBOOK: "M4 2h8.5v12H4zM4 5H2.5M4 8H2.5M4 11H2.5M6.5 5.5h4M6.5 8.5h4",
     NodeKind.CATCH: "M3 4.5 8 2l5 2.5v4c0 2.8-2 4.6-5 5.5-3-.9-5-2.7-5-5.5zM8 5.5v3M8 10.8v.4",
     NodeKind.JOIN: "M6 4a4 4 0 1 0 0 8 4 4 0 0 0 0-8zM10 4a4 4 0 1 0 0 8 4 4 0 0 0 0-8z",
 }

@@ -5,12 +5,12 @@ from __future__ import annotations
 import logging
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any, BinaryIO
 
 from codemation.core.context import Context
-from codemation.core.definition import NodePlan
+from codemation.core.definition import NodeKind, NodePlan
 from codemation.core.engine import Engine, Stored
 from codemation.core.errors import LimitExceeded
 from codemation.core.expression import Computed
@@ -21,7 +21,7 @@ from codemation.core.limits import Limits
 from codemation.core.opening import OpenRun
 from codemation.core.outputs import Outputs, failure_of
 from codemation.core.params import ParamRef, Params
-from codemation.core.ports import Claim, Slot
+from codemation.core.ports import Claim, NotebookRunner, Slot
 from codemation.core.signals import Failed, Signal, Succeeded
 from codemation.core.signature import Injection, NodeCode, Parameter
 from codemation.core.tables import Tables
@@ -51,6 +51,7 @@ class Workbench:
     recent: Recent
     credentials: Credentials
     resources: Resources
+    notebooks: NotebookRunner
 
     def close(self) -> None:
         """Close what was opened for the nodes."""
@@ -87,6 +88,8 @@ class Activity:
         self.stored: dict[str, bytes] = {}
         """What the ports were given, as it was stored."""
         self._code = code.nodes.get(self.node.id)
+        if self._code is not None and self.node.kind is NodeKind.NOTEBOOK:
+            self._code = replace(self._code, function=partial(self._code.function, _runner=bench.notebooks))
         self._began = time.monotonic()
         self._blobs = PatientBlobs(bench.engine)
         self.fetch = partial(_fetched, bench, run.id)  # without self: an activity is freed as soon as it is over
