@@ -222,7 +222,7 @@ class Flow(Generic[T, PS]):
         on_error: OnError = None,
         **parameters: object,
     ) -> Flow[U, PS]:
-        """Execute a notebook for each item, with parameters as a node has arguments; what it gives is read as a model."""
+        """Execute a notebook for each item, its parameters given as arguments are; what it gives is read as a model."""
         does, config = Notebook(path, outputs), {"timeout": timeout}
         given = dict(zip(parameters, _opened(parameters.values()), strict=True))
         written = {"id": id, "on_error": on_error, "config": config, "arguments": given}
