@@ -15,11 +15,13 @@ import pytest
 
 import codemation as cm
 from codemation.core.ids import START
+from tests.corpus.available import NEEDS, missing
 
 HERE = Path(__file__).parent
 ROOT = HERE.parent.parent
 REFUSED = HERE / "mistakes" / "refused.py"
-BOTH = [str(HERE / "snippets"), str(REFUSED.parent)]
+CORPUS = [str(ROOT / f"tests/corpus/{name}.py") for name in NEEDS if not missing(name)]
+BOTH = [str(HERE / "snippets"), str(REFUSED.parent), *CORPUS]
 SAID = re.compile(r"(.+?):(\d+): (error|note): (.*)")
 
 Said = Mapping[tuple[str, int], str]
@@ -41,6 +43,15 @@ REFUSALS = {
         "\"Literal['key']\" is not assignable to type \"Literal['append', 'origin', 'position']\"",
         "expected \"Literal['append', 'origin', 'position']\"",
     ),
+    'flow.then(plain).on(cm.every("1h"))': (
+        'Cannot access attribute "on" for class "Flow[',
+        '"Flow[Order, [int]]" has no attribute "on"',
+    ),
+    'cm.cron("0 6 * * *", overlap="skp")': (
+        "\"Literal['skp']\" is not assignable to type",
+        "has incompatible type \"Literal['skp']\"",
+    ),
+    'cm.node(writes="sales.orders")': ("is not assignable to", "Dataset"),
     "flow.map(lambda order: order.idd)": ('Cannot access attribute "idd" for class "Order"', 'maybe "id"?'),
     "flow.aggregate(lambda orders: orders[0].idd)": (
         'Cannot access attribute "idd" for class "Order"',
@@ -78,10 +89,12 @@ def pyright() -> Said:
 
 def test_mypy_passes_what_users_write(mypy: Said) -> None:
     assert _about(mypy, "snippets") == {}
+    assert _about(mypy, "corpus") == {}
 
 
 def test_pyright_passes_what_users_write(pyright: Said) -> None:
     assert _about(pyright, "snippets") == {}
+    assert _about(pyright, "corpus") == {}
 
 
 @pytest.mark.parametrize("line", REFUSALS)

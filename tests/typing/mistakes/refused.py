@@ -60,3 +60,6 @@ flow.join(flow, how="left")
 cm.workflow("orders.typed", parms=Params)
 built.run()[plain].item.idd
 flow.tap(by_flight)
+flow.then(plain).on(cm.every("1h"))
+cm.cron("0 6 * * *", overlap="skp")
+cm.node(writes="sales.orders")

@@ -1,0 +1,122 @@
+"""The ten workflows of the interface: built, drawn, and run on both adapters with small bodies (api §11)."""
+
+from __future__ import annotations
+
+import importlib
+from collections.abc import Callable, Mapping
+from datetime import date
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+import codemation as cm
+from codemation.core.definition import Definition
+from codemation.host.app import App
+from tests.corpus.available import NEEDS, missing
+from tests.corpus.conftest import Run
+
+Open = Callable[..., App]
+
+
+def corpus(name: str) -> Any:
+    """A module of the corpus."""
+    if lacking := missing(name):
+        pytest.skip(f"{name} needs {', '.join(lacking)}")
+    return importlib.import_module(f"tests.corpus.{name}")
+
+
+def workflows(name: str) -> list[cm.Workflow[Any, ...]]:
+    return [value for value in vars(corpus(name)).values() if isinstance(value, cm.Workflow)]
+
+
+def test_the_ten_are_here() -> None:
+    here = {path.stem for path in Path(__file__).parent.glob("*.py")}
+    assert set(NEEDS) == here - {"__init__", "available", "conftest", "test_corpus"}
+    assert len(NEEDS) == 10
+
+
+@pytest.mark.parametrize("name", NEEDS)
+def test_it_is_built_and_drawn_and_stored(name: str) -> None:
+    found = workflows(name)
+    assert found
+    for workflow in found:
+        for node in workflow.nodes:
+            assert node in workflow.text()
+            assert f'data-node="{node}"' in workflow.svg()
+        assert workflow.mermaid().startswith("flowchart")
+        assert Definition.from_json(workflow.definition.to_json()) == workflow.definition
+
+
+def test_1_flights(open_app: Open, run: Run) -> None:
+    module, app = corpus("flights"), open_app()
+    done = run(app, module.delays)
+    assert done.output == {"carriers": ["DL", "UA"], "worst": ["DL", "UA"]}
+    assert run(app, module.delays, month=2, min_delay=50)["by_carrier"].count == 0
+
+
+def test_3_nightly_sync(open_app: Open, run: Run) -> None:
+    module = corpus("sync")
+    module.WRITTEN.clear()
+    app = open_app(module.Warehouse(url=cm.Secret("postgresql://there")))
+    run(app, module.sync, day=date(2024, 1, 1))
+    assert module.WRITTEN == ["2 rows to orders"]
+    assert run(app, module.totals, day=date(2024, 1, 1))["daily_totals"].count == 1
+
+
+def test_4_drop_folder(open_app: Open, run: Run, tmp_path: Path) -> None:
+    module = corpus("ingest")
+    module.DONE.clear()
+    file = tmp_path / "stock.csv"
+    file.write_text("sku,qty\na,1\nb,many\nc,900\nd,2\n")
+    done = run(open_app(), module.ingest, [module.File(path=file)])
+    assert sorted(module.DONE) == ["asked about ['c']", "loaded 2", "rejected ['b']"]
+    assert (done["check"]["valid"].count, done["check"]["suspect"].count) == (2, 1)
+
+
+def test_5_parameter_sweep(open_app: Open, run: Run) -> None:
+    module = corpus("sweep")
+    module.OPENED.clear()
+    module.PUBLISHED.clear()
+    done = run(open_app(), module.sweep)
+    assert done.output == [module.Score(trial=module.Trial(depth=6, rate=0.1), auc=1.0)]
+    assert (module.OPENED, module.PUBLISHED) == (["16GB"], [6])
+
+
+def test_6_scraping(open_app: Open, run: Run) -> None:
+    module = corpus("scrape")
+    module.STORED.clear()
+    run(open_app(), module.scrape, [module.PageUrl(url="1")])
+    assert module.STORED == ["offer 1", "offer 2", "offer 3"]
+
+
+class Notebooks:
+    """Executes notebooks by saying what they would have given."""
+
+    def __init__(self, root: Path) -> None:
+        self.root = root
+
+    def run(self, path: str, parameters: Mapping[str, object]) -> object:
+        return {"html": f"{Path(path).stem} of {parameters['region']}", "revenue": 1234.5}
+
+
+def test_7_weekly_report(open_app: Open, run: Run, tmp_path: Path) -> None:
+    module = corpus("weekly")
+    module.SENT.clear()
+    (tmp_path / "notebooks").mkdir()
+    (tmp_path / "notebooks/revenue.ipynb").touch()
+    smtp = module.Smtp(host="mail", password=cm.Secret("swordfish"))
+    run(open_app(smtp, notebooks="tests.corpus.test_corpus:Notebooks"), module.weekly, region="US")
+    assert module.SENT == ["Revenue 1,234 to board@example.com by mail: revenue of US"]
+
+
+def test_9_supply(open_app: Open, run: Run) -> None:
+    module = corpus("supply")
+    module.SAVED.clear()
+    app = open_app()
+    run(app, module.wide)
+    run(app, module.planned)
+    assert module.SAVED == [
+        "2 rows, customer_id, sku, name, left in wide.parquet",
+        "1 rows, customer_id, sku, name, left in plan.parquet",
+    ]
