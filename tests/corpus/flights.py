@@ -52,7 +52,7 @@ def worst_ten(flights: pl.DataFrame) -> list[dict[str, object]]:
 
 
 @cm.workflow("flights.delays", params=Params).on(cm.cron("0 6 * * *", timezone="America/New_York"))
-def delays(start: cm.Flow):
+def delays(start: cm.Flow) -> cm.Flow:
     late = start.then(load_flights).then(keep_late, min_delay=Params.min_delay)
     weather = start.then(load_weather)
     joined = late.then(attach_weather, weather=weather, tolerance="90m")

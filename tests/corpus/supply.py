@@ -36,7 +36,7 @@ def save(rows: pl.DataFrame, path: str) -> None:
 
 
 @cm.workflow("supply.wide")
-def wide(start: cm.Flow):
+def wide(start: cm.Flow) -> cm.Flow:
     o, c, s = start.then(orders), start.then(customers), start.then(stock)
     return (
         o.join(c, on="customer_id", how="left", id="with_customer")

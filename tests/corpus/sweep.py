@@ -63,6 +63,6 @@ def publish(score: Score) -> None:
 
 
 @cm.workflow("models.sweep", params=Params, max_parallel=16)
-def sweep(start: cm.Flow):
+def sweep(start: cm.Flow) -> cm.Flow:
     data = start.then(features)
     return start.then(trials).then(train, data=data).aggregate(best).tap(publish)

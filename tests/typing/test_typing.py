@@ -45,13 +45,13 @@ REFUSALS = {
     ),
     'flow.then(plain).on(cm.every("1h"))': (
         'Cannot access attribute "on" for class "Flow[',
-        '"Flow[Order, [int]]" has no attribute "on"',
+        'has no attribute "on"',
     ),
     'cm.cron("0 6 * * *", overlap="skp")': (
         "\"Literal['skp']\" is not assignable to type",
         "has incompatible type \"Literal['skp']\"",
     ),
-    'cm.node(writes="sales.orders")': ("is not assignable to", "Dataset"),
+    'cm.node(writes="sales.orders")': ("is not assignable to", "No overload variant of"),
     "flow.map(lambda order: order.idd)": ('Cannot access attribute "idd" for class "Order"', 'maybe "id"?'),
     "flow.aggregate(lambda orders: orders[0].idd)": (
         'Cannot access attribute "idd" for class "Order"',
