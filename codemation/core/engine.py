@@ -20,12 +20,12 @@ from codemation.core.ids import NodeId, RunId, TicketId, WorkerId
 from codemation.core.items import Batch, BatchKind
 from codemation.core.limits import UNLIMITED, Limits
 from codemation.core.opening import Opener, OpenRun
-from codemation.core.ports import Claim, Holding, Lane, NewRun, NewTicket, Reopening, Stores
+from codemation.core.ports import Claim, Deadline, Holding, Lane, NewRun, NewTicket, Reopening, Stores
 from codemation.core.settling import Step
 from codemation.core.signals import CancelRequested, Rearranged, Resumed, Started
 from codemation.core.snapshot import Snapshot
 from codemation.core.standing import Standing
-from codemation.core.states import RunStatus
+from codemation.core.states import FINISHED, RunStatus
 
 INLINE_LIMIT = 8 * 1024
 """Bytes of output that lie in the journal itself; what is larger is stored before the step and named by it."""
@@ -106,6 +106,7 @@ class Engine:
             reason=step.reason,
             priority=definition.priority if start.priority is None else start.priority,
             key=start.key,
+            deadline=None if start.session else self._deadline(definition, step.status),
             input_digest=sha256(start.params.encode() + b"\n" + start.input[0]).digest(),
         )
         known = self.persist(self.stores.journal.start, run)
@@ -227,7 +228,14 @@ class Engine:
             status=step.status,
             reason=step.reason,
             of=frozenset({run.snapshot.status}),
+            deadline=None if run.snapshot.session else self._deadline(latest, step.status),
         )
+
+    def _deadline(self, definition: Definition, status: RunStatus) -> Deadline | None:
+        """The end of a run's time, if it has one and is not over at once; in a session people take their time."""
+        if definition.timeout is None or status in FINISHED:
+            return None
+        return Deadline(ticket=self._courier.new_ticket(), seconds=definition.timeout)
 
     def _reopened(self, reopening: Reopening) -> bool:
         """Write a reopening, by this call or by one whose answer was lost."""

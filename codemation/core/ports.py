@@ -117,6 +117,15 @@ class Drop:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Deadline:
+    """When a run that is not over by then is told so: a wait of kind `timer` at what the run was given."""
+
+    ticket: TicketId
+    seconds: float
+    """From now on."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class NewRun:
     """A run to be recorded together with its first revision and its first tickets."""
 
@@ -138,6 +147,7 @@ class NewRun:
     key: str | None = None
     input_digest: bytes = b""
     """Of params and input: the same key with another input is an error."""
+    deadline: Deadline | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -185,6 +195,7 @@ class Reopening:
     reason: str = ""
     of: frozenset[RunStatus] = frozenset({RunStatus.FAILED, RunStatus.CANCELLED})
     """Where the run may stand; one that is being stopped never goes on."""
+    deadline: Deadline | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

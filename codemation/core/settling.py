@@ -16,7 +16,7 @@ from dataclasses import dataclass, field
 from heapq import heapify, heappop, heappush
 
 from codemation.core.definition import NodePlan
-from codemation.core.facts import Broke, Delta, Done, Due, Ended, Skipped
+from codemation.core.facts import Began, Broke, Delta, Done, Due, Ended, Skipped
 from codemation.core.ids import ActivationId, NodeId, activation_id, node_of
 from codemation.core.items import EMPTY, Batch
 from codemation.core.signals import Event
@@ -156,7 +156,7 @@ def _step(beginning: Beginning, due: list[ActivationId], skipped: list[NodeId]) 
     if skipped:
         facts = (*facts, Skipped(nodes=tuple(skipped)))
         events = (*events, *(Event(kind="node_skipped", node=node) for node in skipped))
-    if due and (reason := _too_many(snapshot, due)):
+    if due and (reason := _too_many(beginning, due)):
         return ended(facts, RunStatus.FAILED, reason, events)
     if due:
         events = (*events, *(Event(kind="node_due", node=node_of(activation)) for activation in due))
@@ -169,9 +169,10 @@ def _step(beginning: Beginning, due: list[ActivationId], skipped: list[NodeId]) 
     return ended(facts, RunStatus.SUCCEEDED, "", events)
 
 
-def _too_many(snapshot: Snapshot, due: Sequence[ActivationId]) -> str:
+def _too_many(beginning: Beginning, due: Sequence[ActivationId]) -> str:
     """Why a run may not go on with these; nothing if it may."""
-    most = snapshot.limits.activations
+    snapshot, first = beginning.snapshot, beginning.facts[0]
+    most = (first.limits if isinstance(first, Began) else snapshot.limits).activations
     if most is None or snapshot.activations + len(due) <= most:
         return ""
     return f'it may ask nodes to work {most:,} times, and "{node_of(due[0])}" would be the next'

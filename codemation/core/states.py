@@ -39,13 +39,14 @@ _ANSWERS = ("TimerFired", "Decided", "EventArrived", "ChildEnded")
 _ANEW = frozenset({_S.RUNNING, _S.SUCCEEDED})
 TRANSITIONS: Mapping[RunStatus, Mapping[str, frozenset[RunStatus]]] = MappingProxyType(
     {
-        _S.QUEUED: {"Started": frozenset({_S.RUNNING, _S.SUCCEEDED})},
+        _S.QUEUED: {"Started": _ANEW | {_S.FAILED}},
         _S.RUNNING: {
             "Succeeded": frozenset({_S.RUNNING, _S.WAITING, _S.SUCCEEDED, _S.FAILED}),
             "Failed": frozenset({_S.RUNNING, _S.WAITING, _S.FAILED}),
             "ItemsLeft": frozenset({_S.RUNNING, _S.WAITING}),
             "Suspended": frozenset({_S.RUNNING, _S.WAITING}),
             **dict.fromkeys(_ANSWERS, frozenset({_S.RUNNING})),
+            "TimerFired": frozenset({_S.RUNNING, _S.FAILED}),
             "Lost": frozenset({_S.RUNNING, _S.WAITING, _S.FAILED}),
             "Rearranged": _ANEW,
             "CancelRequested": frozenset({_S.RUNNING}),
@@ -57,14 +58,15 @@ TRANSITIONS: Mapping[RunStatus, Mapping[str, frozenset[RunStatus]]] = MappingPro
             "ItemsLeft": frozenset({_S.WAITING}),
             "Suspended": frozenset({_S.WAITING}),
             **dict.fromkeys(_ANSWERS, frozenset({_S.RUNNING, _S.WAITING})),
+            "TimerFired": frozenset({_S.RUNNING, _S.WAITING, _S.FAILED}),
             "Lost": frozenset({_S.WAITING, _S.FAILED}),
             "Rearranged": _ANEW,
             "CancelRequested": frozenset({_S.WAITING}),
             "Stopped": frozenset({_S.CANCELLED}),
         },
         _S.SUCCEEDED: {"Rearranged": _ANEW},
-        _S.FAILED: {"Resumed": _ANEW, "Rearranged": _ANEW},
-        _S.CANCELLED: {"Resumed": _ANEW, "Rearranged": _ANEW},
+        _S.FAILED: {"Resumed": _ANEW | {_S.FAILED}, "Rearranged": _ANEW},
+        _S.CANCELLED: {"Resumed": _ANEW | {_S.FAILED}, "Rearranged": _ANEW},
     }
 )
 """status → signal → what the run may be afterwards."""

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from codemation.core.facts import Answered, Due, Waiting
-from codemation.core.ids import node_of
-from codemation.core.settling import Step, unfinished
+from codemation.core.ids import START, activation_id, node_of
+from codemation.core.settling import Step, ended, unfinished
 from codemation.core.signals import Answering, Event, Suspended
 from codemation.core.snapshot import Snapshot
-from codemation.core.states import RunStatus
+from codemation.core.states import FINISHED, RunStatus
 
 
 def suspended(snapshot: Snapshot, signal: Suspended) -> Step:
@@ -25,6 +25,8 @@ def suspended(snapshot: Snapshot, signal: Suspended) -> Step:
 def answered(snapshot: Snapshot, signal: Answering) -> Step | None:
     """What follows when the world answers; an answer that nobody waits for (any more) is silence."""
     activation = signal.activation
+    if activation == _GIVEN:
+        return _timed_out(snapshot)
     waits = snapshot.waits.get(activation, {})
     if snapshot.cancelling or signal.wait not in waits:
         return None
@@ -39,3 +41,14 @@ def answered(snapshot: Snapshot, signal: Answering) -> Step | None:
         status=RunStatus.RUNNING,
         events=(event, Event(kind="node_due", node=node)),
     )
+
+
+def _timed_out(snapshot: Snapshot) -> Step | None:
+    """What follows when the time of the run as a whole is over; what is under way is not wanted any more."""
+    if snapshot.cancelling or snapshot.status in FINISHED:
+        return None
+    due = ", ".join(f'"{node}"' for node in dict.fromkeys(node_of(one) for one in snapshot.live))
+    return ended((), RunStatus.FAILED, f"it was not over within the timeout of its workflow; {due} had not ended", ())
+
+
+_GIVEN = activation_id(START)

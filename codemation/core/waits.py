@@ -47,6 +47,10 @@ class Wait:
         return self.wakes or address(run, activation, self.key)
 
 
+DEADLINE = "deadline"
+"""The wait of a run as a whole for the end of its time; it stands at what the run was given."""
+
+
 def address(run: RunId, activation: ActivationId, key: str) -> str:
     """Names a wait among those of all runs; survives being asked again after a resume."""
     return f"{run}/{activation}/{key}"

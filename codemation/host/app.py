@@ -230,6 +230,7 @@ class App:
             if watched.run.id == run.id:
                 with watched.run.lock:
                     watched.run.snapshot, watched.run.head, watched.run.row = run.snapshot, run.head, run.row
+                    watched.run.stopping |= run.finished  # what its nodes do is not wanted any more
                 rows = self.engine.persist(self.stores.runs.tickets, run.id)
                 ready = [row.id for row in rows if row.state == "ready" and row.activation]
                 self.scheduler.submit(watched, Outcome(ready=tuple(ready)))

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from codemation.core.advance import advance
 from codemation.core.definition import Definition
-from codemation.core.ids import NodeId
+from codemation.core.ids import START, NodeId, activation_id
 from codemation.core.items import EMPTY
-from codemation.core.signals import CancelRequested, Rearranged, Resumed, Signal, Started, Stopped
+from codemation.core.limits import Limits
+from codemation.core.signals import CancelRequested, Rearranged, Resumed, Signal, Started, Stopped, TimerFired
 from codemation.core.snapshot import Snapshot
 from codemation.core.standing import Cleared, Pinned
 from codemation.core.states import FINISHED, TRANSITIONS, RunStatus
+from codemation.core.waits import DEADLINE
 from tests.core.test_advance import SOME, signals
 from tests.core.test_definition import defined, node
 
@@ -46,12 +48,14 @@ def possible(snapshot: Snapshot, less: Definition) -> list[Signal]:
     """What could be said; tries are counted no further than the third, so that there is an end."""
     if not snapshot.revision:
         session = [Started(input=SOME, session=True)] if _is_small(snapshot) else []
-        return [Started(input=SOME), Started(input=EMPTY), *session]
+        little = Started(input=SOME, limits=Limits(activations=1))
+        return [Started(input=SOME), Started(input=EMPTY), little, *session]
     if any(attempt > 2 for attempt in snapshot.live.values()):
         return [CancelRequested(), Stopped()]
     moves: list[Signal] = [Resumed(digest=less.digest, was="")] if snapshot.status in FINISHED else []
     if _is_small(snapshot):
         a = NodeId("a")
+        moves.append(TimerFired(activation=activation_id(START), wait=DEADLINE, at=0.0))
         moves += [Rearranged(standing=(fact,)) for fact in (Cleared(nodes=(a,)), Pinned(node=a, outputs={}))]
     return [*signals(snapshot), *moves]
 

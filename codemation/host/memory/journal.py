@@ -80,6 +80,7 @@ class MemoryJournal:
         self._tables.write(row, run.head, run.delta, run.output)
         self._tables.add(row, run.tickets)
         self._claim_first(run.tickets, run.claimed_by)
+        self._tables.set_deadline(run.id, run.deadline)
 
     def step(self, commit: Commit) -> bool:
         """Write one revision."""
@@ -190,6 +191,7 @@ class MemoryJournal:
             tables.write(row, reopening.new_head, reopening.delta, None)
             tables.add(row, reopening.tickets)
             self._claim_first(reopening.tickets, reopening.claimed_by)
+            tables.set_deadline(row.id, reopening.deadline)
             return True
 
     def cancel(self, run: RunId, row: RunRow, new_head: Head, delta: bytes, fold: TicketId) -> bool:

@@ -8,6 +8,7 @@ from datetime import datetime, timedelta
 from codemation.core.ids import RunId
 from codemation.core.ports import RunRow, TicketRow, Unattended
 from codemation.core.states import FINISHED, RunStatus
+from codemation.core.waits import DEADLINE
 from codemation.host.memory.tables import Tables, Ticket
 
 OVERDUE = timedelta(seconds=60)
@@ -73,7 +74,7 @@ class MemoryRunList:
 
     def _reasons(self, run: RunId) -> Iterator[str]:
         tickets = self._tables.of_run(run)
-        if not tickets:
+        if all(ticket.wait == DEADLINE for ticket in tickets):
             yield "it has no ticket"
         for ticket in tickets:
             why = self._trouble(ticket)

@@ -10,10 +10,11 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from codemation.core.definition import Definition
-from codemation.core.ids import ActivationId, Head, NodeId, RunId, TicketId, WorkerId
+from codemation.core.ids import START, ActivationId, Head, NodeId, RunId, TicketId, WorkerId, activation_id
 from codemation.core.ports import (
     Chunk,
     Claim,
+    Deadline,
     Entry,
     Holding,
     Lane,
@@ -26,6 +27,7 @@ from codemation.core.ports import (
     WaitTicket,
     WorkerRow,
 )
+from codemation.core.waits import DEADLINE
 
 FOLD = ActivationId("")
 """What a fold ticket is about: no node."""
@@ -159,6 +161,14 @@ class Tables:
     def time_is_over(self, ticket: Ticket) -> None:
         """Take a wait whose time has come."""
         self.answer(ticket, json.dumps({"kind": "TimerFired", "activation": ticket.activation, "wait": ticket.wait}))
+
+    def set_deadline(self, run: RunId, deadline: Deadline | None) -> None:
+        """Let a run be told when its time is over."""
+        if deadline is not None:
+            due_at = self.clock() + timedelta(seconds=deadline.seconds)
+            ticket = Ticket(deadline.ticket, run, activation_id(START), FOLD_LANE, 0, due_at)
+            ticket.state, ticket.kind, ticket.wait = "waiting", "timer", DEADLINE
+            self.tickets[deadline.ticket] = ticket
 
     def free(self, ticket: Ticket, delay: float = 0.0) -> None:
         """Let anybody claim a ticket, `delay` seconds from now at the earliest."""

@@ -10,7 +10,7 @@ from typing import cast
 from codemation.core.errors import InputError
 from codemation.core.ids import RunId, TicketId, node_of
 from codemation.core.ports import OpenWait, SentEvent
-from codemation.core.waits import WaitKind
+from codemation.core.waits import DEADLINE, WaitKind
 from codemation.host.memory.tables import Tables, Ticket
 
 _NEVER = datetime.max.replace(tzinfo=UTC)
@@ -40,7 +40,8 @@ class MemoryWaits:
     def open(self, *, kind: WaitKind | None = None, run: RunId | None = None, limit: int = 100) -> tuple[OpenWait, ...]:
         """What is waited for."""
         with self._tables.lock:
-            tickets = [one for one in self._tables.tickets.values() if one.is_wait and not one.stop]
+            waits = [one for one in self._tables.tickets.values() if one.is_wait and not one.stop]
+            tickets = [one for one in waits if one.wait != DEADLINE]
             chosen = [one for one in tickets if kind in (None, one.kind) and run in (None, one.run)]
             chosen.sort(key=lambda one: (one.due_at or _NEVER, one.id))
             return tuple(self._opened(one) for one in chosen[:limit])

@@ -14,6 +14,7 @@ from codemation.core.ids import ActivationId, Head, RunId, TicketId
 from codemation.core.ports import (
     Claim,
     Commit,
+    Deadline,
     Drop,
     Entry,
     GoOn,
@@ -68,10 +69,11 @@ class PostgresJournal:
             "input_digest": run.input_digest,
             **self._new_tickets(run.tickets, run.digest),
             "worker": run.claimed_by,
+            **_deadline(run.deadline),
         }
         with self._connections.lease() as link:
             try:
-                recorded = link.one(run_statements.START if run.key is None else run_statements.START_BY_KEY, values)
+                recorded = link.one(_STARTS[run.key is not None, run.deadline is not None], values)
             except psycopg.DataError as error:
                 raise InputError(
                     f'the params of "{run.workflow}" cannot be stored: {error.diag.message_primary or error}',
@@ -190,9 +192,11 @@ class PostgresJournal:
             "reopenable": numbers(STATUS_CODES[status] for status in reopening.of),
             **self._new_tickets(reopening.tickets, reopening.digest),
             "worker": reopening.claimed_by,
+            **_deadline(reopening.deadline),
         }
+        statement = run_statements.REOPEN if reopening.deadline is None else run_statements.REOPEN_TIMED
         with self._connections.lease() as link:
-            return link.one(run_statements.REOPEN, values) is not None
+            return link.one(statement, values) is not None
 
     def cancel(self, run: RunId, row: RunRow, new_head: Head, delta: bytes, fold: TicketId) -> bool:
         """Stop the run: mark it, then each of its tickets, and ask for a fold; `False` when `row` is out of date."""
@@ -266,3 +270,16 @@ def _values(commit: Commit) -> dict[str, object]:
         values["new_queues"] = texts(ticket.queue for ticket in more)
         values["new_priorities"] = numbers(ticket.priority for ticket in more)
     return values
+
+
+_STARTS = {
+    (False, False): run_statements.START,
+    (True, False): run_statements.START_BY_KEY,
+    (False, True): run_statements.START_TIMED,
+    (True, True): run_statements.START_TIMED_BY_KEY,
+}
+"""By whether there are a key and a deadline."""
+
+
+def _deadline(deadline: Deadline | None) -> dict[str, object]:
+    return {} if deadline is None else {"deadline_ticket": deadline.ticket, "deadline": deadline.seconds}

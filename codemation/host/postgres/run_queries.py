@@ -25,6 +25,7 @@ from sqlalchemy import (
 from sqlalchemy.dialects.postgresql.psycopg import PGDialect_psycopg
 from sqlalchemy.sql.expression import CompoundSelect
 
+from codemation.core.waits import DEADLINE
 from codemation.host.postgres.codes import FIRST_FINISHED, FOLD_LANE, TicketKind, TicketState
 from codemation.host.postgres.tables import lanes, runs, signals, tickets, workers
 
@@ -120,7 +121,9 @@ def _of_ticket(why: ColumnElement[str]) -> Select[Any]:
 
 
 def _without_ticket() -> Select[Any]:
-    return _report(literal("it has no ticket")).where(not_(exists().where(tickets.c.run_id == runs.c.id)))
+    return _report(literal("it has no ticket")).where(
+        not_(exists().where(tickets.c.run_id == runs.c.id, func.coalesce(tickets.c.wait, "") != DEADLINE))
+    )
 
 
 def _without_owner() -> Select[Any]:

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
-from codemation.host.postgres.codes import FIRST_FINISHED, TicketKind, TicketState
-from codemation.host.postgres.statements import HELD, ask_for_fold, statement
+from codemation.core.ids import START as GIVEN
+from codemation.core.ids import activation_id
+from codemation.core.waits import DEADLINE
+from codemation.host.postgres.codes import FIRST_FINISHED, FOLD_LANE, TicketKind, TicketState
+from codemation.host.postgres.statements import HELD, Statement, ask_for_fold, statement
 
 # The first of the new tickets is held from the start if somebody claims it.
 _TICKETS = f"""
@@ -27,23 +30,30 @@ _RECORD = f"""
     j AS (
         INSERT INTO journal (run_id, revision, head, at, delta, output)
         SELECT id, 1, :head, now_(), :delta, :output FROM r),
-    k AS ({_TICKETS})
+    k AS ({_TICKETS}){{timed}}
     SELECT 1 FROM r"""
-START = statement("WITH " + _RECORD.format(keyed=""))
+_TIMED = f""",
+    e AS (
+        INSERT INTO tickets (id, run_id, activation, kind, state, lane, due_at, wait)
+        SELECT :deadline_ticket::bigint, r.id, '{activation_id(GIVEN)}', {TicketKind.TIMER:d}, {TicketState.WAITING:d},
+            {FOLD_LANE}, now_() + :deadline::float8 * interval '1 second', '{DEADLINE}' FROM r)"""
+START = statement("WITH " + _RECORD.format(keyed="", timed=""))
 # A key whose time is over starts anew. A key in use gives no row, and the winner is not visible to this statement.
-START_BY_KEY = statement(
-    """WITH key AS (
+_KEY = """WITH key AS (
         INSERT INTO run_keys AS known (workflow, run_key, run_id, input_digest)
         VALUES (:workflow, :key, :run::uuid, :input_digest)
         ON CONFLICT (workflow, run_key) DO UPDATE SET run_id = EXCLUDED.run_id, input_digest = EXCLUDED.input_digest,
             expires_at = NULL WHERE known.expires_at < now_()
         RETURNING run_id),"""
-    + _RECORD.format(keyed="FROM key")
-)
+START_BY_KEY = statement(_KEY + _RECORD.format(keyed="FROM key", timed=""))
+START_TIMED = statement("WITH " + _RECORD.format(keyed="", timed=_TIMED))
+START_TIMED_BY_KEY = statement(_KEY + _RECORD.format(keyed="FROM key", timed=_TIMED))
 WINNER = statement("SELECT run_id, input_digest FROM run_keys WHERE workflow = :workflow AND run_key = :key")
 SAME_RUN = statement("SELECT 1 FROM journal WHERE run_id = :run::uuid AND revision = 1 AND head = :head")
 
-REOPEN = statement(f"""
+
+def _reopen(timed: str) -> Statement:
+    return statement(f"""
     WITH r AS (
         UPDATE runs SET revision = revision + 1, head = :new_head, digest = :digest, status = :status, stop = 0,
             reason = :reason, finished_at = CASE WHEN :status::smallint >= {FIRST_FINISHED} THEN now_() END
@@ -57,8 +67,11 @@ REOPEN = statement(f"""
     d AS (DELETE FROM tickets USING r WHERE tickets.run_id = r.id RETURNING tickets.id),
     x AS (DELETE FROM progress USING d WHERE progress.ticket = d.id),
     s AS (DELETE FROM signals USING r WHERE signals.run_id = r.id),
-    k AS ({_TICKETS})
+    k AS ({_TICKETS}){timed}
     SELECT 1 FROM r""")
+
+
+REOPEN, REOPEN_TIMED = _reopen(""), _reopen(_TIMED)
 
 STOP = statement("""
     WITH r AS (

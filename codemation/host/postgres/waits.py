@@ -11,7 +11,7 @@ import psycopg
 from codemation.core.errors import InputError
 from codemation.core.ids import ActivationId, RunId, TicketId, WorkflowId
 from codemation.core.ports import OpenWait, WaitTicket
-from codemation.core.waits import WaitKind
+from codemation.core.waits import DEADLINE, WaitKind
 from codemation.host.postgres.codes import KINDS, TicketKind, TicketState
 from codemation.host.postgres.connection import Connections
 from codemation.host.postgres.rows import storable
@@ -35,7 +35,8 @@ _CHECK = statement("SELECT :body::json")
 _OPEN = statement(f"""
     SELECT k.id, k.run_id::text, r.workflow, k.activation, k.wait, k.kind, k.wait_key, k.due_at, k.input::text
     FROM tickets k JOIN runs r ON r.id = k.run_id
-    WHERE k.state = {_WAITING} AND k.stop = 0 AND k.kind NOT IN ({TicketKind.WORK:d}, {TicketKind.FOLD:d})
+    WHERE k.state = {_WAITING} AND k.stop = 0 AND k.wait IS DISTINCT FROM '{DEADLINE}'
+        AND k.kind NOT IN ({TicketKind.WORK:d}, {TicketKind.FOLD:d})
         AND (:kind::int IS NULL OR k.kind = :kind::int) AND (:run::uuid IS NULL OR k.run_id = :run::uuid)
     ORDER BY k.due_at NULLS LAST, k.id LIMIT :most::int""")
 

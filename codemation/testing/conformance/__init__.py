@@ -41,6 +41,7 @@ for _module in (
     "blobs",
     "cancel",
     "claims",
+    "deadlines",
     "definitions",
     "events",
     "groups",

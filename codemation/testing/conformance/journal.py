@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from codemation.testing.conformance.cancel import CancelContract, CancelRaceContract
+from codemation.testing.conformance.deadlines import DeadlineContract
 from codemation.testing.conformance.groups import GroupContract, GroupRaceContract
 from codemation.testing.conformance.reading import ReadingContract
 from codemation.testing.conformance.reopening import ReopeningContract
@@ -28,5 +29,6 @@ class JournalContract(
     ReopeningContract,
     CancelContract,
     CancelRaceContract,
+    DeadlineContract,
 ):
     """What every journal must do."""

@@ -127,3 +127,57 @@ def test_a_run_is_refused_more_items_than_it_may_hold(run: Run, app: App) -> Non
 def test_a_run_may_ask_nodes_to_work_only_so_often(run: Run) -> None:
     with pytest.raises(RunFailed, match=r'it may ask nodes to work 1 times, and "again" would be the next'):
         run(built(numbers, numbers.options(id="again"), limits=cm.Limits(activations=1)))
+
+
+def test_a_run_that_is_not_over_in_time_fails_and_the_reason_says_so(run: Run, app: App) -> None:
+    flaky = failing(retry=cm.Retry(3, "fixed", "1h", "2h"))
+    with pytest.raises(
+        RunFailed, match=r"not over within the timeout of its workflow; \"flaky\" had not ended"
+    ) as failed:
+        run(built(numbers, flaky, timeout="200ms"))
+    handle: Any = failed.value.run
+    assert app.stores.runs.tickets(handle.id) == ()
+    assert app.stores.runs.unattended() == ()
+
+
+def test_nodes_notice_that_the_time_of_their_run_is_over(run: Run) -> None:
+    noticed = threading.Event()
+
+    @cm.node
+    def patient(values: list[int], ctx: cm.Context) -> int:
+        while not ctx.cancelled:
+            time.sleep(0.02)
+        noticed.set()
+        return 1
+
+    @cm.node
+    async def deaf(values: list[int]) -> int:
+        await asyncio.sleep(60.0)
+        return 1
+
+    for node in (patient, deaf):
+        with pytest.raises(RunFailed, match="timeout of its workflow"):
+            run(built(numbers, node, timeout="100ms"))
+    assert noticed.is_set()
+
+
+def test_a_run_that_was_out_of_time_has_all_of_it_again_when_it_is_resumed(run: Run, app: App) -> None:
+    quick = threading.Event()
+
+    @cm.node(retry=cm.Retry(3, "fixed", "1h", "2h"))
+    def slow_at_first(values: list[int]) -> int:
+        if not quick.is_set():
+            raise ValueError("not yet")
+        return 1
+
+    workflow = built(numbers, slow_at_first, timeout="300ms")
+    with pytest.raises(RunFailed) as failed:
+        run(workflow)
+    handle: Any = failed.value.run
+    quick.set()
+    assert app.resume(handle.id, workflow).result() == 1
+
+
+def test_a_run_that_is_over_in_time_leaves_nothing_behind(run: Run, app: App) -> None:
+    handle = run(built(numbers, timeout="1h"))
+    assert app.stores.runs.tickets(handle.id) == ()
