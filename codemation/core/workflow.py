@@ -132,6 +132,18 @@ class Workflow(Generic[Out, PS]):
         )
         return Workflow(self._frozen, changed)
 
+    def with_code(self, code: Mapping[NodeId, NodeCode]) -> Workflow[Out, PS]:
+        """A copy that calls other code for its nodes, and is the same workflow otherwise; for tests."""
+        return Workflow(replace(self._frozen, code=code), self._wishes)
+
+    def launch(self, items: Any = None, params: Params | Mapping[str, object] | None = None) -> Launch:
+        """The wish to run with these items and params, which somebody else carries out.
+
+        Raises:
+            InputError: the params do not fit.
+        """
+        return self.options(params=params)._launch(items, (), {})  # noqa: SLF001 - of a copy of itself
+
     def run(self, items: Any = None, /, *args: PS.args, **params: PS.kwargs) -> Run:
         """Run with these items and params until the run has finished or waits for the world.
 

@@ -33,6 +33,7 @@ from codemation.host.patience import Patience
 from codemation.host.runtime.activity import RunCode, Workbench
 from codemation.host.runtime.calling import Loop
 from codemation.host.runtime.capture import Capture
+from codemation.host.runtime.clock import REAL, Clock
 from codemation.host.runtime.recent import Recent
 from codemation.host.runtime.resources import Resources
 from codemation.host.runtime.scheduler import GRACE, InlineScheduler
@@ -53,6 +54,7 @@ class App:
         *,
         credentials: Sequence[CredentialSource] = (),
         resources: Mapping[Callable[..., Any], Any] | None = None,
+        clock: Clock = REAL,
     ) -> None:
         """`credentials` are asked before all others; `resources` stand in for what their openers would give."""
         self.settings = settings
@@ -69,7 +71,7 @@ class App:
         self.engine = Engine(self.stores, WorkerId(entropy()), means)
         sources = [*credentials, EnvironmentCredentials(), *map(source_of, settings.config.credentials)]
         self.credentials = Credentials(sources)
-        self._bench = _bench(self, resources or {})
+        self._bench = _bench(self, resources or {}, clock)
         self.scheduler = InlineScheduler(self.engine, self._bench, settings.config.threads)
         self.caretaker = Caretaker(self.engine, __version__, self._changed_elsewhere)
         self._patience.notice = self.caretaker.outage
@@ -240,7 +242,7 @@ class App:
             listener(run, revision, events)
 
 
-def _bench(app: App, resources: Mapping[Callable[..., Any], Any]) -> Workbench:
+def _bench(app: App, resources: Mapping[Callable[..., Any], Any], clock: Clock) -> Workbench:
     """What the activations of an app share."""
     loop = Loop()
     return Workbench(
@@ -252,4 +254,5 @@ def _bench(app: App, resources: Mapping[Callable[..., Any], Any]) -> Workbench:
         credentials=app.credentials,
         resources=Resources(loop, resources),
         notebooks=Notebooks(app.settings.root, app.settings.config.notebooks),
+        clock=clock,
     )

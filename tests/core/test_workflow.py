@@ -290,3 +290,21 @@ def test_writing_a_workflow_loads_no_part_of_the_host() -> None:
     ).stdout
     heavy = {"sqlalchemy", "pyarrow", "pandas", "polars", "rich", "click", "psycopg", "codemation.host"}
     assert heavy.isdisjoint(loaded.split())
+
+
+def test_a_copy_with_other_code_is_the_same_workflow_otherwise() -> None:
+    built = cm.workflow("copied").map(lambda value: value, id="same").build()
+    other = built.with_code({})
+    assert (other.digest, dict(other.code)) == (built.digest, {})
+    assert list(built.code) == ["same"]
+
+
+def test_a_wish_to_run_holds_checked_params() -> None:
+    class Given(cm.Params):
+        month: int = 1
+
+    built = cm.workflow("wished", params=Given).map(lambda value: value, id="same").build()
+    wish = built.launch([1], {"month": 2})
+    assert (wish.items, wish.params) == ([1], Given(month=2))
+    with pytest.raises(cm.InputError):
+        built.launch([1], {"moth": 2})

@@ -29,6 +29,7 @@ from codemation.host.credentials import Credentials
 from codemation.host.runtime.allowance import Allowance
 from codemation.host.runtime.calling import Loop
 from codemation.host.runtime.capture import NODE_LOGGER, Capture
+from codemation.host.runtime.clock import REAL, Clock
 from codemation.host.runtime.meter import Meter
 from codemation.host.runtime.patient_blobs import PatientBlobs
 from codemation.host.runtime.recent import Recent
@@ -52,6 +53,7 @@ class Workbench:
     credentials: Credentials
     resources: Resources
     notebooks: NotebookRunner
+    clock: Clock = REAL
 
     def close(self) -> None:
         """Close what was opened for the nodes."""
@@ -166,6 +168,7 @@ class Activity:
             attempt=self.attempt,
             idempotency_key=f"{self.seed}{suffix}",
             params=self.params,
+            clock=self.bench.clock.now,
             log=logging.getLogger(f"{NODE_LOGGER}.{self.run.definition.workflow}.{node}"),
             store=self._attach,
             stopping=stop,

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import heapq
 import itertools
-import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from codemation.core.delivery import Outcome
 from codemation.core.ids import RunId, TicketId
 from codemation.core.ports import Claim, Holding
+from codemation.host.runtime.clock import REAL, Clock
 from codemation.host.runtime.watched import Watched
 
 
@@ -28,7 +28,8 @@ class Ready:
 class Agenda:
     """Pieces of work in the order of their urgency; whoever asks holds the scheduler's lock."""
 
-    def __init__(self) -> None:
+    def __init__(self, clock: Clock = REAL) -> None:
+        self._clock = clock
         self._ready: list[Ready] = []
         self._later: list[tuple[float, int, RunId, TicketId]] = []
         self._number = itertools.count()
@@ -45,7 +46,7 @@ class Agenda:
             heapq.heappush(self._ready, Ready(0, next(self._number), run, ticket))
         if outcome.later is not None:
             ticket, delay = outcome.later
-            heapq.heappush(self._later, (time.monotonic() + delay, next(self._number), run, ticket))
+            heapq.heappush(self._later, (self._clock.monotonic() + delay, next(self._number), run, ticket))
 
     def pop(self, runs: Mapping[RunId, Watched]) -> tuple[Watched, Ready] | None:
         """The most urgent work of a run that may have one more activation under way."""
@@ -87,10 +88,10 @@ class Agenda:
 
     def until_next(self) -> float:
         """Seconds until a ticket's time has come; infinite if none waits."""
-        return max(0.0, self._later[0][0] - time.monotonic()) if self._later else float("inf")
+        return max(0.0, self._later[0][0] - self._clock.monotonic()) if self._later else float("inf")
 
     def _awake(self) -> None:
-        now = time.monotonic()
+        now = self._clock.monotonic()
         while self._later and self._later[0][0] <= now:
             _, _, run, ticket = heapq.heappop(self._later)
             heapq.heappush(self._ready, Ready(0, next(self._number), run, ticket))

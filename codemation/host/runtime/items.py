@@ -22,6 +22,7 @@ from codemation.core.signature import NodeCode
 from codemation.core.tables import is_table
 from codemation.host.runtime.allowance import Allowance
 from codemation.host.runtime.calling import WHOLE, Loop, awaited, called
+from codemation.host.runtime.clock import REAL, Clock
 from codemation.host.runtime.trouble import Interrupted, ItemFailed, retry_delay, trace_of
 
 SHORT = 5.0
@@ -64,6 +65,8 @@ class ItemWork:
     loop: Loop
     rows: Callable[[object], list[dict[str, Any]]]
     """The rows of a table that a call gives: each becomes an item."""
+    clock: Clock = REAL
+    """What the pauses between two tries go by."""
     abandoned: threading.Event = field(default_factory=threading.Event)
     """Set when nobody waits for the calls any more; `stop` then says so as well."""
 
@@ -188,7 +191,7 @@ class ItemWork:
                 ending = self._after(position, error, tries)
             if not isinstance(ending, float):
                 return ending
-            await asyncio.sleep(ending)
+            await self.clock.rest(ending)
 
     def _finished(self, position: int, value: Any, context: Context | None) -> Finished:
         files = context.attachments if context else _NO_FILES
@@ -222,11 +225,10 @@ class ItemWork:
         return delay_before(replace(retry, jitter=False), retry.attempts, "") <= SHORT
 
     def _pause(self, delay: float) -> None:
-        done = threading.Event()
         while delay > 0:
             if self.stop():
                 raise Interrupted
-            done.wait(min(delay, _LOOK))
+            self.clock.pause(min(delay, _LOOK))
             delay -= _LOOK
 
 

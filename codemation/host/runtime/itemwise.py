@@ -96,6 +96,7 @@ class ItemwisePerformance:
             abandoned=self._abandoned,
             allowance=activity.allowance,
             loop=activity.bench.loop,
+            clock=activity.bench.clock,
             rows=self._rows,
         )
         return work, door
