@@ -66,7 +66,7 @@ TRANSITIONS: Mapping[RunStatus, Mapping[str, frozenset[RunStatus]]] = MappingPro
         },
         _S.SUCCEEDED: {"Rearranged": _ANEW},
         _S.FAILED: {"Resumed": _ANEW | {_S.FAILED}, "Rearranged": _ANEW},
-        _S.CANCELLED: {"Resumed": _ANEW | {_S.FAILED}, "Rearranged": _ANEW},
+        _S.CANCELLED: {"Resumed": _ANEW, "Rearranged": _ANEW},
     }
 )
 """status → signal → what the run may be afterwards."""
