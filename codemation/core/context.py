@@ -8,8 +8,26 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, BinaryIO
 
-from codemation.core.ids import RunId
+from codemation.core.ids import MAIN, RunId
 from codemation.core.items import Attachment
+
+
+@dataclass(frozen=True, slots=True)
+class Outputs:
+    """The items that finished nodes have given: `ctx.outputs["load"]`, of a port `ctx.outputs["check", "valid"]`."""
+
+    read: Callable[[str, str], list[Any]] | None
+
+    def __getitem__(self, name: str | tuple[str, str]) -> list[Any]:
+        """The items.
+
+        Raises:
+            KeyError: the node has not finished, or the run has no such node or port.
+        """
+        if self.read is None:
+            raise RuntimeError("this context belongs to no run, so no node has given anything")
+        node, port = (name, MAIN) if isinstance(name, str) else name
+        return self.read(node, port)
 
 
 @dataclass(slots=True, kw_only=True)
@@ -29,6 +47,7 @@ class Context:
     store: Callable[[BinaryIO, str], Attachment] | None = field(default=None, repr=False)
     stopping: Callable[[], bool] = field(default=lambda: False, repr=False)
     report: Callable[[int, int | None], None] | None = field(default=None, repr=False)
+    finished: Callable[[str, str], list[Any]] | None = field(default=None, repr=False)
     attachments: dict[str, Attachment] = field(default_factory=dict, repr=False)
     """What `attach` has put beside the outputs of this call."""
 
@@ -36,6 +55,11 @@ class Context:
     def cancelled(self) -> bool:
         """Whether somebody asked the run to stop; a long node looks now and then and returns early."""
         return self.stopping()
+
+    @property
+    def outputs(self) -> Outputs:
+        """What other nodes of the run have given, by id; sure to be there of those that this one stands on."""
+        return Outputs(self.finished)
 
     def now(self) -> datetime:
         """The time, with its zone."""

@@ -10,7 +10,7 @@ from functools import partial
 from typing import Any, BinaryIO
 
 from codemation.core.context import Context
-from codemation.core.definition import NodeKind, NodePlan
+from codemation.core.definition import Input, NodeKind, NodePlan, Source
 from codemation.core.engine import Engine, Stored
 from codemation.core.errors import LimitExceeded
 from codemation.core.expression import Computed
@@ -18,6 +18,7 @@ from codemation.core.ids import ERROR, NodeId, RunId, node_of
 from codemation.core.inputs import Fetcher, Given, taken
 from codemation.core.items import EMPTY, Attachment, Batch, Item
 from codemation.core.limits import Limits
+from codemation.core.mistakes import listed
 from codemation.core.opening import OpenRun
 from codemation.core.outputs import Outputs, failure_of
 from codemation.core.params import ParamRef, Params
@@ -173,7 +174,20 @@ class Activity:
             store=self._attach,
             stopping=stop,
             report=lambda done, total: self.meter.move(node, done, total),
+            finished=self._finished,
         )
+
+    def _finished(self, node: str, port: str) -> list[Any]:
+        """The items that another node has given to a port, once it has finished."""
+        nodes = self.run.snapshot.plan.nodes
+        plan = nodes.get(NodeId(node))
+        if plan is None or port not in plan.ports:
+            missing = f"port {port!r} of {node!r}" if plan else f"node {node!r}"
+            raise KeyError(f"there is no {missing}; there are: {listed(plan.ports if plan else nodes)}")
+        if not self.run.snapshot.reported(plan.id):
+            raise KeyError(f"{node!r} has not finished; what {self.node.id!r} stands on has")
+        given = self.fetcher.given(Input(name=port, sources=(Source(node=plan.id, port=port),)))
+        return list(self.fetcher.items(given).values)
 
     def outputs(self) -> Outputs:
         """Where what the node gives is collected."""

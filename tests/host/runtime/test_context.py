@@ -255,3 +255,26 @@ def test_a_tap_after_branches_passes_on_what_joined_in_order(run: Run) -> None:
         lambda order: order.id == 0, yes=lambda f: f.map(lambda order: Order(id=order.id + 10))
     )
     assert run(flow.tap(look).build(), ORDERS).output == [Order(id=10), Order(id=1)]
+
+
+def test_a_node_sees_what_finished_nodes_have_given(run: Run) -> None:
+    said: list[str] = []
+
+    @cm.node
+    def look(n: int, ctx: cm.Context) -> int:
+        for name in ("nowhere", ("doubled", "side"), "last"):
+            try:
+                _ = ctx.outputs[name]
+            except KeyError as error:
+                said.append(error.args[0])
+        return int(sum(ctx.outputs["start"]) + sum(ctx.outputs["doubled", "main"]) + n)
+
+    flow = cm.workflow("w", input=int).map(lambda n: 2 * n, id="doubled").then(look).map(lambda n: n, id="last")
+    assert run(flow.build(), [1, 2]).output == [11, 13]
+    assert said[:3] == [
+        "there is no node 'nowhere'; there are: start, doubled, look, last",
+        "there is no port 'side' of 'doubled'; there are: main",
+        "'last' has not finished; what 'look' stands on has",
+    ]
+    with pytest.raises(RuntimeError, match="belongs to no run"):
+        _ = cm.Context().outputs["start"]
