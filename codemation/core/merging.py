@@ -74,6 +74,17 @@ def joined_by_key(parts: Sequence[Sequence[object]], *, on: Sequence[str], how: 
     return left
 
 
+def matched(parts: Sequence[Sequence[object]], *, on: Sequence[str], how: str) -> list[tuple[int | None, ...]]:
+    """Which record of each part stands in each of the records that `joined_by_key` makes."""
+    names = [f"\x00{part}" for part in range(len(parts))]
+    numbered = [
+        [{**{field: _record(value)[field] for field in on}, name: at} for at, value in enumerate(values)]
+        for name, values in zip(names, parts, strict=True)
+    ]
+    rows = joined_by_key(numbered, on=on, how=how)
+    return [tuple(row.get(name) for name in names) for row in rows]
+
+
 def _join_two(
     left: list[dict[str, Any]], right: list[dict[str, Any]], on: Sequence[str], how: str
 ) -> list[dict[str, Any]]:

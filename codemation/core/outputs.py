@@ -29,11 +29,25 @@ class Outputs:
     tables: Tables
     items: dict[str, list[Item[Any]]] = field(default_factory=dict)
     packed: dict[str, PackedTable] = field(default_factory=dict)
+    key: str = ""
+    """What the keys of the items begin with that the node was given as its data."""
+
+    parents: dict[str, list[int]] = field(default_factory=dict)
+    """By port, the positions of the items that those were made from that came with `emit_each`."""
 
     def emit(self, emitted: Iterable[Emitted]) -> None:
         """Add items in order."""
         for port, item in emitted:
             self.items.setdefault(port, []).append(item)
+
+    def emit_each(self, given: Iterable[Iterable[Emitted]]) -> None:
+        """Add what was given for each item that came, in order."""
+        for position, emitted in enumerate(given):
+            for port, item in emitted:
+                if port not in self.items:
+                    self.items[port], self.parents[port] = [], []
+                self.items[port].append(item)
+                self.parents[port].append(position)
 
     def encoded(self, numbered_by: Any) -> dict[str, tuple[bytes, int, BatchKind]]:
         """Bytes, count and kind of every port that holds something, in the order of the node's ports.
@@ -47,10 +61,10 @@ class Outputs:
                 table = self.packed[port]
                 done[port] = (bytes(table.data), table.count, "table")
             elif items := self.items.get(port):
-                done[port] = (self._items(items, numbered_by), len(items), "items")
+                done[port] = (self._items(port, items, numbered_by), len(items), "items")
         return done
 
-    def _items(self, items: list[Item[Any]], numbered_by: Any) -> bytes:
+    def _items(self, port: str, items: list[Item[Any]], numbered_by: Any) -> bytes:
         kept = all(item.origins for item in items)
         return encode_items(
             StoredItems(
@@ -58,8 +72,22 @@ class Outputs:
                 scope=numbered_by if kept else self.node.id,
                 origins=[item.origins for item in items] if kept else None,
                 attachments={at: item.attachments for at, item in enumerate(items) if item.attachments},
+                parents=self._parents(items, self.parents.get(port)),
             )
         )
+
+    def _parents(self, items: list[Item[Any]], known: list[int] | None) -> list[int] | None:
+        """The positions of the items that these were made from; of a whole batch, if the keys of all of them say so.
+
+        Of items that were made one by one nothing is said where that is how their paths begin.
+        """
+        if known is not None:
+            return None if known == [item.origins[0] for item in items if item.origins] else known
+        key = self.key
+        skipped = len(key)
+        if not key or not all(item.key.startswith(key) for item in items):
+            return None
+        return [int(item.key[skipped:]) for item in items]
 
 
 def emitted_by_item(node: NodePlan, code: NodeCode, item: Item[Any], value: Any, attached: Files) -> list[Emitted]:
@@ -146,7 +174,7 @@ def _fan_out(port: str, item: Item[Any], values: Iterable[Any], files: Files) ->
 
 def _placed(item: Item[Any], value: Any, origins: Path, files: Files) -> Item[Any]:
     if isinstance(value, Item):
-        return Item(value.value, {**files, **value.attachments}, key=item.key, origins=origins)
+        return Item(value.value, {**files, **value.attachments}, key=item.key or value.key, origins=origins)
     if isinstance(value, list):
         raise NodeError(
             f"gave a list inside a list for item {item.key or item.origins}; an item is never a list",

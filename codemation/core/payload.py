@@ -3,6 +3,9 @@
 Items keep their place. A batch is *numbered* by the node that made it (its `scope`); nodes that work item by item pass
 the numbers on, so that branches can be joined in the order in which they parted. The numbers of an item are a path: a
 fan-out adds a place to it. Where the path of each item is just its position, nothing is stored.
+
+An item of a batch also knows its *parent*: the position, among the data of the node that gave the batch, of the item
+that it was made from. Mostly that is how its path begins, or its own position, and then no list is stored.
 """
 
 from __future__ import annotations
@@ -12,6 +15,7 @@ import json
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from typing import Any
 
 from codemation.core.ids import NodeId
 from codemation.core.items import Attachment
@@ -32,6 +36,13 @@ class StoredItems:
     """A path for each item; `None` when each is at its own position."""
     attachments: Mapping[int, Mapping[str, Attachment]] = field(default_factory=dict)
     """The files of those items that have some, by position."""
+    parents: Sequence[int] | None = None
+    """For each item the position of the one that it was made from; `None` where nothing is said of it."""
+
+    @property
+    def firsts(self) -> Sequence[int]:
+        """How the path of each item begins."""
+        return range(len(self.values)) if self.origins is None else [path[0] for path in self.origins]
 
     def origin(self, position: int) -> Path:
         """The path of one item."""
@@ -66,6 +77,8 @@ def encode_items(items: StoredItems) -> bytes:
     if items.origins is not None and any(path != (at,) for at, path in enumerate(items.origins)):
         flat = all(len(path) == 1 for path in items.origins)
         head["o"] = [path[0] for path in items.origins] if flat else [list(path) for path in items.origins]
+    if items.parents is not None:
+        head["p"] = _written(items.parents, head.get("o"))
     if items.attachments:
         head["a"] = {
             at: {name: [file.blob, file.size, file.sha256, file.mime] for name, file in files.items()}
@@ -74,11 +87,34 @@ def encode_items(items: StoredItems) -> bytes:
     return _encode(head).encode() + b"\n" + pack(items.values)
 
 
+def _written(parents: Sequence[int], numbers: Any) -> object:
+    """Parents in the fewest words: `0` where paths begin with them, `1` where they are the positions, else a list."""
+    own = range(len(parents))
+    firsts: Sequence[Any] = own if numbers is None else [one if type(one) is int else one[0] for one in numbers]
+    listed = list(parents)
+    return 0 if listed == list(firsts) else 1 if listed == list(own) else listed
+
+
+def decode_head(data: bytes, count: int) -> StoredItems:
+    """All but the values and files of a batch of so many items: what stands for the values are their positions."""
+    head = json.loads(bytes(data).partition(b"\n")[0])
+    origins = _paths(head.get("o"))
+    parents = head.get("p")
+    if parents == 0:
+        parents = StoredItems(values=range(count), scope=NodeId(head["s"]), origins=origins).firsts
+    elif parents == 1:
+        parents = range(count)
+    return StoredItems(values=range(count), scope=NodeId(head["s"]), origins=origins, parents=parents)
+
+
+def _paths(numbers: Any) -> list[Path] | None:
+    return None if numbers is None else [tuple(path) if isinstance(path, list) else (path,) for path in numbers]
+
+
 def decode_items(data: bytes) -> StoredItems:
     """The batch that `encode_items` wrote."""
     line, _, body = bytes(data).partition(b"\n")
     head = json.loads(line)
-    origins = head.get("o")
     files = {
         int(at): {
             name: Attachment(blob=blob, size=size, sha256=sha256, mime=mime)
@@ -89,6 +125,6 @@ def decode_items(data: bytes) -> StoredItems:
     return StoredItems(
         values=unpack(body),
         scope=NodeId(head["s"]),
-        origins=None if origins is None else [tuple(path) if isinstance(path, list) else (path,) for path in origins],
+        origins=_paths(head.get("o")),
         attachments=files or NO_ATTACHMENTS,
     )

@@ -12,6 +12,7 @@ from codemation.core.differing import Diff
 from codemation.core.explaining import Reasons, Why
 from codemation.core.ids import RunId
 from codemation.core.items import Failure
+from codemation.core.lineage import Trace
 from codemation.core.node import Node
 from codemation.core.pins import Pin
 
@@ -108,6 +109,10 @@ class NodeResult(Protocol[Out]):
 
     def pin(self) -> Pin:
         """What the node gave, to be given to other runs instead of executing it: `wf.options(pins={"x": pin})`."""
+        ...
+
+    def trace(self, key: int | str) -> Trace:
+        """What one item (by its position or key) came from, and what became of it."""
         ...
 
     def __getitem__(self, port: str) -> NodeResult[Any]:

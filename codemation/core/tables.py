@@ -95,6 +95,14 @@ class Tables(Protocol):
         """
         ...
 
+    def parents(self, data: bytes | memoryview) -> list[int] | None:
+        """The row of the node's data that each row came from, if the node has said so.
+
+        Raises:
+            PayloadLost: the bytes are damaged.
+        """
+        ...
+
     def schema(self, data: bytes | memoryview) -> tuple[tuple[str, str], ...]:
         """Name and Arrow type of each column, in order.
 

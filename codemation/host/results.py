@@ -11,12 +11,14 @@ from codemation.core.definition import Input, NodeKind, NodePlan, Source
 from codemation.core.errors import HostError, RunError
 from codemation.core.ids import ERROR, MAIN, NodeId
 from codemation.core.items import Batch, Failure
+from codemation.core.lineage import Trace
 from codemation.core.mistakes import listed, meant
 from codemation.core.node import SupportsArrow
 from codemation.core.payload import decode_items
 from codemation.core.record import NodeRecord
 from codemation.core.signature import Result, Shape
 from codemation.core.states import NodeStatus
+from codemation.host.lineage import Lineage
 
 if TYPE_CHECKING:
     from codemation.host.handles import RunHandle
@@ -183,6 +185,14 @@ class ResultHandle:
         if record is None or record.status is NodeStatus.SKIPPED:
             return 0
         return record.attempt - (record.status is NodeStatus.WAITING)
+
+    def trace(self, key: int | str) -> Trace:
+        """What one item (by its position or key) came from, and what became of it.
+
+        Raises:
+            RunError: there is no such item.
+        """
+        return Lineage(self._run).trace(self._node, self.port, key)
 
     def __getitem__(self, port: str) -> ResultHandle:
         """The same for another port."""

@@ -86,6 +86,7 @@ class Activity:
         self.params = code.params
         self.node: NodePlan = run.snapshot.plan.nodes[node_of(claim.activation)]
         self.attempt = run.snapshot.live.get(claim.activation, 1)
+        self._key = ""
         self.items = 0
         """Items, or rows, that came in."""
         self.stored: dict[str, bytes] = {}
@@ -125,6 +126,7 @@ class Activity:
         """What reached each input that carries something, by name; the node's data comes first."""
         given = {wanted.name: self.fetcher.given(wanted) for wanted in self.node.inputs if not wanted.ordering}
         self.items = sum(one.count for one in given.values())
+        self._key = next((one.key for one in given.values()), "")
         return given
 
     def arguments(self, given: Mapping[str, Given], context: Context | None) -> dict[str, Any]:
@@ -191,7 +193,7 @@ class Activity:
 
     def outputs(self) -> Outputs:
         """Where what the node gives is collected."""
-        return Outputs(self.node, self.bench.tables)
+        return Outputs(self.node, self.bench.tables, key=self._key)
 
     def succeeded(self, outputs: Outputs, scope: NodeId | None = None, failures: int = 0) -> Performed:
         """Store what the node gave and say so; `scope` is the node that numbered its items."""

@@ -59,7 +59,7 @@ class ItemwisePerformance:
 
     def _succeeded(self, first: Given, count: int) -> Performed:
         activity, outputs = self._activity, self._activity.outputs()
-        outputs.emit(emitted for position in range(count) for emitted in self._finished[position].emitted)
+        outputs.emit_each(self._finished[position].emitted for position in range(count))
         scope = first.items.scope if first.items else NodeId(first.key.rstrip(":"))
         if not first.count:  # what was given instead of nothing has no place among the items of others
             scope = activity.node.id

@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from codemation.core.tables import PackedTable
+from codemation.core.tables import Derived, PackedTable
 
 
 class ArrowTables:
@@ -27,7 +27,7 @@ class ArrowTables:
         """
         from codemation.host.tables import libraries, stream  # noqa: PLC0415 - pyarrow comes with the first table
 
-        return stream.write(libraries.to_arrow(table))
+        return stream.write(libraries.to_arrow(table), table.rows if isinstance(table, Derived) else None)
 
     def unpack(self, data: bytes | memoryview, wanted: Any) -> object:
         """The table as an object of the class that is wanted (of a union: of its first).
@@ -81,6 +81,16 @@ class ArrowTables:
         from codemation.host.tables import matching, stream  # noqa: PLC0415 - pyarrow comes with the first table
 
         return stream.write(matching.joined([stream.read(part) for part in parts], on, how))
+
+    def parents(self, data: bytes | memoryview) -> list[int] | None:
+        """The row of the node's data that each row came from, if the node has said so.
+
+        Raises:
+            PayloadLost: the bytes are damaged.
+        """
+        from codemation.host.tables import stream  # noqa: PLC0415 - pyarrow comes with the first table
+
+        return stream.parents(data)
 
     def schema(self, data: bytes | memoryview) -> tuple[tuple[str, str], ...]:
         """Name and Arrow type of each column, in order.

@@ -8,8 +8,10 @@ from __future__ import annotations
 
 import io
 import zlib
-from collections.abc import Iterator
+from array import array
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from typing import Any
 
 import pyarrow as pa
 
@@ -24,6 +26,7 @@ _COMPRESSED_FROM = 4_096
 Measured on 336,776 flights: 56 MB plain in 0.01 s, 19 MB by lz4 in 0.07 s, 8.4 MB by zstd in 0.13 s; to write and sync
 a file takes 0.05, 0.02 and 0.01 s more, and a database writes everything twice.
 """
+_PARENTS = b"codemation.parents"
 _MAGIC = b"crc1"
 _TRAILER = len(_MAGIC) + 4
 
@@ -32,8 +35,11 @@ _END = b"\xff\xff\xff\xff\x00\x00\x00\x00"
 """What every stream ends with."""
 
 
-def write(table: pa.Table) -> PackedTable:
-    """The table as bytes, the same for the same table however it is cut into chunks."""
+def write(table: pa.Table, parents: Sequence[int] | None = None) -> PackedTable:
+    """The table as bytes, the same for the same table however it is cut into chunks.
+
+    The rows that its rows came from are noted beside each batch, where no reader of Arrow streams looks for columns.
+    """
     table = table.unify_dictionaries()
     options = pa.ipc.IpcWriteOptions(compression="zstd" if table.nbytes >= _COMPRESSED_FROM else None)
     sink = io.BytesIO()
@@ -43,10 +49,37 @@ def write(table: pa.Table) -> PackedTable:
             # Up to the end exactly: a table without columns would give any number of rows.
             part = table.slice(start, min(_BATCH_ROWS, table.num_rows - start)).combine_chunks()
             for batch in part.to_batches() or [one_batch(part)]:
-                writer.write_batch(batch)
+                writer.write_batch(batch, None if parents is None else _noted(parents, start, batch.num_rows))
     checksum = zlib.crc32(sink.getbuffer())
     sink.write(_MAGIC + checksum.to_bytes(4, "little"))
     return PackedTable(data=sink.getbuffer(), count=table.num_rows, schema=columns(table.schema))
+
+
+def _noted(parents: Sequence[int], start: int, count: int) -> Any:
+    """The parents of some rows; nothing but a mark where each row came from that in its place."""
+    these = list(parents[start : start + count])
+    own = these == list(range(start, start + count))
+    return pa.KeyValueMetadata({_PARENTS: b"" if own else zlib.compress(array("q", these).tobytes(), 1)})
+
+
+def parents(data: bytes | memoryview) -> list[int] | None:
+    """The row that each row came from, as it was noted by the one who wrote the table; `None` if nobody has.
+
+    Raises:
+        PayloadLost: the bytes are damaged.
+    """
+    found: list[int] = []
+    with _damage():
+        reader: Any = open_stream(data)
+        for batch, notes in reader.iter_batches_with_custom_metadata():
+            if notes is None or _PARENTS not in notes:
+                return None
+            noted = notes[_PARENTS]
+            if noted:
+                found.extend(array("q", zlib.decompress(noted)))
+            else:
+                found.extend(range(len(found), len(found) + batch.num_rows))
+    return found
 
 
 def read(data: bytes | memoryview, start: int = 0, stop: int | None = None) -> pa.Table:
