@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from codemation.nodes.expecting import expect
 from codemation.nodes.files import read_csv, read_jsonl, read_parquet, write_csv, write_jsonl, write_parquet
+from codemation.nodes.http import http
 from codemation.nodes.shaping import cast, distinct, group, join, rename, sample, select, sort
 from codemation.nodes.shell import shell
 from codemation.nodes.sql import sql_read, sql_write
@@ -17,6 +18,7 @@ __all__ = [
     "distinct",
     "expect",
     "group",
+    "http",
     "join",
     "read_csv",
     "read_jsonl",

@@ -1,0 +1,1 @@
+"""What `cm.nodes.http` does. Imported when it is called, because httpx takes its time."""
