@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from codemation.core.outlets import Ports, port
     from codemation.core.params import Params
     from codemation.core.resources import use
+    from codemation.core.retention import Retention
     from codemation.core.retry import Retry
     from codemation.core.run import NodeResult, Run
     from codemation.core.start import Start, workflow
@@ -64,6 +65,7 @@ __all__ = [
     "NodeResult",
     "Params",
     "Ports",
+    "Retention",
     "Retry",
     "Run",
     "RunCancelled",
@@ -111,6 +113,7 @@ _HOMES = {
     "NodeResult": "codemation.core.run",
     "Params": "codemation.core.params",
     "Ports": "codemation.core.outlets",
+    "Retention": "codemation.core.retention",
     "Retry": "codemation.core.retry",
     "Run": "codemation.core.run",
     "RunCancelled": "codemation.core.errors",

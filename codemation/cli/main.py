@@ -23,6 +23,7 @@ COMMANDS = {
     "render": Late(module="codemation.cli.render", name="render", help="Draw a workflow, or a run on it."),
     "doctor": Late(module="codemation.cli.doctor", name="doctor", help="Check that everything is as it should be."),
     "config": Late(module="codemation.cli.config", name="config", help="Show the settings and where each comes from."),
+    "prune": Late(module="codemation.cli.prune", name="prune", help="Delete the runs whose time is over."),
     "db": Late(module="codemation.cli.db", name="db", help="Look after the database."),
 }
 

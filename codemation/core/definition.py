@@ -72,6 +72,8 @@ class Definition:
     """Seconds that a run may take, waiting included."""
     limits: Mapping[str, int] = field(default_factory=dict)
     """What a run may use at the most, where the workflow says so."""
+    retention: Mapping[str, float | None] = field(default_factory=dict)
+    """Seconds for which a run is kept after its end, by outcome, where the workflow says so; no part of any digest."""
     source: str = ""
     """`module:attribute` or `file:line` where the workflow is found; no part of any digest."""
 
@@ -79,7 +81,7 @@ class Definition:
     def graph_digest(self) -> str:
         """Digest of shape and configuration: what an operator sees change."""
         body = self.to_json()
-        for name in ("source", "title", "summary"):
+        for name in ("source", "title", "summary", "retention"):
             body.pop(name)
         for trigger in body["triggers"]:
             trigger.pop("place")

@@ -9,8 +9,8 @@ stop, or that the ticket was taken over; only the last two give the work up.
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import TypedDict, Unpack
 
@@ -41,6 +41,10 @@ class Means:
     """Given the number of the failed try, waits before another one to reach the database, or raises."""
     publish: Callable[[RunId, int, tuple[Event, ...]], None] = _unheard
     """Told what became true, after it was recorded."""
+    retention: Mapping[str, float | None] = field(default_factory=dict)
+    """Seconds for which a run is kept after its end, by outcome, whose workflow does not say it."""
+    key_age: float | None = None
+    """Seconds for which the key of a start counts at least; `None` for ever."""
 
 
 class Refusal(StrEnum):

@@ -13,7 +13,7 @@ from hashlib import sha256
 from codemation.core.advance import advance
 from codemation.core.definition import Definition
 from codemation.core.delivery import Courier, Means, Outcome
-from codemation.core.errors import RunError
+from codemation.core.errors import RunError, UnknownRun
 from codemation.core.facts import encode_delta
 from codemation.core.folding import Inboxes
 from codemation.core.ids import NodeId, RunId, TicketId, WorkerId
@@ -82,15 +82,7 @@ class Engine:
         plan = definition.plan  # what is broken is not stored
         self.persist(self.stores.definitions.put, definition)
         batches, output = ({"main": start.given}, None) if start.given else self.store_outputs(start.id, _main(start))
-        started = Started(
-            input=batches["main"],
-            session=start.session,
-            source=start.source,
-            standing=start.standing,
-            unwanted=start.unwanted,
-            limits=start.limits,
-        )
-        step = advance(Snapshot(plan), started) or _NOTHING
+        step = advance(Snapshot(plan), _started(start, batches["main"])) or _NOTHING
         tickets = self._courier.tickets(plan, step.due)
         run = NewRun(
             id=start.id,
@@ -107,11 +99,13 @@ class Engine:
             priority=definition.priority if start.priority is None else start.priority,
             key=start.key,
             deadline=None if start.session else self._deadline(definition, step.status),
+            key_age=self._means.key_age,
+            retention={**self._means.retention, **definition.retention},
             input_digest=sha256(start.params.encode() + b"\n" + start.input[0]).digest(),
         )
         known = self.persist(self.stores.journal.start, run)
         if known != start.id:
-            return self.open(known), Outcome()
+            return _known(self.opener, known, start), Outcome()
         opened = self.opener.begun(known, run.head, definition, step.delta)
         self._means.publish(known, opened.snapshot.revision, step.events)
         return opened, self._first(opened, tickets, claimed=start.claim)
@@ -263,6 +257,26 @@ class Engine:
 
 def _main(start: Start) -> dict[str, Stored]:
     return {"main": start.input}
+
+
+def _started(start: Start, given: Batch) -> Started:
+    return Started(
+        input=given,
+        session=start.session,
+        source=start.source,
+        standing=start.standing,
+        unwanted=start.unwanted,
+        limits=start.limits,
+    )
+
+
+def _known(opener: Opener, run: RunId, start: Start) -> OpenRun:
+    """The run that a key has started before."""
+    try:
+        return opener.open(run)
+    except UnknownRun as error:
+        what = f'the key "{start.key}" has started run {run} already, which was pruned since'
+        raise RunError(what, way_out="give another key to start another run") from error
 
 
 _NOTHING = Step(delta=())

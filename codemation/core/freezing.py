@@ -18,6 +18,7 @@ from codemation.core.names import ID_RULE, is_id
 from codemation.core.params import Params
 from codemation.core.places import Place
 from codemation.core.policies import Report, check_defaults, no_duration
+from codemation.core.retention import Retention
 from codemation.core.signature import NodeCode
 from codemation.core.steps import Draft, Stand, Step
 from codemation.core.triggers import Trigger
@@ -55,6 +56,8 @@ def check_draft(draft: Draft, steps: int, report: Report) -> None:
         report(f"priority={draft.priority!r} is no priority", "give a whole number; higher goes first")
     if steps <= 1:
         report("the workflow has no nodes", ".then(node) at least once")
+    if draft.retention is not None and not isinstance(draft.retention, Retention):
+        report(f"retention={draft.retention!r} says nothing", 'retention=cm.Retention(succeeded="30d", failed="90d")')
     check_defaults(draft.defaults, report)
 
 
@@ -95,6 +98,7 @@ def frozen(stand: Stand, plans: Sequence[NodePlan], wiring: Wiring, report: Repo
         priority=draft.priority,
         timeout=None if draft.timeout is None or no_duration(draft.timeout) else seconds(draft.timeout),
         limits=draft.limits.to_json() if isinstance(draft.limits, Limits) else {},
+        retention=draft.retention.ages if isinstance(draft.retention, Retention) else {},
         source=str(draft.place),
     )
 

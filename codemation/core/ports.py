@@ -148,6 +148,10 @@ class NewRun:
     input_digest: bytes = b""
     """Of params and input: the same key with another input is an error."""
     deadline: Deadline | None = None
+    key_age: float | None = None
+    """Seconds for which the key counts at least; it counts for as long as its run is there. `None` for ever."""
+    retention: Mapping[str, float | None] = field(default_factory=dict)
+    """Seconds for which the run is kept after its end, by outcome, `succeeded` or `failed`; else for ever."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -434,6 +438,16 @@ class Payloads(Protocol):
         """
         ...
 
+    def borrow(self, run: RunId, home: RunId, batches: Sequence[Batch]) -> tuple[Batch, ...]:
+        """Have batches of another run, its `home`, stay there for `run` too; as `run` names them, in the same order.
+
+        What lies in the journal of the other run is copied, all else is shared. `run` may be about to start.
+
+        Raises:
+            PayloadLost: something is not there any more; `run` may hold what came before it.
+        """
+        ...
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StoredBlob:
@@ -591,6 +605,57 @@ class Events(Protocol):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Outdated:
+    """Runs of one workflow and outcome whose time is over."""
+
+    workflow: WorkflowId
+    status: RunStatus
+    runs: int
+    oldest: datetime
+    """When the first of them ended."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Swept:
+    """What was left over and is gone."""
+
+    batches: int = 0
+    """Of runs that are not there."""
+    keys: int = 0
+    """Of runs that are not there, and whose time is over."""
+    blobs: int = 0
+    """That were given up before, and whose bytes are gone now."""
+
+
+class Pruning(Protocol):
+    """The end of what was kept. Whoever prunes waits for nobody, and several may at once."""
+
+    def outdated(self) -> tuple[Outdated, ...]:
+        """What `prune` would delete, were it called until nothing is left, by workflow and outcome."""
+        ...
+
+    def prune(self, limit: int = 200) -> int:
+        """Delete finished runs whose time is over, the longest over first; says how many, 0 when there is none left.
+
+        At most `limit` at once, and fewer if they are long. A run goes as a whole: journal, logs, batches. A batch that
+        another run has borrowed is that run's from now on. A child goes after its parent; an unfinished run never.
+        """
+        ...
+
+    def sweep(self, limit: int = 200) -> Swept:
+        """Delete what belongs to nobody: batches of runs that did not start within a day, keys, unused blobs."""
+        ...
+
+
+class Duties(Protocol):
+    """What one process of all should do from time to time; that two do it is a waste, never a fault."""
+
+    def take(self, name: str, worker: WorkerId, every: float) -> bool:
+        """Whether this process should do it now: nobody has begun to in the last `every` seconds."""
+        ...
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class LogLine:
     """Something that a node printed or logged."""
 
@@ -711,3 +776,5 @@ class Stores:
     runs: RunList
     waits: Waits
     events: Events
+    pruning: Pruning
+    duties: Duties

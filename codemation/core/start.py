@@ -19,6 +19,7 @@ from codemation.core.names import first_sentence, name_of
 from codemation.core.node import NodeOptions
 from codemation.core.params import Params
 from codemation.core.places import here
+from codemation.core.retention import Retention
 from codemation.core.steps import Draft, End, Stand, Step
 from codemation.core.triggers import Trigger
 from codemation.core.workflow import Workflow
@@ -76,11 +77,13 @@ def workflow(  # noqa: PLR0913 - the options of a workflow
     priority: int = 0,
     timeout: str | timedelta | None = None,
     limits: Limits | None = None,
+    retention: Retention | None = None,
     defaults: NodeOptions | None = None,
 ) -> Start[Data, PS]:
     """Begin a workflow; `params` is its model of parameters, `input` the type of the items that a run is given.
 
     A run that takes longer than `timeout`, waiting included, fails; `limits` are what it may use at the most.
+    A run is kept for as long as `retention` says after its end.
     """
     draft = Draft(
         id=id,
@@ -91,6 +94,7 @@ def workflow(  # noqa: PLR0913 - the options of a workflow
         timeout=timeout,
         limits=limits,
         priority=priority,
+        retention=retention,
         defaults=dict(defaults or {}),
         place=here(),
     )

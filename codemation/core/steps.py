@@ -29,6 +29,7 @@ class Draft:
     limits: Any = None
     priority: Any
     defaults: Mapping[str, Any]
+    retention: Any = None
     place: Place
     triggers: tuple[Any, ...] = ()
     recorded: list[Written] | None = None

@@ -19,6 +19,7 @@ from codemation.core.items import Batch
 from codemation.core.launch import Launch
 from codemation.core.opening import OpenRun
 from codemation.core.ports import CredentialSource, Stores
+from codemation.core.retention import age_of
 from codemation.core.signals import Event
 from codemation.core.workflow import Workflow
 from codemation.host.adoption import adopt, check_drift, check_free
@@ -30,6 +31,7 @@ from codemation.host.identity import entropy
 from codemation.host.launching import decoded_params, prepared
 from codemation.host.notebooks import Notebooks
 from codemation.host.patience import Patience
+from codemation.host.pruning import Pruner
 from codemation.host.runtime.activity import RunCode, Workbench
 from codemation.host.runtime.calling import Loop
 from codemation.host.runtime.capture import Capture
@@ -67,14 +69,14 @@ class App:
         self._workflows: dict[str, Workflow[Any, ...]] = {}
         self._guard = threading.Lock()
         self._patience = Patience(settings.config.patience)
-        means = Means(entropy=entropy, lock=threading.RLock, patience=self._patience, publish=self._publish)
-        self.engine = Engine(self.stores, WorkerId(entropy()), means)
+        self.engine = Engine(self.stores, WorkerId(entropy()), _means(settings, self._patience, self._publish))
         sources = [*credentials, EnvironmentCredentials(), *map(source_of, settings.config.credentials)]
         self.credentials = Credentials(sources)
         self._bench = _bench(self, resources or {}, clock)
         self.scheduler = InlineScheduler(self.engine, self._bench, settings.config.threads)
         self.caretaker = Caretaker(self.engine, __version__, self._changed_elsewhere)
         self._patience.notice = self.caretaker.outage
+        self.pruner = Pruner(self.engine)
         self._working = False
 
     @classmethod
@@ -108,6 +110,7 @@ class App:
             except StoreUnavailable as error:
                 _log.info("could not hand back run %s: %s", watched.run.id, error.message)
         if self._working:
+            self.pruner.end()
             self.caretaker.end()
         self._bench.close()
         self.backend.close()
@@ -219,6 +222,7 @@ class App:
                 raise HostError("this app is closed", way_out="open another one: App.open()")
             if not self._working:
                 self.caretaker.begin(lambda: WorkerId(entropy()), self._stopping)
+                self.pruner.begin()
                 self._working = True
 
     def _stopping(self, runs: tuple[RunId, ...]) -> bool:
@@ -240,6 +244,18 @@ class App:
     def _publish(self, run: RunId, revision: int, events: tuple[Event, ...]) -> None:
         for listener in self.listeners:
             listener(run, revision, events)
+
+
+def _means(settings: Settings, patience: Patience, publish: Listener) -> Means:
+    """What the engine of an app has from its host."""
+    return Means(
+        entropy=entropy,
+        lock=threading.RLock,
+        patience=patience,
+        publish=publish,
+        retention=settings.retention,
+        key_age=age_of(settings.config.keep_keys),
+    )
 
 
 def _bench(app: App, resources: Mapping[Callable[..., Any], Any], clock: Clock) -> Workbench:

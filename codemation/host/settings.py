@@ -17,6 +17,7 @@ from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError, f
 from codemation.core.errors import HostError
 from codemation.core.limits import Limits
 from codemation.core.mistakes import listed, near
+from codemation.core.retention import Ages, Retention, age_of
 from codemation.core.sizes import in_bytes
 from codemation.host.credentials import source_of
 
@@ -63,6 +64,12 @@ class Config(BaseModel):
     """Runs within runs; a workflow may ask for less."""
     notebooks: str | None = None
     """What executes notebooks, as "module:name": from the app's folder to a runner; else what is installed."""
+    keep_succeeded: str = "30d"
+    """How long a run that has succeeded is kept after its end; "forever" is possible. A workflow may say otherwise."""
+    keep_failed: str = "90d"
+    """As `keep_succeeded`, of runs that have failed or were cancelled."""
+    keep_keys: str = "90d"
+    """How long the key that a run was started with counts at least; it counts for as long as the run is there."""
     patience: float = Field(default=900.0, ge=0, allow_inf_nan=False)
     """Seconds for which a run waits for an absent database before it gives up in this process."""
 
@@ -84,6 +91,12 @@ class Config(BaseModel):
     @classmethod
     def _is_size(cls, value: str) -> str:
         in_bytes(value)
+        return value
+
+    @field_validator("keep_succeeded", "keep_failed", "keep_keys")
+    @classmethod
+    def _is_age(cls, value: str) -> str:
+        age_of(value)
         return value
 
     @field_validator("workflows")
@@ -144,6 +157,11 @@ class Settings:
             payload=config.max_payload,
             depth=config.max_depth,
         )
+
+    @property
+    def retention(self) -> Ages:
+        """How long runs are kept whose workflow does not say it."""
+        return Retention(succeeded=self.config.keep_succeeded, failed=self.config.keep_failed).ages
 
     def shown(self) -> list[tuple[str, str, str]]:
         """Name, value and origin of every setting; secrets do not show."""

@@ -31,6 +31,7 @@ PUBLIC = (
     "NodeResult",
     "Params",
     "Ports",
+    "Retention",
     "Retry",
     "Run",
     "RunCancelled",

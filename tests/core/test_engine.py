@@ -82,6 +82,15 @@ def test_one_key_starts_one_run_and_another_input_is_refused(database: Database)
         engine.start(CHAIN, start(3, key="k", params='{"x": 1}'))
 
 
+def test_a_key_whose_run_was_pruned_starts_nothing_and_says_so(database: Database) -> None:
+    engine = database.engine()
+    engine.start(replace(CHAIN, retention={"succeeded": 0.0}), start(input=(b"", 0, "items"), key="k"))
+    assert database.stores.pruning.prune() == 1
+    with pytest.raises(RunError, match='the key "k" has started run r1 already, which was pruned since'):
+        engine.start(CHAIN, start(2, input=(b"", 0, "items"), key="k"))
+    assert database.stores.runs.page() == ()
+
+
 def test_the_priority_of_a_run_is_its_own_or_its_workflows(database: Database) -> None:
     engine = database.engine()
     definition = replace(CHAIN, priority=3)

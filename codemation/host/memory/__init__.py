@@ -15,6 +15,7 @@ from codemation.host.memory.inbox import MemoryInbox
 from codemation.host.memory.journal import MemoryJournal
 from codemation.host.memory.logs import MemoryLogs
 from codemation.host.memory.payloads import MemoryPayloads
+from codemation.host.memory.pruning import MemoryDuties, MemoryPruning
 from codemation.host.memory.runs import MemoryRunList
 from codemation.host.memory.tables import Tables
 from codemation.host.memory.tickets import MemoryTickets
@@ -43,4 +44,6 @@ def stores_on(tables: Tables) -> Stores:
         runs=MemoryRunList(tables),
         waits=MemoryWaits(tables),
         events=MemoryEvents(tables),
+        pruning=MemoryPruning(tables),
+        duties=MemoryDuties(tables),
     )

@@ -28,15 +28,14 @@ class MemoryJournal:
             if known is not None:
                 return known
             self._check(run)
-            if run.key is not None:
-                self._tables.keys[run.workflow, run.key] = (run.id, run.input_digest)
+            self._tables.enter_key(run)
             self._record(run)
             return run.id
 
     def _known(self, run: NewRun) -> RunId | None:
         """The run that was started by the same key, or by this very call."""
         key = None if run.key is None else self._tables.keys.get((run.workflow, run.key))
-        if key is not None:
+        if key is not None and self._tables.counts((run.workflow, run.key or "")):
             known, digest = key
             if digest != run.input_digest:
                 raise InputError(
@@ -78,6 +77,7 @@ class MemoryJournal:
             finished_at=self._ended(run.status),
         )
         self._tables.write(row, run.head, run.delta, run.output)
+        self._tables.ages[run.id] = run.retention
         self._tables.add(row, run.tickets)
         self._claim_first(run.tickets, run.claimed_by)
         self._tables.set_deadline(run.id, run.deadline)

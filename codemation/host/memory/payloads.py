@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from codemation.core.errors import PayloadLost
 from codemation.core.facts import Began, Done, decode_delta
 from codemation.core.ids import RunId
@@ -20,6 +22,7 @@ class MemoryPayloads:
         with self._tables.lock:
             ref = f"b:{self._tables.number()}"
             self._tables.batches[ref] = bytes(data)
+            self._tables.homes[ref] = run
             return Batch(ref=ref, count=count, kind=kind, size=len(data))
 
     def get(self, run: RunId, batch: Batch) -> bytes:
@@ -37,6 +40,20 @@ class MemoryPayloads:
         if len(data) != batch.size:
             raise PayloadLost(f"the payload {batch.ref!r} of run {run} is not what was stored")
         return data
+
+    def borrow(self, run: RunId, home: RunId, batches: Sequence[Batch]) -> tuple[Batch, ...]:
+        """Share batches with another run."""
+        with self._tables.lock:
+            return tuple(self._borrowed(run, home, batch) for batch in batches)
+
+    def _borrowed(self, run: RunId, home: RunId, batch: Batch) -> Batch:
+        if not batch.size and not batch.ref:
+            return batch
+        data = self.get(home, batch)
+        if not batch.ref.startswith("b:"):
+            return self.put(run, data, batch.count, batch.kind)
+        self._tables.borrowed.add((batch.ref, run))
+        return batch
 
     def _inline(self, run: RunId, revision: int, port: str) -> bytes | None:
         entries = self._tables.journal.get(run, [])

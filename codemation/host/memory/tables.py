@@ -20,6 +20,7 @@ from codemation.core.ports import (
     Lane,
     Letter,
     LogLine,
+    NewRun,
     NewTicket,
     RunRow,
     SentEvent,
@@ -108,6 +109,10 @@ class Tables:
     lock: threading.RLock = field(default_factory=threading.RLock)
     runs: dict[RunId, RunRow] = field(default_factory=dict)
     keys: dict[tuple[str, str], tuple[RunId, bytes]] = field(default_factory=dict)
+    key_ends: dict[tuple[str, str], datetime] = field(default_factory=dict)
+    """Until when a key counts, whatever became of its run."""
+    ages: dict[RunId, Mapping[str, float | None]] = field(default_factory=dict)
+    """For how many seconds a run is kept after its end, by outcome."""
     journal: dict[RunId, list[tuple[Entry, bytes]]] = field(default_factory=dict)
     tickets: dict[TicketId, Ticket] = field(default_factory=dict)
     progress: dict[tuple[TicketId, ActivationId], dict[int, Chunk]] = field(default_factory=dict)
@@ -119,10 +124,30 @@ class Tables:
     buried: set[WorkerId] = field(default_factory=set)
     served: dict[WorkerId, frozenset[Lane]] = field(default_factory=dict)
     batches: dict[str, bytes] = field(default_factory=dict)
+    homes: dict[str, RunId] = field(default_factory=dict)
+    """Whose each batch is."""
+    borrowed: set[tuple[str, RunId]] = field(default_factory=set)
+    duties: dict[str, datetime] = field(default_factory=dict)
+    """When somebody last began with each."""
     blobs: dict[str, bytes] = field(default_factory=dict)
     definitions: dict[str, Definition] = field(default_factory=dict)
     logs: dict[RunId, list[LogLine]] = field(default_factory=dict)
     serial: int = 0
+
+    def counts(self, key: tuple[str, str]) -> bool:
+        """Whether a key still stands for the run that it started."""
+        end = self.key_ends.get(key)
+        return end is None or end > self.clock() or self.keys[key][0] in self.runs
+
+    def enter_key(self, run: NewRun) -> None:
+        """Let the key of a run stand for it, if it has one."""
+        if run.key is None:
+            return
+        key = (run.workflow, run.key)
+        self.keys[key] = (run.id, run.input_digest)
+        self.key_ends.pop(key, None)
+        if run.key_age is not None:
+            self.key_ends[key] = self.clock() + timedelta(seconds=run.key_age)
 
     def of_run(self, run: RunId) -> list[Ticket]:
         """The live tickets of a run."""

@@ -72,6 +72,10 @@ class Objects(Protocol):
         """Delete; harmless when it is not there."""
         ...
 
+    def sweep(self) -> int:
+        """Delete what was begun and is written by nobody any more; says how much."""
+        ...
+
 
 class PostgresBlobs:
     """Streams of any length."""
@@ -133,6 +137,8 @@ class PostgresBlobs:
         """Delete what was doomed at least an hour ago, at most 500 at once; says how many."""
         with self._connections.lease() as link:
             names = [str(name) for (name,) in link.all(_CONDEMNED, {})]
+        if self._objects:
+            self._objects.sweep()
         for name in names:
             if self._objects:
                 self._objects.remove(name)

@@ -18,6 +18,7 @@ STATUS_CODES: Mapping[RunStatus, int] = {
 }
 """The unfinished ones are below `FIRST_FINISHED`; the schema's checks stand on that."""
 FIRST_FINISHED = 3
+SUCCEEDED = 3
 STATUSES: Mapping[int, RunStatus] = {code: status for status, code in STATUS_CODES.items()}
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import assert_never
@@ -63,6 +64,8 @@ class PostgresJournal:
             "head": run.head,
             "priority": run.priority,
             "params": run.params,
+            "retention": json.dumps(dict(run.retention)) if run.retention else None,
+            "key_age": run.key_age,
             "delta": run.delta,
             "output": run.output,
             "key": run.key,

@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import io
 import uuid
+from collections.abc import Sequence
 from hashlib import sha256
+
+from psycopg import errors
 
 from codemation.core.errors import PayloadLost
 from codemation.core.facts import Began, Delta, Done, decode_delta
@@ -20,6 +23,8 @@ INLINE_LIMIT = 1024 * 1024
 _PUT = statement("""
     INSERT INTO batches (id, home_run, count, kind, bytes, digest, inline, blob)
     VALUES (:id, :run, :count, :kind, :bytes, :digest, :inline, :blob)""")
+# The key to the batch locks it: whoever prunes it at this moment is waited for, and either of the two sees the other.
+_BORROW = statement("INSERT INTO borrowed (batch, run_id) VALUES (:batch::uuid, :run::uuid) ON CONFLICT DO NOTHING")
 _GET = statement("SELECT bytes, digest, inline, blob FROM batches WHERE id = :id")
 _REVISION = statement("SELECT delta, output FROM journal WHERE run_id = :run AND revision = :revision")
 
@@ -66,6 +71,26 @@ class PostgresPayloads:
                 return b""
             case _:
                 raise PayloadLost(f"{batch.ref!r} of run {run} is no reference to a payload")
+
+    def borrow(self, run: RunId, home: RunId, batches: Sequence[Batch]) -> tuple[Batch, ...]:
+        """Have batches of another run stay there for `run` too; as `run` names them.
+
+        Raises:
+            PayloadLost: something is not there any more.
+        """
+        return tuple(self._borrowed(run, home, batch) for batch in batches)
+
+    def _borrowed(self, run: RunId, home: RunId, batch: Batch) -> Batch:
+        if not batch.ref and not batch.size:
+            return batch
+        if not batch.ref.startswith("b:"):
+            return self.put(run, self.get(home, batch), batch.count, batch.kind)
+        with self._connections.lease() as link:
+            try:
+                link.run(_BORROW, {"batch": batch.ref[2:], "run": run})
+            except (errors.ForeignKeyViolation, errors.InvalidTextRepresentation) as error:
+                raise PayloadLost(f"the payload {batch.ref} of run {home} is not there: it was pruned") from error
+        return batch
 
     def _from_journal(self, run: RunId, batch: Batch, revision: int, port: str) -> bytes:
         with self._connections.lease() as link:

@@ -22,10 +22,10 @@ _TICKETS = f"""
 
 _RECORD = f"""
     r AS (
-        INSERT INTO runs (id, workflow, digest, status, reason, revision, head, priority, params, created_at,
-            started_at, finished_at)
-        SELECT :run::uuid, :workflow, :digest, :status::smallint, :reason, 1, :head, :priority, :params::jsonb, now_(),
-            now_(), CASE WHEN :status::smallint >= {FIRST_FINISHED} THEN now_() END {{keyed}}
+        INSERT INTO runs (id, workflow, digest, status, reason, revision, head, priority, params, retention,
+            created_at, started_at, finished_at)
+        SELECT :run::uuid, :workflow, :digest, :status::smallint, :reason, 1, :head, :priority, :params::jsonb,
+            :retention::jsonb, now_(), now_(), CASE WHEN :status::smallint >= {FIRST_FINISHED} THEN now_() END {{keyed}}
         ON CONFLICT (id) DO NOTHING RETURNING id, priority),
     j AS (
         INSERT INTO journal (run_id, revision, head, at, delta, output)
@@ -38,12 +38,14 @@ _TIMED = f""",
         SELECT :deadline_ticket::bigint, r.id, '{activation_id(GIVEN)}', {TicketKind.TIMER:d}, {TicketState.WAITING:d},
             {FOLD_LANE}, now_() + :deadline::float8 * interval '1 second', '{DEADLINE}' FROM r)"""
 START = statement("WITH " + _RECORD.format(keyed="", timed=""))
-# A key whose time is over starts anew. A key in use gives no row, and the winner is not visible to this statement.
+# A key whose time is over, and whose run is not there any more, starts anew.
+# A key in use gives no row, and the winner is not visible to this statement.
 _KEY = """WITH key AS (
-        INSERT INTO run_keys AS known (workflow, run_key, run_id, input_digest)
-        VALUES (:workflow, :key, :run::uuid, :input_digest)
+        INSERT INTO run_keys AS known (workflow, run_key, run_id, input_digest, expires_at)
+        VALUES (:workflow, :key, :run::uuid, :input_digest, now_() + :key_age::float8 * interval '1 second')
         ON CONFLICT (workflow, run_key) DO UPDATE SET run_id = EXCLUDED.run_id, input_digest = EXCLUDED.input_digest,
-            expires_at = NULL WHERE known.expires_at < now_()
+            expires_at = EXCLUDED.expires_at
+            WHERE known.expires_at < now_() AND NOT EXISTS (SELECT FROM runs WHERE runs.id = known.run_id)
         RETURNING run_id),"""
 START_BY_KEY = statement(_KEY + _RECORD.format(keyed="FROM key", timed=""))
 START_TIMED = statement("WITH " + _RECORD.format(keyed="", timed=_TIMED))

@@ -17,6 +17,7 @@ from codemation.host.postgres.lanes import Lanes
 from codemation.host.postgres.logs import PostgresLogs
 from codemation.host.postgres.migrate import check
 from codemation.host.postgres.payloads import PostgresPayloads
+from codemation.host.postgres.pruning import PostgresDuties, PostgresPruning
 from codemation.host.postgres.runs import PostgresRuns
 from codemation.host.postgres.tickets import PostgresTickets
 from codemation.host.postgres.waits import PostgresWaits
@@ -42,6 +43,8 @@ class PostgresStores:
             runs=PostgresRuns(connections),
             waits=PostgresWaits(connections),
             events=PostgresEvents(connections),
+            pruning=PostgresPruning(connections, self.blobs),
+            duties=PostgresDuties(connections),
         )
 
     def __enter__(self) -> Self:
@@ -81,7 +84,7 @@ def open_stores(
     if blobs is not None and not isinstance(blobs, Objects):
         raise HostError(
             f"{type(blobs).__name__} cannot keep the bytes of PostgreSQL's blobs: it gives them names of its own",
-            way_out="give it write, read and remove, as DirectoryBlobs has them",
+            way_out="give it write, read, remove and sweep, as DirectoryBlobs has them",
         )
     connections = Connections(url, limit=limit, prepare=prepare, on_lost=on_lost)
     try:

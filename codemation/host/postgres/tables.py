@@ -8,12 +8,12 @@ from __future__ import annotations
 
 from typing import Any
 
-from sqlalchemy import DDL, CheckConstraint, Column, ForeignKey, Index, MetaData, Table, event, text
+from sqlalchemy import DDL, CheckConstraint, Column, ForeignKey, Index, MetaData, Table, event, func, text
 from sqlalchemy.dialects.postgresql import ARRAY, BYTEA, DOUBLE_PRECISION, JSON, JSONB, TIMESTAMP, UUID
 from sqlalchemy.schema import Identity, SchemaItem, UniqueConstraint
 from sqlalchemy.types import BigInteger, Boolean, Integer, SmallInteger, Text
 
-from codemation.host.postgres.codes import FIRST_FINISHED
+from codemation.host.postgres.codes import FIRST_FINISHED, SUCCEEDED
 
 metadata = MetaData(
     naming_convention={
@@ -83,6 +83,12 @@ runs = Table(
 Index("runs_of_workflow", runs.c.workflow, runs.c.created_at.desc(), runs.c.id.desc())
 Index("runs_by_age", runs.c.created_at.desc(), runs.c.id.desc())
 Index("runs_unfinished", runs.c.status, runs.c.created_at.desc(), postgresql_where=text("finished_at IS NULL"))
+# When a run may be pruned follows from what stands in it since its beginning and its end, so no step writes it.
+Index(
+    "runs_prunable",
+    func.kept_until(runs.c.finished_at, runs.c.status, runs.c.retention),
+    postgresql_where=text("finished_at IS NOT NULL AND retention IS NOT NULL"),
+)
 Index("runs_of_parent", runs.c.parent_run, postgresql_where=text("parent_run IS NOT NULL"))
 
 run_keys = Table(
@@ -94,6 +100,8 @@ run_keys = Table(
     Column("expires_at", TIME),
     _needed("input_digest", BYTEA),
 )
+
+Index("run_keys_expiring", run_keys.c.expires_at)
 
 # No foreign keys on journal and progress: the run or ticket is locked by the same statement.
 journal = Table(
@@ -359,6 +367,14 @@ event.listen(
     metadata,
     "before_create",
     DDL("CREATE OR REPLACE FUNCTION now_() RETURNS timestamptz LANGUAGE sql VOLATILE AS 'SELECT clock_timestamp()'"),
+)
+event.listen(
+    metadata,
+    "before_create",
+    DDL(f"""CREATE OR REPLACE FUNCTION kept_until(finished timestamptz, status smallint, retention jsonb)
+    RETURNS timestamptz LANGUAGE sql IMMUTABLE AS $$
+    SELECT finished + (retention->>CASE status WHEN {SUCCEEDED} THEN 'succeeded' ELSE 'failed' END)::float8
+        * interval '1 second' $$"""),
 )
 for _table, _column in ((batches, "inline"), (blob_chunks, "data"), (progress, "batch")):
     # What is packed already is not compressed again, and can be read in parts.

@@ -25,7 +25,8 @@ two fixtures and says which contracts hold:
     class TestTickets(conformance.TicketsContract): ...
 
 and so on for `WorkersContract`, `PayloadsContract`, `BlobsContract`, `DefinitionsContract`, `InboxContract`,
-`LogsContract`, `RunListContract`, `WaitsContract` and `EventsContract`. Both fixtures have function scope, and
+`LogsContract`, `RunListContract`, `WaitsContract`, `EventsContract`, `PruningContract` and `DutiesContract`.
+Both fixtures have function scope, and
 everything in the stores belongs to the test. On PostgreSQL `later` replaces the function `now_()`, which tells the time
 to every statement, by one that adds the seconds that were asked for so far.
 
@@ -50,6 +51,7 @@ for _module in (
     "machine",
     "model",
     "payloads",
+    "pruning",
     "reading",
     "releases",
     "reopening",
@@ -72,6 +74,7 @@ from codemation.testing.conformance.inbox import InboxContract  # noqa: E402
 from codemation.testing.conformance.journal import JournalContract  # noqa: E402
 from codemation.testing.conformance.logs import LogsContract  # noqa: E402
 from codemation.testing.conformance.payloads import PayloadsContract  # noqa: E402
+from codemation.testing.conformance.pruning import DutiesContract, PruningContract  # noqa: E402
 from codemation.testing.conformance.runs import RunListContract  # noqa: E402
 from codemation.testing.conformance.tickets import TicketsContract  # noqa: E402
 from codemation.testing.conformance.waiting import WaitsContract  # noqa: E402
@@ -89,17 +92,21 @@ CONTRACTS = (
     RunListContract,
     WaitsContract,
     EventsContract,
+    PruningContract,
+    DutiesContract,
 )
 
 __all__ = [
     "CONTRACTS",
     "BlobsContract",
     "DefinitionsContract",
+    "DutiesContract",
     "EventsContract",
     "InboxContract",
     "JournalContract",
     "LogsContract",
     "PayloadsContract",
+    "PruningContract",
     "RunListContract",
     "TicketsContract",
     "WaitsContract",

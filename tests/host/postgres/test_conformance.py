@@ -108,3 +108,11 @@ class TestWaits(conformance.WaitsContract):
 
 class TestEvents(conformance.EventsContract):
     """Events from outside."""
+
+
+class TestPruning(conformance.PruningContract):
+    """The end of what was kept."""
+
+
+class TestDuties(conformance.DutiesContract):
+    """What one process of all should do from time to time."""

@@ -1,0 +1,138 @@
+"""The end of what was kept, on PostgreSQL.
+
+Runs are chosen first and deleted in a transaction of its own, sent at once: it locks the runs, then their batches, and
+only then looks who has borrowed what. So whoever borrows at the same moment is either seen, and the batch becomes his,
+or finds that it is gone: borrowing locks the batch too, by its foreign key.
+"""
+
+from __future__ import annotations
+
+from codemation.core.ids import RunId, WorkerId, WorkflowId
+from codemation.core.ports import Outdated, Swept
+from codemation.host.postgres.blobs import PostgresBlobs
+from codemation.host.postgres.codes import STATUSES
+from codemation.host.postgres.connection import Connections
+from codemation.host.postgres.link import Link
+from codemation.host.postgres.statements import statement, texts
+
+HEAVY = 20_000
+"""Revisions after which a deletion is long enough."""
+
+_KEPT_UNTIL = "kept_until(finished_at, status, retention)"
+_PAST = f"finished_at IS NOT NULL AND retention IS NOT NULL AND {_KEPT_UNTIL} < now_()"
+_ALONE = "NOT EXISTS (SELECT FROM runs parents WHERE parents.id = runs.parent_run)"
+_OVER = f"{_PAST} AND {_ALONE}"
+_OUTDATED = statement(f"""
+    WITH RECURSIVE past AS (
+        SELECT id, parent_run, workflow, status, finished_at FROM runs WHERE {_PAST}),
+    gone AS (
+        SELECT * FROM past WHERE NOT EXISTS (SELECT FROM runs parents WHERE parents.id = past.parent_run)
+        UNION ALL SELECT past.* FROM past JOIN gone ON past.parent_run = gone.id)
+    SELECT workflow, status, count(*), min(finished_at) FROM gone
+    GROUP BY workflow, status ORDER BY workflow, status""")
+_CHOOSE = statement(f"""
+    SELECT id::text FROM (
+        SELECT id, revision, sum(revision) OVER (ORDER BY until, id) AS weight
+        FROM (SELECT id, revision, {_KEPT_UNTIL} AS until FROM runs WHERE {_OVER} ORDER BY {_KEPT_UNTIL}
+            LIMIT :most::int) AS first) AS weighed
+    WHERE weight - revision < {HEAVY}""")
+# Ids begin with the time at which they were made, which tells an absent run from one that is about to start.
+_LONG_AGO = """(lpad(to_hex((extract(epoch FROM now_() - interval '1 day') * 1000)::bigint), 12, '0')
+    || repeat('0', 20))::uuid"""
+_LOST = statement(f"""
+    SELECT DISTINCT run::text FROM (
+        SELECT home_run AS run FROM batches WHERE home_run < {_LONG_AGO}
+        UNION ALL SELECT run_id FROM borrowed WHERE run_id < {_LONG_AGO}) AS named
+    WHERE NOT EXISTS (SELECT FROM runs WHERE runs.id = named.run) LIMIT :most::int""")
+
+_LOCK_RUNS = statement("SELECT FROM runs WHERE id = ANY(:runs::uuid[]) ORDER BY id FOR UPDATE")
+_LOCK_BATCHES = statement("SELECT FROM batches WHERE home_run = ANY(:runs::uuid[]) ORDER BY id FOR UPDATE")
+# A run that was reopened meanwhile is left alone; one that is not there has left something over.
+_DELETE = statement(f"""
+    WITH gone AS MATERIALIZED (
+        SELECT one.id FROM unnest(:runs::uuid[]) AS one (id) LEFT JOIN runs ON runs.id = one.id
+        WHERE runs.id IS NULL OR ({_OVER})),
+    mine AS MATERIALIZED (SELECT batches.id FROM batches JOIN gone ON batches.home_run = gone.id),
+    heirs AS MATERIALIZED (
+        SELECT DISTINCT ON (batch) batch, run_id FROM borrowed JOIN mine ON mine.id = borrowed.batch
+        WHERE run_id NOT IN (SELECT id FROM gone) ORDER BY batch, run_id),
+    moved AS (UPDATE batches SET home_run = heirs.run_id FROM heirs WHERE batches.id = heirs.batch),
+    returned AS (DELETE FROM borrowed USING gone WHERE borrowed.run_id = gone.id),
+    entries AS (DELETE FROM journal USING gone WHERE journal.run_id = gone.id),
+    marks AS (DELETE FROM checkpoints USING gone WHERE checkpoints.run_id = gone.id),
+    lines AS (DELETE FROM logs USING gone WHERE logs.run_id = gone.id),
+    letters AS (DELETE FROM signals USING gone WHERE signals.run_id = gone.id),
+    work AS (DELETE FROM tickets USING gone WHERE tickets.run_id = gone.id RETURNING tickets.id),
+    part AS (DELETE FROM progress USING work WHERE progress.ticket = work.id),
+    rows AS (DELETE FROM runs USING gone WHERE runs.id = gone.id)
+    DELETE FROM batches USING mine
+    WHERE batches.id = mine.id AND NOT EXISTS (SELECT FROM heirs WHERE batch = mine.id)""")
+_GONE = statement(
+    "SELECT count(*) FROM unnest(:runs::uuid[]) AS one (id) WHERE EXISTS (SELECT FROM runs WHERE runs.id = one.id)"
+)
+_FORGET_KEYS = statement("""
+    DELETE FROM run_keys WHERE (workflow, run_key) IN (
+        SELECT workflow, run_key FROM run_keys WHERE expires_at < now_()
+            AND NOT EXISTS (SELECT FROM runs WHERE runs.id = run_keys.run_id)
+        ORDER BY expires_at LIMIT :most::int FOR UPDATE SKIP LOCKED)""")
+# A clock that was set back would otherwise leave a duty alone for as long.
+_TAKE = statement("""
+    INSERT INTO duties AS known (name, holder, last_at) VALUES (:name, :worker, now_())
+    ON CONFLICT (name) DO UPDATE SET holder = EXCLUDED.holder, epoch = known.epoch + 1, last_at = EXCLUDED.last_at
+    WHERE known.last_at IS NULL OR known.last_at > now_()
+        OR known.last_at <= now_() - :every::float8 * interval '1 second'
+    RETURNING 1""")
+
+
+class PostgresPruning:
+    """The end of what was kept."""
+
+    def __init__(self, connections: Connections, blobs: PostgresBlobs) -> None:
+        self._connections = connections
+        self._blobs = blobs
+
+    def outdated(self) -> tuple[Outdated, ...]:
+        """What is to be pruned, by workflow and outcome."""
+        with self._connections.lease() as link:
+            rows = link.all(_OUTDATED, {})
+        return tuple(
+            Outdated(workflow=WorkflowId(workflow), status=STATUSES[status], runs=count, oldest=oldest)
+            for workflow, status, count, oldest in rows
+        )
+
+    def prune(self, limit: int = 200) -> int:
+        """Delete finished runs whose time is over, the longest over first."""
+        with self._connections.lease() as link:
+            chosen = [RunId(name) for (name,) in link.all(_CHOOSE, {"most": limit})]
+            if not chosen:
+                return 0
+            _delete(link, chosen)
+            return len(chosen) - int(link.all(_GONE, {"runs": texts(chosen)})[0][0])
+
+    def sweep(self, limit: int = 200) -> Swept:
+        """Delete what belongs to nobody."""
+        with self._connections.lease() as link:
+            lost = [RunId(name) for (name,) in link.all(_LOST, {"most": limit})]
+            batches = _delete(link, lost) if lost else 0
+            keys = link.run(_FORGET_KEYS, {"most": limit})
+        self._blobs.doom()
+        return Swept(batches=batches, keys=keys, blobs=self._blobs.delete_doomed())
+
+
+def _delete(link: Link, runs: list[RunId]) -> int:
+    """Delete all that is kept of runs; says how many batches went."""
+    values = {"runs": texts(runs)}
+    parts = (_LOCK_RUNS, _LOCK_BATCHES, _DELETE)
+    return link.together(*((part, values) for part in parts))[-1]
+
+
+class PostgresDuties:
+    """What one process of all should do from time to time."""
+
+    def __init__(self, connections: Connections) -> None:
+        self._connections = connections
+
+    def take(self, name: str, worker: WorkerId, every: float) -> bool:
+        """Whether this process should do it now."""
+        with self._connections.lease() as link:
+            return link.one(_TAKE, {"name": name, "worker": worker, "every": every}) is not None
