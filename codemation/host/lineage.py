@@ -11,14 +11,14 @@ from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from codemation.core.definition import Input, NodeKind, NodePlan
+from codemation.core.definition import Input, NodeKind, NodePlan, Source
 from codemation.core.errors import RunError
 from codemation.core.ids import START, NodeId
 from codemation.core.inputs import joined
 from codemation.core.items import Batch
 from codemation.core.lineage import Place, Trace, walked
 from codemation.core.merging import matched, merged
-from codemation.core.payload import StoredItems, decode_head, decode_items
+from codemation.core.payload import Path, StoredItems, decode_head, decode_items
 from codemation.core.states import NodeStatus
 
 if TYPE_CHECKING:
@@ -50,7 +50,8 @@ class Lineage:
         self._following: dict[tuple[NodeId, str], dict[Place, list[int]]] = {}
         self._takers: dict[tuple[NodeId, str], list[NodeId]] = {}
         for node, plan in self._plan.nodes.items():
-            for source in dict.fromkeys(source for one in plan.inputs if not one.ordering for source in one.sources):
+            wanted = [*(one for one in plan.inputs if not one.ordering), *_entered(plan)]
+            for source in dict.fromkeys(source for one in wanted for source in one.sources):
                 self._takers.setdefault((source.node, source.port), []).append(node)
 
     def trace(self, node: NodeId, port: str, key: int | str) -> Trace:
@@ -123,6 +124,8 @@ class Lineage:
             return Links(each=self._merged(plan, inputs), whole=())
         if plan.kind is NodeKind.JOIN:
             return Links(each=self._joined(plan, inputs), whole=())
+        if plan.kind is NodeKind.CATCH:
+            return self._caught(plan, port)
         beside = tuple(self._whole(source.node, source.port) for one in inputs[1:] for source in self._filled(one))
         data = inputs[0] if inputs else None
         parents = self._parents(plan, port, data) if data is not None else None
@@ -191,6 +194,22 @@ class Lineage:
         rows = matched(values, on=on, how=plan.config["how"])
         return [tuple(order[at] for order, at in zip(orders, row, strict=True) if at is not None) for row in rows]
 
+    def _caught(self, plan: NodePlan, port: str) -> Links:
+        """What entered a piece and what failed of it there; both, as wholes, of a batch that failed as one."""
+        entering, failed = _entered(plan)[0], plan.inputs[0]
+        entered, batch = self._arrived(entering), self._batch(plan.id, port)
+        given = decode_head(self._fetcher.fetch(batch), batch.count) if batch.size else entered
+        if given.scope != entered.scope:
+            sources = [*self._filled(failed), *self._filled(entering)]
+            return Links(each=None, whole=tuple(self._whole(source.node, source.port) for source in sources))
+        made = {entered.origin(at): [place] for at, place in enumerate(entered.values)}
+        for part in map(self._tokens, self._filled(failed)):
+            for at, place in enumerate(part.values if part.scope == entered.scope else ()):
+                path = part.origin(at)
+                made.setdefault(next((one for one in _prefixes(path) if one in made), path), []).append(place)
+        each = [tuple(made[given.origin(at)]) for at in range(batch.count)]
+        return Links(each=each, whole=())  # type: ignore[arg-type]  # the values are places
+
     # --- on -----------------------------------------------------------------------------------------------------------
 
     def _after(self, place: Place) -> Sequence[Place]:
@@ -219,15 +238,28 @@ class Lineage:
         """Why a place leads no further by the nodes that took it."""
         reached = {one.node for one in after}
         takers = self._takers.get((place.node, place.port), ())
-        return tuple(f"{node}: {self._why(node)}" for node in takers if node not in reached)
+        return tuple(f"{node}: {_why(self._run, node)}" for node in takers if node not in reached)
 
-    def _why(self, node: NodeId) -> str:
-        record = self._run.snapshot.nodes.get(node)
-        if record is None:
-            return "not reached yet"
-        if record.status is NodeStatus.SUCCEEDED:
-            return "taken, and nothing came of it" if not self._run.snapshot.outputs(node) else "dropped"
-        return str(record.status.value)
+
+def _prefixes(path: Path) -> list[Path]:
+    return [path[:length] for length in range(len(path), 0, -1)]
+
+
+def _why(run: RunHandle, node: NodeId) -> str:
+    record = run.snapshot.nodes.get(node)
+    if record is None:
+        return "not reached yet"
+    if record.status is NodeStatus.SUCCEEDED:
+        return "taken, and nothing came of it" if not run.snapshot.outputs(node) else "dropped"
+    return str(record.status.value)
+
+
+def _entered(plan: NodePlan) -> list[Input]:
+    """What entered the piece whose failures a node catches."""
+    if plan.kind is not NodeKind.CATCH:
+        return []
+    sources = tuple(Source(node=node, port=port) for node, port in plan.config["entered"])
+    return [Input(name="entered", sources=sources)]
 
 
 def _inverted(each: Sequence[tuple[Place, ...]]) -> dict[Place, list[int]]:

@@ -193,6 +193,31 @@ def test_an_item_that_failed_is_followed_to_the_error_port(run: Run) -> None:
     assert "picky: failed" in str(held["numbers"].trace(0))
 
 
+def test_what_a_piece_caught_came_from_what_entered_it_and_what_failed_inside(run: Run) -> None:
+    @cm.node
+    def picky(number: int) -> int:
+        if number % 3 == 0:
+            raise ValueError("no threes")
+        return number
+
+    @cm.node
+    def stubborn(numbers: list[int]) -> list[int]:
+        raise ValueError("never")
+
+    def piece(flow: cm.Flow[int]) -> cm.Flow[int]:
+        return flow.split(lambda n: [n, n + 1], id="two").then(picky)
+
+    flow = cm.workflow("trace.caught").then(numbers)
+    done = run(flow.pipe(piece, on_error=lambda f: f.map(lambda one: one.item, id="mended")).build())
+    for at, number in enumerate(done["mended"].items):
+        trace = done["mended"].trace(at)
+        assert back(trace, "numbers") == [number]
+        assert back(trace, "picky") == [at]
+        assert at in on(done["numbers"].trace(number), "mended")
+    whole = run(flow.pipe(lambda f: f.then(stubborn), on_error=lambda f: f.map(str, id="told")).build())
+    assert "all 6 of numbers" in str(whole["told"].trace(0))
+
+
 def test_an_item_that_is_not_there_is_said_so(run: Run) -> None:
     done = run(cm.workflow("trace.none").then(numbers).build())
     with pytest.raises(RunError, match='"numbers" gave 6 items, and none at 6'):
