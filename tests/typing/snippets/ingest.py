@@ -49,6 +49,9 @@ ingest = (
     .then(read_csv)
     .parse(Row, on_error=write_rejects)
     .then(check, limit=500)
-    .route(valid=lambda rows: rows.then(load), suspect=ask_supplier)
+    .route(
+        valid=lambda rows: rows.then(cm.nodes.expect, min_rows=1, unique=["sku"]).then(load),
+        suspect=ask_supplier,
+    )
     .build()
 )
