@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from html import escape
 from typing import Any
 
 SHOWN = 20
@@ -103,6 +104,9 @@ class Diff:
     def __str__(self) -> str:
         """The difference as text."""
         return "\n".join(self.lines())
+
+    def _repr_mimebundle_(self, include: object = None, exclude: object = None) -> dict[str, str]:
+        return {"text/plain": str(self), "text/html": f"<pre>{escape(str(self))}</pre>"}
 
     def lines(self) -> list[str]:
         """The difference, line by line; bounded."""

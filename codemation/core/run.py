@@ -202,6 +202,10 @@ class Run(Protocol):
         """What differs between this run and another one: params, code, columns, rows and timing."""
         ...
 
+    def to_html(self, path: str | Path) -> Path:
+        """Write the run as one page that needs nothing else, with the beginning of what came out."""
+        ...
+
     def at(self, revision: int) -> Run:
         """The run as it was at an earlier revision."""
         ...

@@ -201,6 +201,9 @@ class Workflow(Generic[Out, PS]):
         count = len(self.nodes)
         return f'<Workflow "{self.id}": {count} node{"" if count == 1 else "s"}>'
 
+    def _repr_mimebundle_(self, include: object = None, exclude: object = None) -> dict[str, str]:
+        return {"text/plain": self.text(), "text/html": f'<div style="overflow-x:auto">{self.svg()}</div>'}
+
     def _repr_pretty_(self, printer: Printer, _cycle: bool) -> None:
         printer.text(self.text())
 

@@ -23,6 +23,7 @@ from codemation.core.workflow import UnknownNode, Workflow
 from codemation.host.launching import decoded_params
 from codemation.host.results import ResultHandle, together
 from codemation.host.runtime.trouble import theirs
+from codemation.host.showing import ShownRun
 
 if TYPE_CHECKING:
     from codemation.host.app import App
@@ -32,7 +33,7 @@ POLL = 1.0
 """Seconds between looks at a run that another process works on."""
 
 
-class RunHandle:
+class RunHandle(ShownRun):
     """Handle and result of one run."""
 
     def __init__(

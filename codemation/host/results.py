@@ -19,6 +19,7 @@ from codemation.core.record import NodeRecord
 from codemation.core.signature import Result, Shape
 from codemation.core.states import NodeStatus
 from codemation.host.lineage import Lineage
+from codemation.host.showing import ShownResult
 
 if TYPE_CHECKING:
     from codemation.host.handles import RunHandle
@@ -33,7 +34,7 @@ class UnknownPort(RunError, LookupError):
     """The node has no such output port."""
 
 
-class ResultHandle:
+class ResultHandle(ShownResult):
     """What one port of a node held."""
 
     def __init__(self, run: RunHandle, node: NodeId, port: str | None = None) -> None:
@@ -63,6 +64,11 @@ class ResultHandle:
             return ports[0]
         way_out = " or ".join(f'run["{self._node}"]["{port}"]' for port in ports)
         raise RunError(f'"{self._node}" gives to {len(ports)} ports, and none was named', way_out=way_out)
+
+    @property
+    def ports(self) -> list[str]:
+        """The port that was named, or all of the node."""
+        return list(self.plan.ports) if self._given_port is None else [self._given_port]
 
     @property
     def record(self) -> NodeRecord | None:
