@@ -8,6 +8,7 @@ from codemation.host.memory import memory_stores
 from codemation.testing.conformance import CONTRACTS, BlobsContract, JournalContract, TicketsContract
 from tests.testing.defect import Defect
 from tests.testing.journal_defects import JOURNAL_DEFECTS
+from tests.testing.pruning_defects import PRUNING_DEFECTS
 from tests.testing.races import RACES, Race
 from tests.testing.storage_defects import STORAGE_DEFECTS
 from tests.testing.ticket_defects import TICKET_DEFECTS
@@ -29,7 +30,9 @@ def test_the_trial_holds_every_test_of_a_contract() -> None:
 
 
 @pytest.mark.parametrize(
-    "defect", [*JOURNAL_DEFECTS, *TICKET_DEFECTS, *STORAGE_DEFECTS, *WAIT_DEFECTS], ids=lambda defect: defect.name
+    "defect",
+    [*JOURNAL_DEFECTS, *TICKET_DEFECTS, *STORAGE_DEFECTS, *WAIT_DEFECTS, *PRUNING_DEFECTS],
+    ids=lambda defect: defect.name,
 )
 def test_a_defect_is_found(defect: Defect) -> None:
     assert next(failures(defect.contract, defect.stores), None) is not None
