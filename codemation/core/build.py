@@ -7,29 +7,27 @@ to its end, so that one mistake neither hides another one nor causes a second.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from codemation.core.annotations import can_be_an_item, readable
+from codemation.core.annotations import can_be_an_item
 from codemation.core.arming import all_armed
 from codemation.core.binding import Binding
-from codemation.core.code import code_of, code_of_model
-from codemation.core.definition import Grain, Input, NodeKind, NodePlan, Source
-from codemation.core.expression import Computed
+from codemation.core.definition import Input, NodeKind, NodePlan, Source
 from codemation.core.freezing import Frozen, check_draft, check_ids, frozen
 from codemation.core.ids import ERROR, MAIN, NodeId
 from codemation.core.items import Failure
+from codemation.core.looping import Opened, check_loops, closed, opened
 from codemation.core.mistakes import Mistake, listed
-from codemation.core.names import first_sentence
 from codemation.core.node import FunctionNode
-from codemation.core.notebooks import KEY, Notebook
 from codemation.core.params import Params
 from codemation.core.places import Place
+from codemation.core.planning import planned
 from codemation.core.policies import Conduct, Report, conduct, shared
 from codemation.core.roles import check_cases, function_of, signature_of
 from codemation.core.signature import NodeCode, Shape, Signature
-from codemation.core.steps import Catch, PortUse, Stand, Step, upstream
+from codemation.core.steps import Catch, PortUse, Return, Stand, Step, upstream
 from codemation.core.widening import check_join, check_merge
 from codemation.core.wiring import Outlets, Wiring, described, either
 
@@ -47,8 +45,9 @@ def built(stand: Stand) -> tuple[Frozen, list[Mistake]]:
     check_draft(draft, len(steps), assembly.reporter(draft.place))
     triggers = all_armed(draft.triggers, draft.params, assembly.reporter, draft.place)
     assembly.started_by = ", ".join(one.said for one in triggers)
-    for step in steps:
-        assembly.add(step)
+    returns = [one for one in written if isinstance(one, Return)]
+    assembly.read(steps, returns)
+    check_loops(steps, returns, stand.ends, assembly.reporter)
     for use in written:
         if isinstance(use, PortUse):
             assembly.wiring.check_port(use.end, assembly.reporter(use.place))
@@ -71,6 +70,7 @@ class Assembly:
     mistakes: list[Mistake] = field(default_factory=list)
     started_by: str = ""
     """What starts runs by itself, for people."""
+    gates: dict[Step, Opened] = field(default_factory=dict)
 
     def reporter(self, place: Place) -> Report:
         """Notes mistakes at a place."""
@@ -79,6 +79,15 @@ class Assembly:
             self.mistakes.append(Mistake(place=place, what=what, way_out=way_out))
 
         return report
+
+    def read(self, steps: Sequence[Step], returns: Sequence[Return]) -> None:
+        """Read all steps in the order of writing; a gate is closed when its body has been read."""
+        written: list[Step | Return] = [*steps, *returns]
+        for one in sorted(written, key=lambda one: one.order):
+            if isinstance(one, Return):
+                self.close(one)
+            else:
+                self.add(one)
 
     def add(self, step: Step) -> None:
         """Read a step whose sources have all been read."""
@@ -90,6 +99,8 @@ class Assembly:
                 self._add_union(step, report)
             case NodeKind.CATCH:
                 self._add_catch(step, report)
+            case NodeKind.LOOP:
+                self.gates[step] = opened(step, self.wiring, len(self.plans), report)
             case _:
                 function = function_of(step, report)
                 if function is None:
@@ -98,6 +109,14 @@ class Assembly:
                     self._add_call(step, function, report)
         if step.catch is not None and self.plans and self.plans[-1].id == step.id:
             self.plans[-1] = self._caught(self.plans[-1], step, step.catch, report)
+
+    def close(self, back: Return) -> None:
+        """Read the gate of a loop whose body has been read."""
+        known, report = self.gates[back.gate], self.reporter(back.gate.place)
+        read = closed(back, known, self.wiring, report)
+        if read is not None:
+            plan, self.code[plan.id] = read
+            self.plans.insert(known.place, plan)
 
     def _add_start(self, step: Step) -> None:
         known = step.draft.input is not None and can_be_an_item(step.draft.input)
@@ -199,7 +218,7 @@ class Assembly:
         manner = conduct(step.id, _settings(step), report)
         outlets = _outlets(step, signature, binding.arriving, manner, report)
         self.wiring.outlets[step] = outlets
-        plan, code = _planned(step, function, binding, manner, outlets)
+        plan, code = planned(step, function, binding, manner, outlets)
         self.plans.append(plan)
         self.code[plan.id] = code
 
@@ -230,68 +249,3 @@ def _outlets(step: Step, signature: Signature, arriving: Any, manner: Conduct, r
         entered = data.item_type if data is not None and data.shape is Shape.ONE else Any
         gives[ERROR] = failure[entered]
     return Outlets(gives=gives, nothing=step.kind not in _PASSES_ON and result.shape is Shape.NOTHING)
-
-
-def _planned(
-    step: Step, function: Callable[..., Any], binding: Binding, manner: Conduct, outlets: Outlets
-) -> tuple[NodePlan, NodeCode]:
-    signature, parses = binding.signature, step.kind is NodeKind.PARSE
-    plan = NodePlan(
-        id=NodeId(step.id),
-        kind=step.kind,
-        inputs=tuple(binding.inputs),
-        ports=outlets.ports,
-        grain=_grain(signature),
-        gives=not outlets.nothing,
-        policy=manner.policy,
-        config={**_own_config(step), **binding.config},
-        code=_reading(step) if parses or step.kind is NodeKind.NOTEBOOK else code_of(function, _computing(binding)),
-        title=manner.title,
-        icon=manner.icon,
-        summary=first_sentence(function) if not parses else "",
-        types=described(binding.taken, "in") | described(outlets.gives, "out"),
-        groups=step.groups,
-        place=str(step.place),
-        credentials=_credentials(signature),
-        writes=manner.writes,
-    )
-    code = NodeCode(
-        function=function,
-        signature=signature,
-        arguments=binding.arguments,
-        retry=manner.retry,
-        model=step.does if parses else None,
-        cases=step.cases,
-    )
-    return plan, code
-
-
-def _reading(step: Step) -> str:
-    """The code of a step that reads as a model."""
-    return code_of_model(step.does.outputs if isinstance(step.does, Notebook) else step.does)
-
-
-def _computing(binding: Binding) -> dict[str, Callable[..., Any]]:
-    """The expressions among the arguments: their code is the node's as well."""
-    return {name: value.function for name, value in binding.arguments.items() if isinstance(value, Computed)}
-
-
-def _credentials(signature: Signature) -> dict[str, str]:
-    """The classes of the credentials that are asked for, by slot."""
-    asked = (one for injection in signature.injections for one in injection.credentials())
-    return {one.name: readable(one.type) for one in asked}
-
-
-def _grain(signature: Signature) -> Grain:
-    if signature.data is None:
-        return "once"
-    return "item" if signature.data.shape is Shape.ONE else "batch"
-
-
-def _own_config(step: Step) -> Mapping[str, Any]:
-    """What the verb itself was told, in so far as it is no argument of the function."""
-    if isinstance(step.does, Notebook):
-        return {KEY: step.does.path}
-    if step.kind is NodeKind.SWITCH:
-        return {"cases": [[readable(type(value)), str(value), port] for value, port in step.cases.items()]}
-    return {}

@@ -37,6 +37,8 @@ class Context:
     run_id: RunId = RunId("")
     workflow_id: str = ""
     node_id: str = ""
+    turn: int = 1
+    """Which time the node works in this run; more than 1 only inside of a loop."""
     attempt: int = 1
     """Number of this try; the first is 1."""
     idempotency_key: str = ""

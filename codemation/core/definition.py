@@ -26,7 +26,8 @@ from codemation.core.nodeplan import (
     Source,
     node_from_json,
 )
-from codemation.core.plan import BrokenDefinition, Plan
+from codemation.core.ordering import BrokenDefinition
+from codemation.core.plan import Plan
 from codemation.core.triggerplan import TriggerPlan
 
 __all__ = [
@@ -91,6 +92,8 @@ class Definition:
                 node.pop(name)
             _forget(node, NODES_LATER)
             _forget(node["policy"], POLICIES_LATER)
+            for given in node["inputs"]:
+                _forget(given, ("back",))
         return _digest(body)
 
     @cached_property

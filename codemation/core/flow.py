@@ -228,6 +228,22 @@ class Flow(Generic[T, PS]):
         written = {"id": id, "on_error": on_error, "config": config, "arguments": given}
         return _caught(self, NodeKind.NOTEBOOK, does, **written)
 
+    @overload
+    def loop(
+        self, body: Branch[T, T], /, *, until: Callable[[T], bool], max: int, id: str | None = None
+    ) -> Flow[T, PS]: ...
+    @overload
+    def loop(
+        self, body: Branch[T, U], /, *, next: Callable[[U], T | None], max: int, id: str | None = None
+    ) -> Flow[U, PS]: ...
+    def loop(self, body: Any, /, *, max: int, until: Any = None, next: Any = None, id: str | None = None) -> Any:
+        """Repeat a body of at most `max` rounds: for each item until it is done, or as long as there is a next one.
+
+        With `until` each item leaves once, when the function is true of it. With `next` all that the body gives is
+        given out, and the function makes of it what goes into the next round, or `None`.
+        """
+        return Flow(forks.looped(self.stand, {"until": until, "next": next}, _piece(body), most=max, id=id))
+
     def end(self) -> Flow[Never, PS]:
         """Finish this branch: it does not join."""
         return Flow(self.stand.ended())

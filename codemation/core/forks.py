@@ -9,10 +9,10 @@ from dataclasses import replace
 from typing import Any
 
 from codemation.core.definition import NodeKind
-from codemation.core.ids import ERROR
+from codemation.core.ids import AGAIN, ERROR, MAIN
 from codemation.core.mistakes import Mistake
 from codemation.core.places import here, raised_at
-from codemation.core.steps import Catch, End, PortUse, Stand, Step, Wire
+from codemation.core.steps import Catch, End, PortUse, Return, Stand, Step, Wire
 from codemation.core.verbs import stepped
 
 Piece = Callable[[Stand], object]
@@ -101,6 +101,21 @@ def caught(stand: Stand, piece: Piece) -> Stand:
     step = stand.ends[0].step
     way = followed(stand.at([End(step=step, port=ERROR, label=ERROR)]), ERROR, piece)
     return stand.at([*stand.ends, *way.ends], way)
+
+
+def looped(stand: Stand, forms: Mapping[str, object], piece: Piece, *, most: object, id: str | None) -> Stand:
+    """Let items go round a branch; a gate asks about each that comes back, in one of two forms."""
+    given = {form: does for form, does in forms.items() if does is not None}
+    if len(given) != 1:
+        said = "both until= and next=" if given else "neither until= nor next="
+        way_out = "until=… to let each item out when it is done, next=… to make the next input of what was given out"
+        stand = stand.wrote(Mistake(place=here(), what=f".loop() is given {said}", way_out=way_out))
+    form, does = next(iter(given.items()), ("until", bool))
+    config = {"form": form, "max": most}
+    gate, after = stepped(stand, NodeKind.LOOP, does, ports=(MAIN, AGAIN), config=config, id=id)
+    inside = after.at([End(step=gate, port=AGAIN)])
+    way = followed(inside, "loop", piece)
+    return stand.at(after.ends, way).wrote(Return(gate=gate, ends=way.ends))
 
 
 def beside(stand: Stand, piece: Piece) -> Stand:

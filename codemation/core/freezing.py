@@ -46,13 +46,13 @@ def check_draft(draft: Draft, steps: int, report: Report) -> None:
         report(f"params={draft.params!r} is no model of parameters", "class Params(cm.Params): month: int = 1")
     if draft.input is not None:
         _check_input(draft.input, report)
-    if draft.max_parallel is not None and not _is_number(draft.max_parallel, least=1):
+    if draft.max_parallel is not None and not is_number(draft.max_parallel, least=1):
         report(f"max_parallel={draft.max_parallel!r} is no number of nodes", "give a whole number, 1 or more")
     if draft.timeout is not None and (wanted := no_duration(draft.timeout)):
         report(f"timeout={draft.timeout!r} is no timeout", wanted)
     if draft.limits is not None and not isinstance(draft.limits, Limits):
         report(f"limits={draft.limits!r} are no limits", "write them as cm.Limits(activations=1000)")
-    if not _is_number(draft.priority):
+    if not is_number(draft.priority):
         report(f"priority={draft.priority!r} is no priority", "give a whole number; higher goes first")
     if steps <= 1:
         report("the workflow has no nodes", ".then(node) at least once")
@@ -149,5 +149,6 @@ def _is_params(given: object) -> bool:
     return isinstance(given, type) and issubclass(given, Params)
 
 
-def _is_number(given: object, least: int | None = None) -> bool:
+def is_number(given: object, least: int | None = None) -> bool:
+    """Whether it is a whole number, and no truth value."""
     return isinstance(given, int) and not isinstance(given, bool) and (least is None or given >= least)

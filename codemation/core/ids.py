@@ -20,6 +20,8 @@ MAIN = "main"
 """The port of everything that declares no other."""
 ERROR = "error"
 """The port that carries `Failure` items of a node with `on_error="port"`."""
+AGAIN = "again"
+"""The port of a gate through which items go round once more."""
 START = NodeId("start")
 """The node that stands for what a run was given; its output is the run's input."""
 
@@ -32,3 +34,8 @@ def activation_id(node: NodeId, turn: int = 1) -> ActivationId:
 def node_of(activation: ActivationId) -> NodeId:
     """The node that an activation belongs to."""
     return NodeId(activation.rpartition("/")[0])
+
+
+def turn_of(activation: ActivationId) -> int:
+    """Which time it is that the node is asked to work."""
+    return int(activation.rpartition("/")[2])

@@ -56,7 +56,7 @@ class Fetcher:
             parts = [self.fetch(batch) for _, batch in held]
             data = parts[0] if len(parts) == 1 else bytes(self.tables.concat(parts).data)
             return Given(table=data, count=sum(batch.count for _, batch in held), key=key)
-        parts_of = [self._items(source.node, batch) for source, batch in held]
+        parts_of = [self.stored(source.node, batch) for source, batch in held]
         items = parts_of[0] if len(parts_of) == 1 else joined(parts_of, self.snapshot.plan.rank.__getitem__)
         return Given(items=items, count=len(items.values), key=key)
 
@@ -83,7 +83,8 @@ class Fetcher:
             for at, value in enumerate(items.values)
         ]
 
-    def _items(self, node: NodeId, batch: Batch) -> StoredItems:
+    def stored(self, node: NodeId, batch: Batch) -> StoredItems:
+        """The items of a batch that a node gave."""
         data = self.fetch(batch)
         if batch.kind == "table":
             return StoredItems(values=self.tables.rows(data), scope=node)

@@ -6,10 +6,11 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from codemation.core.definition import Plan
-from codemation.core.ids import ActivationId, NodeId
+from codemation.core.ids import MAIN, ActivationId, NodeId, turn_of
 from codemation.core.items import EMPTY, Batch
 from codemation.core.limits import UNLIMITED
 from codemation.core.record import NodeRecord
+from codemation.core.rounds import Rounds, opening, owed
 from codemation.core.standing import Pinned
 from codemation.core.states import NodeStatus, RunStatus
 from codemation.core.waits import Answer, Wait
@@ -34,10 +35,12 @@ class Knowledge:
         "plans",
         "reason",
         "revision",
+        "rounds",
         "session",
         "source",
         "stale",
         "status",
+        "turns",
         "waits",
     )
 
@@ -66,6 +69,10 @@ class Knowledge:
         """What the run may use at the most."""
         self.activations = 0
         """How many activations have become due, since it was reopened if it was."""
+        self.turns: dict[NodeId, int] = {}
+        """Which time it is that a node works, or will work next, where it is not the first."""
+        self.rounds: dict[NodeId, Rounds] = {}
+        """The loops that are under way, by gate."""
         self.session = False
         """It goes on only when somebody says so, and may go back."""
         self.source = ""
@@ -83,9 +90,15 @@ class Knowledge:
     __hash__ = None  # type: ignore[assignment]  # mutable
 
     def reported(self, node: NodeId) -> bool:
-        """Whether the node has given what it will give."""
+        """Whether the node has given what it will give, within the turn that it is in."""
         record = self.nodes.get(node)
-        return record is not None and record.status in (NodeStatus.SUCCEEDED, NodeStatus.SKIPPED)
+        if record is None or record.status not in (NodeStatus.SUCCEEDED, NodeStatus.SKIPPED):
+            return False
+        return node not in self.turns or node in self.closed or turn_of(record.activation) == self.turns[node]
+
+    def turn(self, node: NodeId) -> int:
+        """Which time it is that the node works, or will work next."""
+        return self.turns.get(node, 1)
 
     def outputs(self, node: NodeId) -> Mapping[str, Batch]:
         """What a node has given, by port."""
@@ -115,13 +128,17 @@ class Knowledge:
         self.nodes[node] = NodeRecord(revision=self.revision, **known)
 
     def _report(self, node: NodeId) -> None:
-        for after in self.plan.followers.get(node, ()):
+        for after in self.plan.heard_by(node, self.rounds):
             self.missing[after] -= 1
 
+    def _go_round(self, gate: NodeId) -> None:
+        missing, turns = opening(self, gate)
+        self.missing |= missing
+        self.turns |= turns
+        self.rounds[gate] = self.rounds.get(gate, Rounds()).begun(self.output(gate, MAIN))
+
     def _count_missing(self) -> None:
-        self.missing = {
-            node: sum(not self.reported(source) for source in before) for node, before in self.plan.awaits.items()
-        }
+        self.missing = {node: owed(self, node) for node in self.plan.nodes}
 
 
 COMPARED = (
@@ -138,6 +155,8 @@ COMPARED = (
     "missing",
     "limits",
     "activations",
+    "turns",
+    "rounds",
     "session",
     "source",
     "pins",

@@ -34,6 +34,8 @@ class NodeKind(StrEnum):
     WAIT = "wait"
     APPROVE = "approve"
     WAIT_FOR_EVENT = "wait_for_event"
+    LOOP = "loop"
+    """The gate of a loop: lets items go round again, and out when they are done."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -52,6 +54,8 @@ class Input:
     sources: tuple[Source, ...]
     ordering: bool = False
     """The node only waits for this input and never sees its items."""
+    back: bool = False
+    """It closes the circle of a loop: what it brings has gone round."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -115,6 +119,10 @@ class NodePlan:
     caught_by: str = ""
     """The node that its failures come to, in a piece whose failures are caught."""
 
+    def sources(self, *, back: bool = True) -> list[Source]:
+        """All that leads here; without `back` only what leads here before the first turn of a loop."""
+        return [source for given in self.inputs if back or not given.back for source in given.sources]
+
 
 def node_from_json(raw: Mapping[str, Any]) -> NodePlan:
     """The node that a definition wrote as JSON."""
@@ -123,6 +131,7 @@ def node_from_json(raw: Mapping[str, Any]) -> NodePlan:
             name=given["name"],
             sources=tuple(Source(**source) for source in given["sources"]),
             ordering=given["ordering"],
+            back=given.get("back", False),
         )
         for given in raw["inputs"]
     )

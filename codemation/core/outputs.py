@@ -9,7 +9,7 @@ from typing import Any, assert_never
 from codemation.core.credentials import without_secrets
 from codemation.core.definition import NodeKind, NodePlan
 from codemation.core.errors import NodeError
-from codemation.core.ids import ERROR, MAIN
+from codemation.core.ids import AGAIN, ERROR, MAIN
 from codemation.core.items import Attachment, BatchKind, Failure, Item
 from codemation.core.outlets import Ports
 from codemation.core.payload import Path, StoredItems, encode_items
@@ -107,6 +107,11 @@ def emitted_by_item(node: NodePlan, code: NodeCode, item: Item[Any], value: Any,
             return [(_case(node, code, value), item)]
         case NodeKind.TAP:
             return [(MAIN, item)]
+        case NodeKind.LOOP if node.config["form"] == "until":
+            return [(MAIN if value else AGAIN, item)]
+        case NodeKind.LOOP:
+            again = [] if value is None else [(AGAIN, _placed(item, value, item.origins, attached))]
+            return [(MAIN, item), *again]
         case NodeKind.SPLIT:
             return _fan_out(MAIN, item, _listed(node, value), attached)
         case _:  # map and parse

@@ -3,16 +3,24 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Container, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
-from codemation.core.errors import CodemationError
-from codemation.core.ids import NodeId
-from codemation.core.nodeplan import NodePlan, Source
+from codemation.core.ids import AGAIN, NodeId
+from codemation.core.nodeplan import NodeKind, NodePlan, Source
+from codemation.core.ordering import BrokenDefinition, ordered, reached
+
+_Followers = Mapping[NodeId, Mapping[NodeId, None]]
 
 
-class BrokenDefinition(CodemationError):
-    """The definition names what it does not have, or its nodes wait for one another in a circle."""
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Loop:
+    """What goes round with a gate node."""
+
+    body: Mapping[NodeId, None]
+    """The nodes that work anew in each turn, by rank."""
+    returns: tuple[NodeId, ...]
+    """Those that a turn ends with: when all of them have reported, the gate is due again."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -23,39 +31,87 @@ class Plan:
     rank: Mapping[NodeId, int]
     """Position in an order in which sources come first."""
     followers: Mapping[NodeId, tuple[NodeId, ...]]
-    """The nodes that wait for a node, each once, by rank."""
+    """The nodes that wait for a node, each once, by rank; a gate among those of the nodes that its turns end with."""
     awaits: Mapping[NodeId, tuple[NodeId, ...]]
-    """The nodes that a node waits for, each once."""
+    """The nodes that a node waits for, each once; of a gate those before its first turn."""
+    loops: Mapping[NodeId, Loop]
+    """By gate."""
 
     @classmethod
     def of(cls, given: Sequence[NodePlan], workflow: str) -> Plan:
         """Derive the plan of these nodes.
 
         Raises:
-            BrokenDefinition: the nodes wait for one another, or for a node or port that is not there.
+            BrokenDefinition: the nodes wait for one another other than by a gate, or for what is not there.
         """
         nodes = {node.id: node for node in given}
         awaits: dict[NodeId, tuple[NodeId, ...]] = {}
         followers: dict[NodeId, dict[NodeId, None]] = defaultdict(dict)
         for node in given:
-            sources = [source for given in node.inputs for source in given.sources]
-            for source in sources:
+            for source in node.sources():
                 _known(nodes, node, source)
-                followers[source.node][node.id] = None
-            awaits[node.id] = tuple(dict.fromkeys(source.node for source in sources))
-        rank = {node: at for at, node in enumerate(_ordered(awaits, followers, workflow))}
-        ordered = {node: tuple(sorted(after, key=rank.__getitem__)) for node, after in followers.items()}
-        return cls(nodes=nodes, rank=rank, followers=ordered, awaits=awaits)
+            awaits[node.id] = tuple(dict.fromkeys(source.node for source in node.sources(back=False)))
+            for before in awaits[node.id]:
+                followers[before][node.id] = None
+        rank = {node: at for at, node in enumerate(ordered(awaits, followers, workflow))}
+        loops = _loops(nodes, followers, rank)
+        for gate, loop in loops.items():
+            for last in loop.returns:
+                followers[last][gate] = None
+        by_rank = {node: tuple(sorted(after, key=rank.__getitem__)) for node, after in followers.items()}
+        return cls(nodes=nodes, rank=rank, followers=by_rank, awaits=awaits, loops=loops)
+
+    def heard_by(self, node: NodeId, under_way: Container[NodeId]) -> Iterable[NodeId]:
+        """The nodes that wait for what `node` reports; `under_way` are the gates of the loops that go round now."""
+        followers, own = self.followers.get(node, ()), self.loops.get(node)
+        if not self.loops:
+            return followers
+        return [
+            after
+            for after in followers
+            if not (own and after in own.body)  # a gate that reports has nothing for its body any more
+            and (after in under_way or after not in self.loops or node not in self.loops[after].body)
+        ]
+
+    def is_last(self, node: NodeId) -> bool:
+        """Whether nothing stands on the node but what goes round with it."""
+        own = self.loops[node].body if node in self.loops else ()
+        return all(
+            after in own or (after in self.loops and node in self.loops[after].body)
+            for after in self.followers.get(node, ())
+        )
 
     def downstream(self, node: NodeId) -> set[NodeId]:
         """Every node that stands on `node`, itself included."""
-        found, frontier = {node}, [node]
-        while frontier:
-            for after in self.followers.get(frontier.pop(), ()):
-                if after not in found:
-                    found.add(after)
-                    frontier.append(after)
-        return found
+        return reached([node], self.followers)
+
+
+def _loops(nodes: Mapping[NodeId, NodePlan], followers: _Followers, rank: Mapping[NodeId, int]) -> dict[NodeId, Loop]:
+    bodies: dict[NodeId, set[NodeId]] = {}
+    for gate in nodes.values():
+        if gate.kind is NodeKind.LOOP:
+            again = Source(node=gate.id, port=AGAIN)
+            bodies[gate.id] = reached(
+                [after for after in followers.get(gate.id, ()) if again in nodes[after].sources()], followers
+            )
+    loops = {}
+    for gate_id, body in bodies.items():
+        inner = {node for within in bodies.keys() & body for node in bodies[within]}
+        back = {source.node for given in nodes[gate_id].inputs if given.back for source in given.sources}
+        done = Source(node=gate_id)
+        if not body or not back <= {gate_id, *body} - inner or any(done in nodes[node].sources() for node in body):
+            raise BrokenDefinition(
+                f'the loop of "{gate_id}" is not closed: what goes round must come from it and return to it alone',
+                way_out="write it with .loop(body, …), whose body takes a flow and returns where that flow ends",
+            )
+        by_rank = sorted(body, key=rank.__getitem__)
+        ends = [
+            node
+            for node in by_rank
+            if node in back or (node not in inner and bodies.get(node, set()).issuperset(followers.get(node, ())))
+        ]
+        loops[gate_id] = Loop(body=dict.fromkeys(by_rank), returns=tuple(ends))
+    return loops
 
 
 def _known(nodes: Mapping[NodeId, NodePlan], node: NodePlan, source: Source) -> None:
@@ -64,32 +120,3 @@ def _known(nodes: Mapping[NodeId, NodePlan], node: NodePlan, source: Source) -> 
     if source.port not in nodes[source.node].ports:
         ports = ", ".join(nodes[source.node].ports)
         raise BrokenDefinition(f'"{node.id}" waits for port "{source.port}" of "{source.node}", which has {ports}')
-
-
-def _ordered(
-    awaits: Mapping[NodeId, tuple[NodeId, ...]], followers: Mapping[NodeId, Mapping[NodeId, None]], workflow: str
-) -> list[NodeId]:
-    """Kahn's order; ties keep the order of writing."""
-    missing = {node: len(before) for node, before in awaits.items()}
-    order = [node for node, count in missing.items() if not count]
-    for node in order:
-        for after in followers.get(node, ()):
-            missing[after] -= 1
-            if not missing[after]:
-                order.append(after)
-    if len(order) < len(awaits):
-        circle = _circle(awaits, {node for node, count in missing.items() if count})
-        raise BrokenDefinition(
-            f'workflow "{workflow}" waits for itself: {" → ".join(circle)}',
-            way_out="remove one of these edges; a definition made with the verbs of a flow cannot have such a circle",
-        )
-    return order
-
-
-def _circle(awaits: Mapping[NodeId, tuple[NodeId, ...]], stuck: set[NodeId]) -> list[NodeId]:
-    path = [min(stuck)]
-    while True:
-        before = next(node for node in awaits[path[-1]] if node in stuck)
-        if before in path:
-            return [before, *reversed(path[path.index(before) :])]
-        path.append(before)

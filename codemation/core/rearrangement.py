@@ -49,6 +49,7 @@ class Rearrangement(Knowledge):
     def _clear(self, nodes: Iterable[NodeId]) -> None:
         for node in nodes:
             self.closed.discard(node)
+            self.rounds.pop(node, None)
             record = self.nodes.pop(node, None)
             if record is None:
                 continue
@@ -65,7 +66,10 @@ class Rearrangement(Knowledge):
         if fact.digest and self.plans:
             self.digest = fact.digest
             self.plan = self.plans(fact.digest)
-            kept = [node for node in self.nodes if node in self.plan.nodes and self.reported(node)]
+            self.rounds = {gate: rounds for gate, rounds in self.rounds.items() if gate in self.plan.loops}
+            self.turns = {node: turn for node, turn in self.turns.items() if node in self.plan.nodes}
+            known = [node for node in self.nodes if node in self.plan.nodes]
+            kept = [node for node in known if node in self.rounds or self.reported(node)]
             self.nodes = {node: self.nodes[node] for node in kept}
             self.pins = {node: pin for node, pin in self.pins.items() if node in self.plan.nodes}
             self.closed &= self.plan.nodes.keys()

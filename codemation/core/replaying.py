@@ -25,7 +25,17 @@ Pins = Mapping[NodeId, Mapping[str, Batch]]
 
 
 def what_stands(past: Knowledge, plan: Plan, pins: Pins, touched: Collection[NodeId]) -> dict[NodeId, NodeRecord]:
-    """The records of `past` that hold in a run that goes by `plan` with these pins; those of pinned nodes apart."""
+    """The records of `past` that hold in a run that goes by `plan` with these pins; those of pinned nodes apart.
+
+    A loop stands as a whole or not at all.
+    """
+    standing = _standing(past, plan, pins, touched)
+    loops = [{gate, *loop.body} - {*pins, *unwanted(plan, pins)} for gate, loop in plan.loops.items()]
+    broken = {node for loop in loops if not loop <= standing.keys() for node in loop}
+    return standing if broken.isdisjoint(standing) else what_stands(past, plan, pins, {*touched, *broken})
+
+
+def _standing(past: Knowledge, plan: Plan, pins: Pins, touched: Collection[NodeId]) -> dict[NodeId, NodeRecord]:
     standing: dict[NodeId, NodeRecord] = {}
     for node in sorted(plan.nodes, key=plan.rank.__getitem__):
         record = past.nodes.get(node)
@@ -43,13 +53,13 @@ def unwanted(plan: Plan, pinned: Collection[NodeId], targets: Collection[NodeId]
 
     Without targets all is wanted that nothing stands on.
     """
-    frontier = list(targets) if targets else [node for node in plan.nodes if not plan.followers.get(node)]
+    frontier = list(targets) if targets else [node for node in plan.nodes if plan.is_last(node)]
     wanted = set(frontier)
     while frontier:
         node = frontier.pop()
         if node in pinned:
             continue
-        for before in plan.awaits[node]:
+        for before in (*plan.awaits[node], *(plan.loops[node].returns if node in plan.loops else ())):
             if before not in wanted:
                 wanted.add(before)
                 frontier.append(before)

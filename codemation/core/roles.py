@@ -23,7 +23,7 @@ from codemation.core.signature import Parameter, Result, Shape, Signature
 from codemation.core.steps import Step
 
 NODES_ONLY = (NodeKind.THEN, NodeKind.TAP)
-_PER_ITEM = (NodeKind.MAP, NodeKind.FILTER, NodeKind.SPLIT, NodeKind.BRANCH, NodeKind.SWITCH)
+_PER_ITEM = (NodeKind.MAP, NodeKind.FILTER, NodeKind.SPLIT, NodeKind.BRANCH, NodeKind.SWITCH, NodeKind.LOOP)
 _MANY = (Shape.LIST, Shape.STREAM)
 
 
@@ -127,6 +127,8 @@ def _checked_result(step: Step, signature: Signature, report: Report) -> Signatu
     elif result.shape is Shape.PORTS:
         way_out = "make it a node (@cm.node) and use .then()"
         report(f'"{step.id}" gives several ports, and .{step.verb}() has one', way_out)
+    elif step.kind is NodeKind.LOOP and result.shape in _MANY:
+        report(f'"{step.id}" gives many items, and next= makes one of each', "give None, or the one for the next round")
     elif step.kind is NodeKind.MAP and result.shape in _MANY:
         report(f'"{step.id}" gives many items, but .map() makes one of each', f"use .split({step.id})")
     elif step.kind is NodeKind.SPLIT and result.shape is Shape.ONE:

@@ -5,6 +5,9 @@ succeeded or was skipped, and it is skipped when all its inputs are empty (unles
 ran and gave it nothing says `continue_when_empty`). Skipping reports at once, so dead paths are eliminated within the
 step that finds them. The work of a step is proportional to the edges that leave what has reported, never to the graph.
 
+A gate that lets items go round makes the nodes of its loop wait for one another anew, which is the work of that step;
+it reports to the nodes behind the loop once, when nothing goes round any more.
+
 A node that fails for good reports nothing: whatever stands on it stays where it is, everything else goes on, and the
 run ends as failed when nothing is live. So a resume has the least to repeat.
 """
@@ -17,8 +20,9 @@ from heapq import heapify, heappop, heappush
 
 from codemation.core.definition import NodePlan
 from codemation.core.facts import Began, Broke, Delta, Done, Due, Ended, Skipped
-from codemation.core.ids import ActivationId, NodeId, activation_id, node_of
+from codemation.core.ids import AGAIN, ActivationId, NodeId, activation_id, node_of
 from codemation.core.items import EMPTY, Batch
+from codemation.core.rounds import opening
 from codemation.core.signals import Event
 from codemation.core.snapshot import Snapshot
 from codemation.core.states import NodeStatus, RunStatus
@@ -81,52 +85,78 @@ def settle(
     snapshot: Snapshot, facts: Delta, node: NodeId, outputs: Mapping[str, Batch], events: tuple[Event, ...]
 ) -> Step:
     """What follows when `node` reports `outputs`."""
-    missing = snapshot.missing
-    after = snapshot.plan.followers.get(node, ())
-    beginning = Beginning(
-        snapshot=snapshot,
-        facts=facts,
-        events=events,
-        reported={node: outputs},
-        missing={follower: missing[follower] - 1 for follower in after},
-    )
-    closed = snapshot.closed
-    return settle_ready(beginning, [one for one in after if missing[one] == 1 and one not in closed])
+    reported: dict[NodeId, Mapping[str, Batch] | None] = {node: outputs}
+    beginning = Beginning(snapshot=snapshot, facts=facts, events=events, reported=reported)
+    loop = snapshot.plan.loops.get(node)
+    if loop is not None and outputs.get(AGAIN, EMPTY).count:
+        beginning.missing, beginning.turns = opening(snapshot, node)
+        beginning.opened = (node,)
+        return settle_ready(beginning, beginning.ready((node, *loop.body)))
+    if loop is not None and node not in snapshot.rounds:
+        beginning.skip_all(loop.body)
+    return settle_ready(beginning, beginning.report(node))
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(slots=True, kw_only=True)
 class Beginning:
-    """What a step already knows when it looks for what follows."""
+    """What a step knows of what follows, while it looks for more."""
 
     snapshot: Snapshot
     facts: Delta
     events: tuple[Event, ...]
-    reported: Mapping[NodeId, Mapping[str, Batch]] = field(default_factory=dict)
-    missing: Mapping[NodeId, int] = field(default_factory=dict)
+    reported: dict[NodeId, Mapping[str, Batch] | None] = field(default_factory=dict)
+    """What this step adds to what has been given; `None` for a node that it skips."""
+    missing: dict[NodeId, int] = field(default_factory=dict)
+    turns: dict[NodeId, int] = field(default_factory=dict)
+    """Of the nodes that a gate lets work once more in this step."""
+    opened: tuple[NodeId, ...] = ()
+    """That gate."""
+    skipped: list[NodeId] = field(default_factory=list)
+
+    def report(self, node: NodeId) -> list[NodeId]:
+        """The nodes that are ready when `node` has reported."""
+        ready, missing = [], self.missing
+        under_way = (*self.snapshot.rounds, *self.opened)
+        for after in self.snapshot.plan.heard_by(node, under_way):
+            missing[after] = missing.get(after, self.snapshot.missing[after]) - 1
+            ready.append(after)
+        return self.ready(ready)
+
+    def ready(self, nodes: Iterable[NodeId]) -> list[NodeId]:
+        """Those of the nodes that wait for nobody any more."""
+        return [node for node in nodes if node not in self.snapshot.closed and not self.missing[node]]
+
+    def skip_all(self, nodes: Iterable[NodeId]) -> None:
+        """Skip nodes that nothing has reached or will reach."""
+        for node in nodes:
+            self.skipped.append(node)
+            self.reported[node] = None
+
+    def activation(self, node: NodeId) -> ActivationId:
+        """The activation of a node that is due now."""
+        return activation_id(node, self.turns.get(node) or self.snapshot.turn(node))
 
 
 def settle_ready(beginning: Beginning, ready: Iterable[NodeId]) -> Step:
     """Make due or skip the nodes that are ready, in order of rank, until nothing more follows."""
     snapshot, plan = beginning.snapshot, beginning.snapshot.plan
-    missing = dict(beginning.missing)
-    reported: dict[NodeId, Mapping[str, Batch] | None] = dict(beginning.reported)
     due: list[ActivationId] = []
-    skipped: list[NodeId] = []
     queue = [(plan.rank[node], node) for node in ready]
     heapify(queue)
 
     while queue:
         _, node = heappop(queue)
-        if _has_work(plan.nodes[node], snapshot, reported):
-            due.append(activation_id(node))
+        if (
+            node in snapshot.rounds
+            or node in beginning.opened
+            or _has_work(plan.nodes[node], snapshot, beginning.reported)
+        ):
+            due.append(beginning.activation(node))
             continue
-        skipped.append(node)
-        reported[node] = None
-        for after in plan.followers.get(node, ()):
-            missing[after] = missing.get(after, snapshot.missing[after]) - 1
-            if not missing[after] and after not in snapshot.closed:
-                heappush(queue, (plan.rank[after], after))
-    return _step(beginning, due, skipped)
+        beginning.skip_all([node, *(plan.loops[node].body if node in plan.loops else ())])
+        for after in beginning.report(node):
+            heappush(queue, (plan.rank[after], after))
+    return _step(beginning, due)
 
 
 def go_on(ahead: Snapshot, facts: Delta, event: Event) -> Step:
@@ -139,20 +169,19 @@ def _has_work(node: NodePlan, snapshot: Snapshot, reported: Mapping[NodeId, Mapp
     """Whether the node runs or is skipped. `reported` holds what this step adds; `None` for what it skips."""
     if node.policy.run_on_empty:
         return True
-    for given in node.inputs:
-        for source in given.sources:
-            record = snapshot.nodes.get(source.node)
-            before = record.outputs if record and record.status is NodeStatus.SUCCEEDED else None
-            outputs = reported.get(source.node, before)
-            if outputs is None:
-                continue
-            if outputs.get(source.port, EMPTY).count or snapshot.plan.nodes[source.node].policy.continue_when_empty:
-                return True
+    for source in node.sources(back=False):
+        record = snapshot.nodes.get(source.node)
+        before = record.outputs if record and record.status is NodeStatus.SUCCEEDED else None
+        outputs = reported.get(source.node, before)
+        if outputs is None:
+            continue
+        if outputs.get(source.port, EMPTY).count or snapshot.plan.nodes[source.node].policy.continue_when_empty:
+            return True
     return False
 
 
-def _step(beginning: Beginning, due: list[ActivationId], skipped: list[NodeId]) -> Step:
-    snapshot, facts, events = beginning.snapshot, beginning.facts, beginning.events
+def _step(beginning: Beginning, due: list[ActivationId]) -> Step:
+    snapshot, facts, events, skipped = beginning.snapshot, beginning.facts, beginning.events, beginning.skipped
     if skipped:
         facts = (*facts, Skipped(nodes=tuple(skipped)))
         events = (*events, *(Event(kind="node_skipped", node=node) for node in skipped))

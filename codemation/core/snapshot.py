@@ -25,7 +25,8 @@ from codemation.core.facts import (
     Skipped,
     Waiting,
 )
-from codemation.core.ids import MAIN, START, ActivationId, activation_id, node_of
+from codemation.core.ids import AGAIN, MAIN, START, ActivationId, activation_id, node_of
+from codemation.core.items import EMPTY
 from codemation.core.knowledge import COMPARED
 from codemation.core.rearrangement import Rearrangement
 from codemation.core.states import NodeStatus, RunStatus
@@ -95,7 +96,7 @@ class Snapshot(Rearrangement):
 
     def _skip(self, fact: Skipped) -> None:
         for node in fact.nodes:
-            self._note(node, status=NodeStatus.SKIPPED, activation=activation_id(node), how=fact.why)
+            self._note(node, status=NodeStatus.SKIPPED, activation=activation_id(node, self.turn(node)), how=fact.why)
             self._report(node)
             self.stale.discard(node)
         if fact.why:
@@ -157,8 +158,12 @@ class Snapshot(Rearrangement):
             failures=fact.failures,
             how=fact.how,
         )
-        self._report(node)
         self.stale.discard(node)
+        if node in self.plan.loops and fact.outputs.get(AGAIN, EMPTY).count:
+            self._go_round(node)
+        else:
+            self.rounds.pop(node, None)
+            self._report(node)
 
     def _broke(self, fact: Broke) -> None:
         self._settle(fact.activation)

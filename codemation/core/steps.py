@@ -106,7 +106,16 @@ class PortUse:
     place: Place
 
 
-Written = Step | PortUse | Mistake
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Return:
+    """The end of a loop's body, from where items come back to the gate."""
+
+    gate: Step
+    ends: tuple[End, ...]
+    order: int = field(default_factory=lambda: next(_WRITTEN))
+
+
+Written = Step | PortUse | Return | Mistake
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -159,6 +168,8 @@ def upstream(draft: Draft, written: Sequence[Written], ends: Iterable[End]) -> l
             frontier.append(one)
         elif isinstance(one, PortUse):
             frontier.append(one.end.step)
+        elif isinstance(one, Return):
+            frontier.extend(end.step for end in one.ends)
     while frontier:
         step = frontier.pop()
         if step not in found and step.draft is draft:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from codemation.core.definition import Input, NodeKind, NodePlan, Source
 from codemation.core.errors import HostError, RunError
-from codemation.core.ids import ERROR, MAIN, NodeId
+from codemation.core.ids import AGAIN, ERROR, MAIN, NodeId
 from codemation.core.items import Batch, Failure
 from codemation.core.lineage import Trace
 from codemation.core.mistakes import listed, meant
@@ -52,12 +52,13 @@ class ResultHandle(ShownResult):
 
     @property
     def port(self) -> str:
-        """The port that is looked at: the one that was named, or the only one beside `error`.
+        """The port that is looked at: the one that was named, or the only one that leads on.
 
         Raises:
             RunError: there are several, and none was named.
         """
-        ports = [port for port in self.plan.ports if port != ERROR]
+        inward = AGAIN if self.plan.kind is NodeKind.LOOP else ERROR
+        ports = [port for port in self.plan.ports if port not in (ERROR, inward)]
         if self._given_port is not None:
             return self._given_port
         if len(ports) == 1:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from math import ceil
 
 from codemation.core.definition import Definition, NodeKind, NodePlan
@@ -14,6 +14,7 @@ from codemation.views.graph import Direction, EdgeView, GraphView, GroupView, No
 from codemation.views.lettering import one_line, pixels
 from codemation.views.marks import NodeMark
 from codemation.views.placement import Point
+from codemation.views.returning import WayBack, ways_back
 
 MARGIN = 20.0
 NODE_HEIGHT = 48.0
@@ -40,13 +41,18 @@ def graph_view(
     wires = _wires(order)
     shapes = [_shape(node, wires, direction) for node in order]
     drawing = drawn(shapes, list(wires.values()), _insets(order, direction))
-    canvas = _Canvas(drawing=drawing, direction=direction)
+    back = ways_back(order, {shape.key: shape for shape in shapes}, drawing)
+    far = max([drawing.breadth, *(over for way in back for _, over in way.path)])
+    canvas = _Canvas(drawing=replace(drawing, breadth=far), direction=direction)
     view = GraphView(
         workflow=definition.workflow,
         title=one_line(definition.title) or definition.workflow,
         direction=direction,
         nodes=tuple(_node_view(node, shape, wires, canvas) for node, shape in zip(order, shapes, strict=True)),
-        edges=tuple(edge for node in order for edge in _edge_views(node, wires, canvas)),
+        edges=(
+            *(edge for node in order for edge in _edge_views(node, wires, canvas)),
+            *(_back_view(way, canvas) for way in back),
+        ),
         groups=tuple(canvas.group(index) for index in range(len(drawing.frames))),
         width=canvas.size[0] + 2 * MARGIN,
         height=canvas.size[1] + 2 * MARGIN,
@@ -80,12 +86,11 @@ class _Canvas:
 
 
 def _wires(nodes: Sequence[NodePlan]) -> dict[tuple[str, str], Wire]:
-    """What each port that somebody follows leads to."""
+    """What each port that somebody follows leads to; ways back are drawn when everything has its place."""
     targets: dict[tuple[str, str], dict[str, None]] = {}
     for node in nodes:
-        for given in node.inputs:
-            for source in given.sources:
-                targets.setdefault((source.node, source.port), {})[node.id] = None
+        for source in node.sources(back=False):
+            targets.setdefault((source.node, source.port), {})[node.id] = None
     return {end: Wire(source=end[0], port=end[1], targets=tuple(found)) for end, found in targets.items()}
 
 
@@ -174,7 +179,7 @@ def _edge_views(node: NodePlan, wires: Mapping[tuple[str, str], Wire], canvas: _
     """The edges that lead to a node, one for each port that it follows."""
     inputs: dict[tuple[NodeId, str], dict[str, bool]] = {}
     for given in node.inputs:
-        for source in given.sources:
+        for source in () if given.back else given.sources:
             inputs.setdefault((source.node, source.port), {})[given.name] = given.ordering
     return [
         EdgeView(
@@ -188,3 +193,16 @@ def _edge_views(node: NodePlan, wires: Mapping[tuple[str, str], Wire], canvas: _
         )
         for (source, port), names in inputs.items()
     ]
+
+
+def _back_view(way: WayBack, canvas: _Canvas) -> EdgeView:
+    return EdgeView(
+        source=way.source.node,
+        port=way.source.port,
+        target=way.gate.id,
+        inputs=(),
+        ordering=False,
+        back=True,
+        label=_port_label(way.source.port),
+        points=tuple(canvas.point(at) for at in way.path),
+    )

@@ -77,6 +77,8 @@ class EdgeView:
     count: int | None = None
     flow: Flow = "open"
     """Whether items have come along it: not known yet, some, or none."""
+    back: bool = False
+    """It leads back to the gate of a loop."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -26,6 +26,7 @@ _SHAPES: dict[NodeKind, tuple[str, str]] = {
     NodeKind.JOIN: ("((", "))"),
     NodeKind.CATCH: (">", "]"),
     NodeKind.NOTEBOOK: ("[[", "]]"),
+    NodeKind.LOOP: ("{{", "}}"),
 }
 _SOURCE = ("[(", ")]")
 """A node that begins a line, such as one that reads a file."""
@@ -84,9 +85,13 @@ def _box(node: NodePlan) -> str:
 
 
 def _edges(node: NodePlan, names: Mapping[NodeId, str]) -> Iterator[str]:
-    arrows = {(source.node, source.port, given.ordering): None for given in node.inputs for source in given.sources}
-    for source, port, ordering in arrows:
-        arrow = "-.->" if ordering else "-->"
+    arrows = {
+        (source.node, source.port, given.ordering or given.back): None
+        for given in node.inputs
+        for source in given.sources
+    }
+    for source, port, dotted in arrows:
+        arrow = "-.->" if dotted else "-->"
         label = "" if port == MAIN else f'|"{_escaped(port)}"|'
         yield f"  {names[source]} {arrow}{label} {names[node.id]}"
 

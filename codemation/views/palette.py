@@ -15,6 +15,7 @@ FAMILY: dict[NodeKind, str] = {
     NodeKind.FILTER: "route",
     NodeKind.BRANCH: "route",
     NodeKind.SWITCH: "route",
+    NodeKind.LOOP: "route",
     NodeKind.AGGREGATE: "unite",
     NodeKind.MERGE: "unite",
     NodeKind.JOIN: "unite",
@@ -34,6 +35,7 @@ ICONS: dict[NodeKind, str] = {
     NodeKind.PARSE: "M6 2.5c-2.6 0-1 5-3.5 5.5C5 8.5 3.4 13.5 6 13.5M10 2.5c2.6 0 1 5 3.5 5.5-2.5.5-.9 5.5-3.5 5.5",
     NodeKind.BRANCH: "M2 8h3.5M5.5 8c3.5 0 2-4.3 5.3-4.3H14M5.5 8c3.5 0 2 4.3 5.3 4.3H14",
     NodeKind.SWITCH: "M8 2 14 8l-6 6-6-6zM8 6.5v3M6.5 8h3",
+    NodeKind.LOOP: "M12.9 9.6A5.2 5.2 0 1 1 12 4.7M12.6 1.8v3.3H9.3",
     NodeKind.MERGE: "M14 8h-3.5M10.5 8C7 8 8.5 3.7 5.2 3.7H2M10.5 8C7 8 8.5 12.3 5.2 12.3H2",
     NodeKind.NOTEBOOK: "M4 2h8.5v12H4zM4 5H2.5M4 8H2.5M4 11H2.5M6.5 5.5h4M6.5 8.5h4",
     NodeKind.CATCH: "M3 4.5 8 2l5 2.5v4c0 2.8-2 4.6-5 5.5-3-.9-5-2.7-5-5.5zM8 5.5v3M8 10.8v.4",
@@ -76,6 +78,7 @@ _SHAPES = f"""\
 .cm-graph .cm-shade{{fill:#0b1220;fill-opacity:.08}}
 .cm-graph .cm-line{{fill:none;stroke-width:1.6;stroke-linecap:round}}
 .cm-graph .cm-order .cm-line{{stroke-dasharray:2 5}}
+.cm-graph .cm-back .cm-line{{stroke-dasharray:7 4}}
 .cm-graph .cm-frame{{fill-opacity:.07;stroke-opacity:.6;stroke-dasharray:5 4}}
 .cm-graph .cm-icon{{fill:none;stroke-width:1.5;stroke-linecap:round;stroke-linejoin:round}}
 .cm-graph .cm-glyph{{fill:none;stroke-width:1.9;stroke-linecap:round;stroke-linejoin:round}}

@@ -128,10 +128,13 @@ def _frame(group: GroupView) -> str:
 def _edge(edge: EdgeView, direction: Direction, states: Mapping[NodeId, NodeStatus | None]) -> str:
     live = edge.flow != "empty" and states.get(edge.target) == NodeStatus.RUNNING
     classes = ["cm-edge", f"cm-{edge.flow}", *(["cm-live"] if live else []), *(["cm-order"] if edge.ordering else [])]
+    classes += ["cm-back"] if edge.back else []
     ways = f"{edge.source} → {edge.target}" + (f" ({', '.join(edge.inputs)})" if edge.inputs else "")
     said = [ways, edge.label, "" if edge.count is None else f"{edge.count:,} items"]
     if edge.ordering:
         said.append("waits only")
+    if edge.back:
+        said.append("goes round again")
     title = f"<title>{_safe(' · '.join(one_line(part) for part in said if part))}</title>"
     line = f'<path class="cm-line" d="{_way(edge.points, direction)}"/>'
     return (

@@ -171,10 +171,12 @@ def _kind(node: NodePlan) -> str:
 
 def _sources(node: NodePlan) -> str:
     """Where a node's items come from, and what it only waits for; that a source waits for the start is not said."""
-    data = [end for given in node.inputs if not given.ordering for end in given.sources]
+    data = [end for given in node.inputs if not given.ordering and not given.back for end in given.sources]
+    back = [end for given in node.inputs if given.back for end in given.sources]
     waits = [end for given in node.inputs if given.ordering for end in given.sources if end.node != START]
     said = f"← {_ends(data)}" if data else ""
-    return f"{said} after {_ends(waits)}".strip() if waits else said
+    said = f"{said} after {_ends(waits)}".strip() if waits else said
+    return f"{said}, again ← {_ends(back)}" if back else said
 
 
 def _ends(ends: Sequence[Source]) -> str:

@@ -11,10 +11,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from codemation.core.advance import advance
-from codemation.core.definition import Definition, NodeKind, Policy
+from codemation.core.definition import Definition, Input, NodeKind, NodePlan, Policy, Source
 from codemation.core.facts import Reopened, decode_delta, encode_delta
-from codemation.core.ids import MAIN, START, ActivationId, NodeId, activation_id
+from codemation.core.ids import AGAIN, MAIN, START, ActivationId, NodeId, activation_id, node_of
 from codemation.core.items import EMPTY, Batch
+from codemation.core.rounds import Rounds
 from codemation.core.settling import Step
 from codemation.core.signals import (
     CancelRequested,
@@ -59,16 +60,16 @@ class Course:
             self.deltas.append(encode_delta(step.delta))
         return step
 
-    def succeed(self, name: str, batch: Batch = SOME) -> Step | None:
+    def succeed(self, name: str, batch: Batch = SOME, turn: int = 1) -> Step | None:
         """A node gives a batch."""
-        activation = activation_id(NodeId(name))
+        activation = activation_id(NodeId(name), turn)
         outputs = {MAIN: batch} if batch.count else {}
         attempt = self.snapshot.live.get(activation, 1)
         return self.tell(Succeeded(activation=activation, outputs=outputs, attempt=attempt))
 
-    def fail(self, name: str, retry_in: float | None = None, partial: Batch = EMPTY) -> Step | None:
+    def fail(self, name: str, retry_in: float | None = None, partial: Batch = EMPTY, turn: int = 1) -> Step | None:
         """A node fails."""
-        activation = activation_id(NodeId(name))
+        activation = activation_id(NodeId(name), turn)
         attempt = self.snapshot.live.get(activation, 1)
         signal = Failed(activation=activation, attempt=attempt, error=ERROR, retry_in=retry_in, partial=partial)
         return self.tell(signal)
@@ -292,9 +293,13 @@ def signals(snapshot: Snapshot) -> list[Signal]:
     said: list[Signal] = [CancelRequested(), Stopped(), Resumed()]
     for activation, attempt in snapshot.live.items():
         for current in (attempt, attempt + 1):
+            gate = node_of(activation) in snapshot.plan.loops
+            rounds = [{AGAIN: SOME}, {AGAIN: SOME, MAIN: SOME}] if gate else []
+            again = [Succeeded(activation=activation, outputs=given, attempt=current) for given in rounds]
             said += [
                 Succeeded(activation=activation, outputs={MAIN: SOME}, attempt=current),
                 Succeeded(activation=activation, outputs={}, attempt=current),
+                *again,
                 Failed(activation=activation, attempt=current, error=ERROR),
                 Failed(activation=activation, attempt=current, error=ERROR, retry_in=1.0),
                 ItemsLeft(activation=activation, attempt=current, done=1, left=1, retry_in=1.0, error=ERROR),
@@ -417,16 +422,28 @@ def test_any_course_keeps_to_the_table_and_its_journal_says_it_all(story: Story,
         assert Snapshot.of(plan, map(decode_delta, course.deltas[:revision])).revision == revision
 
 
+def waited_for(snapshot: Snapshot, name: NodeId) -> int:
+    """How many others a node waits for: a gate in a round for its body, a body for its gate to let something round."""
+    loops = snapshot.plan.loops
+    if name in snapshot.rounds:
+        return sum(not snapshot.reported(one) for one in loops[name].returns)
+    return sum(
+        one not in snapshot.rounds if one in loops and name in loops[one].body else not snapshot.reported(one)
+        for one in snapshot.plan.awaits[name]
+    )
+
+
 def check_invariants(snapshot: Snapshot) -> None:
     """What holds of every snapshot."""
     plan = snapshot.plan
-    for name, before in plan.awaits.items():
-        assert snapshot.missing[name] == sum(not snapshot.reported(one) for one in before)
+    for name in plan.nodes:
+        if not snapshot.reported(name):
+            assert snapshot.missing[name] == waited_for(snapshot, name)
     if snapshot.status not in FINISHED:
         for name in plan.nodes:
             ready = not snapshot.missing[name] and not snapshot.reported(name)
             broken = snapshot.nodes.get(name) is not None and snapshot.nodes[name].status is NodeStatus.FAILED
-            assert ready == (activation_id(name) in snapshot.live or broken)
+            assert ready == (activation_id(name, snapshot.turn(name)) in snapshot.live or broken)
     assert snapshot.delayed <= snapshot.live.keys()
 
 
@@ -482,3 +499,124 @@ def test_a_batch_in_the_journal_is_named_by_its_revision_and_port() -> None:
     assert course.snapshot.output(START, MAIN).ref == "j:1:main"
     course.succeed("a", Batch(ref="", count=1, size=7, kind="table"))
     assert course.snapshot.output(NodeId("a"), MAIN) == Batch(ref="j:2:main", count=1, size=7, kind="table")
+
+
+LOOP = defined(
+    node("a", "start"),
+    NodePlan(
+        id=NodeId("g"),
+        kind=NodeKind.LOOP,
+        inputs=(
+            Input(name="main", sources=(Source(node=NodeId("a")),)),
+            Input(name="back", sources=(Source(node=NodeId("y")),), back=True),
+        ),
+        ports=(MAIN, AGAIN),
+    ),
+    replace(node("x", "g"), inputs=(Input(name="main", sources=(Source(node=NodeId("g"), port=AGAIN),)),)),
+    node("y", "x"),
+    node("beside", "x"),
+    node("after", "g"),
+)
+
+
+def go_round(course: Course, turn: int, *, given: Batch = EMPTY) -> Step | None:
+    """The gate lets something round."""
+    outputs = {AGAIN: SOME, MAIN: given} if given.count else {AGAIN: SOME}
+    return course.tell(Succeeded(activation=activation_id(NodeId("g"), turn), outputs=outputs))
+
+
+def test_each_turn_of_a_loop_has_activations_of_its_own_and_what_is_behind_it_is_due_once() -> None:
+    course = Course(LOOP)
+    course.succeed("a")
+    for turn in range(1, 4):
+        step = go_round(course, turn)
+        assert step is not None
+        assert step.due == (f"x/{turn}",)
+        step = course.succeed("x", turn=turn)
+        assert step is not None
+        assert step.due == (f"y/{turn}", f"beside/{turn}")
+        assert course.succeed("x", turn=turn) is None, "a result that comes twice is silence"
+        course.succeed("y", turn=turn)
+        assert course.snapshot.live == {f"beside/{turn}": 1}, "the turn is not over before its side branch"
+        step = course.succeed("beside", turn=turn)
+        assert step is not None
+        assert step.due == (f"g/{turn + 1}",)
+    step = course.succeed("g", turn=4)
+    assert step is not None
+    assert step.due == ("after/1",)
+    assert course.snapshot.rounds == {}
+
+
+def test_a_dead_path_inside_of_a_turn_is_skipped_in_that_turn_alone() -> None:
+    course = Course(LOOP)
+    course.succeed("a")
+    go_round(course, 1)
+    step = course.succeed("x", EMPTY)
+    assert step is not None
+    assert (step.due, course.status("y"), course.status("beside")) == (("g/2",), NodeStatus.SKIPPED, NodeStatus.SKIPPED)
+    go_round(course, 2)
+    step = course.succeed("x", turn=2)
+    assert step is not None
+    assert step.due == ("y/2", "beside/2")
+
+
+def test_a_loop_that_nothing_reaches_is_skipped_with_its_body() -> None:
+    course = Course(LOOP)
+    course.succeed("a", EMPTY)
+    assert {name: course.status(name) for name in ("g", "x", "y", "beside", "after")} == dict.fromkeys(
+        ("g", "x", "y", "beside", "after"), NodeStatus.SKIPPED
+    )
+    assert course.snapshot.status is RunStatus.SUCCEEDED
+
+
+def test_a_run_that_moves_in_the_middle_of_a_turn_goes_on_in_that_turn() -> None:
+    edited = defined(*(replace(one, code="edited") if one.id == "y" else one for one in LOOP.nodes[1:]))
+    course = Course.__new__(Course)
+    course.snapshot, course.deltas = Snapshot(LOOP.plan, moved(LOOP, edited)), []
+    course.tell(Started(input=SOME))
+    course.succeed("a")
+    for turn in (1, 2):
+        go_round(course, turn, given=SOME)
+        course.succeed("x", turn=turn)
+        course.succeed("beside", turn=turn)
+        if turn == 1:
+            course.succeed("y", turn=turn)
+    course.fail("y", turn=2)
+    step = course.tell(Resumed(digest=edited.digest, was=LOOP.digest))
+    assert step is not None
+    assert step.due == ("y/2",)
+    step = course.succeed("y", turn=2)
+    assert step is not None
+    assert step.due == ("g/3",)
+    assert len(course.snapshot.rounds[NodeId("g")].kept) == 2
+
+
+def test_a_loop_of_many_rounds_keeps_a_snapshot_as_small_as_one_of_few() -> None:
+    rounds, most = Rounds(), 0
+    pieces: list[int] = []
+    for _ in range(50_000):
+        together = len(rounds.joined_next)
+        pieces = [*pieces[: len(pieces) - together], sum(pieces[len(pieces) - together :]) + 1]
+        rounds = rounds.begun(Batch(ref="b:1", count=1, size=9))
+        most = max(most, len(rounds.kept))
+        assert len(rounds.kept) == len(pieces)
+    assert (sum(pieces), rounds.count, rounds.gave) == (50_000, 50_000, 50_000)
+    assert most <= 3 * 63
+
+
+def test_the_work_of_a_turn_does_not_grow_with_the_number_of_turns() -> None:
+    course = Course(LOOP)
+    course.succeed("a")
+
+    def looks(turn: int) -> int:
+        course.snapshot.missing = counting = Counting(course.snapshot.missing)
+        go_round(course, turn, given=SOME)
+        for name in ("x", "y", "beside"):
+            course.succeed(name, turn=turn)
+        return counting.touched
+
+    first = [looks(turn) for turn in range(1, 4)]
+    for turn in range(4, 200):
+        looks(turn)
+    assert looks(200) == first[-1]
+    assert len(course.snapshot.nodes) == len(LOOP.nodes) - 1

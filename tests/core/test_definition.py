@@ -19,7 +19,7 @@ from codemation.core.definition import (
     RetryPlan,
     Source,
 )
-from codemation.core.ids import START, NodeId, WorkflowId
+from codemation.core.ids import AGAIN, MAIN, START, NodeId, WorkflowId
 from tests.core.simulation.strategies import Story, stories
 
 FULL = NodePlan(
@@ -127,3 +127,48 @@ def test_a_definition_of_a_later_release_is_refused_with_what_is_unknown(body: A
     with pytest.raises(BrokenDefinition, match=what) as refused:
         Definition.from_json(body)
     assert "newer release" in refused.value.way_out
+
+
+def gate(name: str, before: str, back: str) -> NodePlan:
+    """A gate that only what comes back closes."""
+    inputs = (
+        Input(name="main", sources=(Source(node=NodeId(before)),)),
+        Input(name="back", sources=(Source(node=NodeId(back)),), back=True),
+    )
+    return NodePlan(id=NodeId(name), kind=NodeKind.LOOP, inputs=inputs, ports=(MAIN, AGAIN))
+
+
+def inside(name: str, *before: str) -> NodePlan:
+    """A node that follows what goes round."""
+    given = Input(name="main", sources=tuple(Source(node=NodeId(one), port=AGAIN) for one in before))
+    return NodePlan(id=NodeId(name), kind=NodeKind.THEN, inputs=(given,))
+
+
+def test_a_gate_closes_a_circle_that_the_plan_knows() -> None:
+    plan = defined(gate("g", "start", "b"), inside("a", "g"), node("b", "a"), node("c", "a"), node("after", "g")).plan
+    assert (list(plan.loops["g"].body), plan.loops["g"].returns) == (["a", "b", "c"], ("b", "c"))
+    assert (plan.followers["b"], plan.awaits["g"]) == (("g",), ("start",))
+    assert plan.downstream(NodeId("b")) == {"g", "a", "b", "c", "after"}
+
+
+def test_a_loop_inside_of_a_loop_ends_its_turns_with_the_inner_gate() -> None:
+    plan = defined(
+        gate("g", "start", "h"),
+        replace(gate("h", "g", "x"), inputs=inside("h", "g").inputs + gate("h", "g", "x").inputs[1:]),
+        inside("x", "h"),
+    ).plan
+    assert (list(plan.loops["g"].body), plan.loops["g"].returns) == (["h", "x"], ("h",))
+    assert (list(plan.loops["h"].body), plan.loops["h"].returns) == (["x"], ("x",))
+
+
+@pytest.mark.parametrize(
+    "nodes",
+    [
+        [gate("g", "start", "a"), node("a", "start")],
+        [gate("g", "start", "a"), inside("a", "g"), node("b", "a", "g")],
+        [gate("g", "start", "b"), inside("a", "g"), node("b", "start")],
+    ],
+)
+def test_a_loop_that_is_entered_or_left_by_another_way_is_broken(nodes: list[NodePlan]) -> None:
+    with pytest.raises(BrokenDefinition, match='the loop of "g" is not closed'):
+        assert defined(*nodes).plan

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from codemation.core.advance import advance
 from codemation.core.definition import Definition
 from codemation.core.facts import Delta, decode_delta, encode_delta
-from codemation.core.ids import MAIN, START, NodeId, activation_id, node_of
+from codemation.core.ids import AGAIN, MAIN, START, NodeId, activation_id, node_of
 from codemation.core.items import Batch
 from codemation.core.replaying import downstream, rearranged, taken, unwanted, what_stands, with_outputs
 from codemation.core.signals import Rearranged, Signal, Started, Succeeded
@@ -58,17 +58,21 @@ class Session:
         return sorted(map(node_of, self.snapshot.live), key=self.definition.plan.rank.__getitem__)
 
     def outputs(self, name: NodeId) -> dict[str, Batch]:
-        """What a node gives for what it is given now."""
-        inputs = [end for one in self.definition.plan.nodes[name].inputs for end in one.sources]
+        """What a node gives for what it is given now; a gate lets its items round twice."""
+        plan, rounds = self.definition.plan, self.snapshot.rounds.get(name)
+        wanted = [one for one in plan.nodes[name].inputs if one.back is (rounds is not None)]
+        inputs = [end for one in wanted for end in one.sources]
         refs = [f"{self.snapshot.output(end.node, end.port)}" for end in inputs]
         ref = hashlib.sha256("|".join([name, *refs]).encode()).hexdigest()[:12]
         counts = self.counts[name]
+        if name in plan.loops:
+            counts = {AGAIN: 1} if rounds is None or rounds.count < 2 else {MAIN: 1}
         return {port: Batch(ref=f"b:{ref}:{port}", count=count, size=1) for port, count in counts.items() if count}
 
     def step(self, name: NodeId) -> None:
         """Execute a node."""
         self.executed.append(name)
-        self.tell(Succeeded(activation=activation_id(name), outputs=self.outputs(name)))
+        self.tell(Succeeded(activation=activation_id(name, self.snapshot.turn(name)), outputs=self.outputs(name)))
 
     def finish(self) -> Session:
         """Execute all that is due, to the end."""
@@ -120,7 +124,7 @@ def chain(*names: str) -> Session:
 
 
 @QUICK
-@given(stories(), st.integers(0, 2**32))
+@given(stories(loops=False), st.integers(0, 2**32))
 def test_whatever_is_taken_back_cleared_or_pinned_between_steps_the_run_ends_like_the_quiet_one(
     story: Story, seed: int
 ) -> None:
@@ -150,7 +154,7 @@ def test_whatever_is_taken_back_cleared_or_pinned_between_steps_the_run_ends_lik
 
 
 @QUICK
-@given(stories(), st.integers(0, 2**32))
+@given(stories(loops=False), st.integers(0, 2**32))
 def test_time_travel_shows_at_every_revision_what_was_known_then(story: Story, seed: int) -> None:
     chance = random.Random(seed)  # noqa: S311 - nothing secret
     session = Session(story.definition, counts_of(story))

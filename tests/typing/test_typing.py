@@ -39,6 +39,15 @@ REFUSALS = {
         'No overload variant of "then" of "Flow" matches argument types',
     ),
     "cm.node(retries=3)": ('No overloads for "__call__" match', 'Unexpected keyword argument "retries"'),
+    "flow.loop(fetch, next=another, max=3)": (
+        'Type "str | None" is not assignable to type "Order | None"',
+        'expected "Callable[[Flight], Order | None]"',
+    ),
+    "flow.loop(plain, until=is_done)": ('No overloads for "loop" match', 'No overload variant of "loop" of "Flow"'),
+    "flow.loop(plain, until=is_big, max=3)": (
+        'is incompatible with type "Flight"',
+        'expected "Callable[[Order], bool]"',
+    ),
     'flow.merge(by="key")': (
         "\"Literal['key']\" is not assignable to type \"Literal['append', 'origin', 'position']\"",
         "expected \"Literal['append', 'origin', 'position']\"",

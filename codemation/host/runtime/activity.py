@@ -14,7 +14,7 @@ from codemation.core.definition import Input, NodeKind, NodePlan, Source
 from codemation.core.engine import Engine, Stored
 from codemation.core.errors import LimitExceeded
 from codemation.core.expression import Computed
-from codemation.core.ids import ERROR, NodeId, RunId, node_of
+from codemation.core.ids import ERROR, NodeId, RunId, node_of, turn_of
 from codemation.core.inputs import Fetcher, Given, taken
 from codemation.core.items import EMPTY, Attachment, Batch, Item
 from codemation.core.limits import Limits
@@ -123,8 +123,13 @@ class Activity:
             self.bench.recent.put(self.run.id, self.run.snapshot.output(self.node.id, port).ref, data)
 
     def inputs(self) -> dict[str, Given]:
-        """What reached each input that carries something, by name; the node's data comes first."""
-        given = {wanted.name: self.fetcher.given(wanted) for wanted in self.node.inputs if not wanted.ordering}
+        """What reached each input that carries something, by name; the node's data comes first.
+
+        A gate is given what leads into its loop, and what comes back once its loop is under way.
+        """
+        back = self.node.id in self.run.snapshot.rounds
+        wanted = [one for one in self.node.inputs if not one.ordering and one.back is back]
+        given = {one.name: self.fetcher.given(one) for one in wanted}
         self.items = sum(one.count for one in given.values())
         self._key = next((one.key for one in given.values()), "")
         return given
@@ -168,6 +173,7 @@ class Activity:
             run_id=self.run.id,
             workflow_id=self.run.definition.workflow,
             node_id=node,
+            turn=turn_of(self.claim.activation),
             attempt=self.attempt,
             idempotency_key=f"{self.seed}{suffix}",
             params=self.params,

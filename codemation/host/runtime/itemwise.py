@@ -13,6 +13,7 @@ from codemation.core.context import Context
 from codemation.core.ids import NodeId
 from codemation.core.inputs import Door, Given, each
 from codemation.core.items import EMPTY, Batch, Item
+from codemation.core.outputs import Outputs
 from codemation.core.payload import without_collecting
 from codemation.core.ports import Chunk
 from codemation.core.progress import Finished, decode_finished, encode_finished
@@ -31,7 +32,7 @@ class ItemwisePerformance:
     """A per-item activation; takes up where an earlier try was broken off."""
 
     def __init__(self, activity: Activity, stop: Stop, keep_logs: Callable[[], None]) -> None:
-        self._activity = activity
+        self.activity = activity
         self._abandoned = abandoned = threading.Event()
         self._stop: Stop = lambda: stop() or abandoned.is_set()  # without self: what was finished is freed at once
         self._keep_logs = keep_logs
@@ -45,7 +46,7 @@ class ItemwisePerformance:
             ItemFailed: an item failed, and the node with it.
             Interrupted: the run stops.
         """
-        activity = self._activity
+        activity = self.activity
         with without_collecting():
             given = activity.inputs()
             first = next(iter(given.values()))
@@ -58,25 +59,30 @@ class ItemwisePerformance:
         return self._succeeded(first, len(work.items))
 
     def _succeeded(self, first: Given, count: int) -> Performed:
-        activity, outputs = self._activity, self._activity.outputs()
+        activity, outputs = self.activity, self.activity.outputs()
         outputs.emit_each(self._finished[position].emitted for position in range(count))
         scope = first.items.scope if first.items else NodeId(first.key.rstrip(":"))
         if not first.count:  # what was given instead of nothing has no place among the items of others
             scope = activity.node.id
         failures = sum(one.failed for one in self._finished.values())
+        scope = self.completed(outputs, scope)
         with without_collecting():
             return activity.succeeded(outputs, scope, failures=failures)
+
+    def completed(self, outputs: Outputs, scope: NodeId) -> NodeId:
+        """Add what else there is to give; says by which node the items are numbered."""
+        return scope
 
     def partial(self) -> Batch:
         """What was finished before an item failed for good, kept for a resume."""
         if not self._finished:
             return EMPTY
-        engine, run = self._activity.bench.engine, self._activity.run
+        engine, run = self.activity.bench.engine, self.activity.run
         data = encode_finished(self._finished.values())
         return engine.persist(engine.stores.payloads.put, run.id, data, len(self._finished), "items")
 
     def _prepared(self, given: Mapping[str, Given], first: Given) -> tuple[ItemWork, Door]:
-        activity, node, code = self._activity, self._activity.node, self._activity.code
+        activity, node, code = self.activity, self.activity.node, self.activity.code
         if code.signature.data is None:
             raise LookupError(f'the code of "{node.id}" takes no item')
         items, door = each(activity.fetcher, node, code.signature.data, first)
@@ -102,7 +108,7 @@ class ItemwisePerformance:
         return work, door
 
     def _rows(self, table: object) -> list[dict[str, Any]]:
-        tables = self._activity.bench.tables
+        tables = self.activity.bench.tables
         return tables.rows(tables.pack(table).data)
 
     def _run(self, work: ItemWork) -> list[Postponed]:
@@ -110,7 +116,7 @@ class ItemwisePerformance:
         postponed: list[Postponed] = []
         fresh: list[Finished] = []
         recorded_at = time.monotonic()
-        node = self._activity.node.id
+        node = self.activity.node.id
         try:
             with closing(work.endings()) as endings:
                 for ending in endings:
@@ -119,7 +125,7 @@ class ItemwisePerformance:
                         continue
                     self._finished[ending.position] = ending
                     fresh.append(ending)
-                    self._activity.meter.move(node, len(self._finished))
+                    self.activity.meter.move(node, len(self._finished))
                     due = len(fresh) >= CHUNK_ITEMS or time.monotonic() - recorded_at >= CHUNK_SECONDS
                     if due and len(self._finished) < len(work.items):
                         self._record(fresh)
@@ -136,7 +142,7 @@ class ItemwisePerformance:
 
     def _recorded(self) -> list[Finished]:
         """What earlier tries have finished."""
-        activity = self._activity
+        activity = self.activity
         record = activity.run.snapshot.nodes.get(activity.node.id)
         known = decode_finished(activity.fetch(record.partial)) if record and record.partial.size else []
         if activity.claim.fresh:
@@ -153,12 +159,12 @@ class ItemwisePerformance:
         with without_collecting():
             chunk = Chunk(number=self._chunks, items=positions, data=encode_finished(fresh))
         self._chunks += 1
-        engine, claim = self._activity.bench.engine, self._activity.claim
+        engine, claim = self.activity.bench.engine, self.activity.claim
         if not engine.persist(engine.stores.tickets.save_progress, claim.holding, claim.activation, chunk):
             raise Interrupted
 
     def _asking(self, data: Parameter, door: Door, given: Mapping[str, Given]) -> Ask:
-        activity, signature = self._activity, self._activity.code.signature
+        activity, signature = self.activity, self.activity.code.signature
         arguments = activity.arguments(given, None)
         contexts = [one.name for one in signature.injections if one.what == "context"]
         computed, params = activity.computed(), activity.params
@@ -181,8 +187,8 @@ class ItemwisePerformance:
     def _items_left(self, postponed: list[Postponed]) -> ItemsLeft:
         soonest = min(postponed, key=lambda one: one.delay)
         return ItemsLeft(
-            activation=self._activity.claim.activation,
-            attempt=self._activity.attempt,
+            activation=self.activity.claim.activation,
+            attempt=self.activity.attempt,
             done=len(self._finished),
             left=len(postponed),
             retry_in=soonest.delay,

@@ -12,15 +12,15 @@ from codemation.core.tables import Derived
 from codemation.host.runtime.activity import Activity, Performed
 
 
-def passed_on(activity: Activity, given: Given) -> Performed:
+def passed_on(activity: Activity, given: Given, port: str = MAIN) -> Performed:
     """The very batch that reached the node, if it was one."""
     wanted = activity.node.inputs[0]
     held = [activity.run.snapshot.output(source.node, source.port) for source in wanted.sources]
     filled = [batch for batch in held if batch.size]
     if len(filled) == 1:
-        return activity.success({MAIN: filled[0]}), None
+        return activity.success({port: filled[0]}), None
     outputs = activity.outputs()
-    outputs.emit((MAIN, item) for item in activity.fetcher.wrapped(given))
+    outputs.emit((port, item) for item in activity.fetcher.wrapped(given))
     return activity.succeeded(outputs, activity.fetcher.items(given).scope)
 
 

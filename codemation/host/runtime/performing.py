@@ -11,6 +11,7 @@ from codemation.host.runtime.activity import Activity, Performed, RunCode, Stop,
 from codemation.host.runtime.batchwise import perform_batch
 from codemation.host.runtime.capture import Sink
 from codemation.host.runtime.combining import perform_catch, perform_join, perform_merge
+from codemation.host.runtime.gate import Gate, entered
 from codemation.host.runtime.itemwise import ItemwisePerformance
 from codemation.host.runtime.meter import Meter
 from codemation.host.runtime.trouble import ItemFailed
@@ -59,14 +60,16 @@ class Performance:
                 return perform_join(self._activity)
             case NodeKind.CATCH:
                 return perform_catch(self._activity)
+            case NodeKind.LOOP:
+                return self._itemwise(stop, Gate) if Gate.is_under_way(self._activity) else entered(self._activity)
             case _ if self._activity.node.grain == "item":
                 return self._itemwise(stop)
             case _:
                 return perform_batch(self._activity, stop)
 
-    def _itemwise(self, stop: Stop) -> Performed:
+    def _itemwise(self, stop: Stop, way: type[ItemwisePerformance] = ItemwisePerformance) -> Performed:
         """A failure was decided item by item, retries included; anything else that goes wrong is final."""
-        work = ItemwisePerformance(self._activity, stop, self._keep_logs)
+        work = way(self._activity, stop, self._keep_logs)
         try:
             return work.perform()
         except (StoreUnavailable, ResourceError):  # the latter fails the whole activation, which may be tried again

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import hashlib
 import json
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from codemation.core.definition import NodePlan
+from codemation.core.definition import NodeKind, NodePlan
 from codemation.core.engine import Engine, Stored
 from codemation.core.facts import Broke, decode_delta
-from codemation.core.ids import NodeId, node_of
+from codemation.core.ids import AGAIN, MAIN, NodeId, node_of
 from codemation.core.items import EMPTY, Batch
 from codemation.core.opening import OpenRun
 from codemation.core.ports import Chunk, Claim
@@ -49,13 +50,32 @@ def perform(world: World, engine: Engine, run: OpenRun, claim: Claim) -> tuple[S
         kept = _kept(engine, run, done)
         failed = Failed(activation=claim.activation, attempt=attempt, error=PLANNED, retry_in=delay, partial=kept)
         return failed, None
-    batches, inline = engine.store_outputs(run.id, _outputs(node, behaviour, _reached(engine, run, node)))
+    batches, inline = engine.store_outputs(run.id, _given(engine, run, node, behaviour))
     return Succeeded(activation=claim.activation, outputs=batches, attempt=attempt), inline
 
 
-def _reached(engine: Engine, run: OpenRun, node: NodePlan) -> str:
+def _given(engine: Engine, run: OpenRun, node: NodePlan, behaviour: Behaviour) -> dict[str, Stored]:
+    """What a node gives; a gate lets what reaches it round as often as the story wants it, and gives out the rest."""
+    rounds = run.snapshot.rounds.get(node.id)
+    batches = [
+        run.snapshot.output(end.node, end.port)
+        for given in node.inputs
+        if given.back is (rounds is not None)
+        for end in given.sources
+    ]
+    if node.kind is not NodeKind.LOOP:
+        return _outputs(node, behaviour, _reached(engine, run, batches))
+    arrived = sum(batch.count for batch in batches)
+    goes_round = arrived and (rounds is None or rounds.count < behaviour.rounds)
+    counts = {AGAIN: 1} if goes_round else {}
+    if rounds is not None:
+        counts[MAIN] = behaviour.counts[MAIN] if goes_round else arrived + sum(one.count for one in rounds.kept)
+        batches += [] if goes_round else rounds.kept
+    return _outputs(node, replace(behaviour, counts=counts), _reached(engine, run, batches))
+
+
+def _reached(engine: Engine, run: OpenRun, batches: list[Batch]) -> str:
     """Names all the data that reached a node."""
-    batches = [run.snapshot.output(end.node, end.port) for given in node.inputs for end in given.sources]
     data = [engine.persist(engine.stores.payloads.get, run.id, batch) for batch in batches]
     return hashlib.sha256(b"|".join(data)).hexdigest()
 

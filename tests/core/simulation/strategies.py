@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from hypothesis import strategies as st
 
 from codemation.core.definition import Definition, Input, NodeKind, NodePlan, Policy, RetryPlan, Source
-from codemation.core.ids import MAIN, START, NodeId, WorkflowId
+from codemation.core.ids import AGAIN, MAIN, START, NodeId, WorkflowId
 
 FOR_EVER = 1_000
 """Breaks of a node that no resume heals."""
@@ -26,6 +26,8 @@ class Behaviour:
     """How often it fails for good before a resume heals it."""
     items: int = 0
     """Items that it finishes one by one, recording each; none for a node that works on its batch as a whole."""
+    rounds: int = 1
+    """How often a gate lets items round."""
     large: bool = False
     """Whether what it gives is too large for the journal."""
 
@@ -49,26 +51,65 @@ class Story:
 
 
 @st.composite
-def stories(draw: st.DrawFn, most: int = 12) -> Story:
-    """Workflows of up to `most` nodes beside the start, sources first."""
-    nodes = [NodePlan(id=START, kind=NodeKind.START, inputs=())]
-    behaviours: dict[NodeId, Behaviour] = {}
-    for number in range(draw(st.integers(1, most))):
-        node = draw(_nodes(NodeId(f"n{number}"), nodes))
-        behaviours[node.id] = draw(_behaviours(node))
-        nodes.append(node)
-    return Story(_defined(nodes), behaviours)
+def stories(draw: st.DrawFn, most: int = 12, *, loops: bool = True) -> Story:
+    """Workflows of up to `most` nodes beside the start, sources first; some of them stand in loops, if there may be."""
+    garden = _Garden(draw, most, loops=loops)
+    garden.grow([Source(node=START)], [], draw(st.integers(1, most)), depth=0)
+    return Story(_defined(garden.nodes), garden.behaviours)
+
+
+class _Garden:
+    """A workflow that grows node by node."""
+
+    def __init__(self, draw: st.DrawFn, most: int, *, loops: bool) -> None:
+        self.draw = draw
+        self.deepest = 2 if loops else 0
+        self.left = most
+        self.nodes = [NodePlan(id=START, kind=NodeKind.START, inputs=())]
+        self.behaviours: dict[NodeId, Behaviour] = {}
+
+    def grow(self, inside: list[Source], outside: list[Source], most: int, depth: int) -> list[Source]:
+        """Up to so many nodes, each of which stands on something inside; all ends that there are then."""
+        for _ in range(most):
+            if self.left <= 0:
+                break
+            name = NodeId(f"n{len(self.nodes)}")
+            gated = depth < self.deepest and self.left > 1 and self.draw(st.integers(0, 5)) == 0
+            node = self.draw(_nodes(name, inside, outside))
+            self.left -= 1
+            if gated:
+                node = self._loop(node, [*inside, *outside], depth)
+                inside = [*inside, Source(node=node.id)]
+            else:
+                self.behaviours[name] = self.draw(_behaviours(node))
+                self.nodes.append(node)
+                inside = [*inside, *(Source(node=name, port=port) for port in node.ports)]
+        return inside
+
+    def _loop(self, plain: NodePlan, around: list[Source], depth: int) -> NodePlan:
+        """A gate in place of a node, and its body."""
+        again = Source(node=plain.id, port=AGAIN)
+        gate = replace(plain, kind=NodeKind.LOOP, ports=(MAIN, AGAIN))
+        place = len(self.nodes)
+        self.nodes.append(gate)
+        self.behaviours[gate.id] = self.draw(_behaviours(gate))
+        ends = self.grow([again], around, self.draw(st.integers(1, 3)), depth + 1)
+        back = self.draw(st.lists(st.sampled_from(ends), min_size=1, max_size=2, unique=True).map(tuple))
+        closed = replace(gate, inputs=(*gate.inputs, Input(name="back", sources=back, back=True)))
+        self.nodes[place] = closed
+        return closed
 
 
 @st.composite
-def _nodes(draw: st.DrawFn, name: NodeId, before: list[NodePlan]) -> NodePlan:
-    ends = [Source(node=node.id, port=port) for node in before for port in node.ports]
-    sources = st.lists(st.sampled_from(ends), min_size=1, max_size=2, unique=True).map(tuple)
+def _nodes(draw: st.DrawFn, name: NodeId, inside: list[Source], outside: list[Source]) -> NodePlan:
+    first = draw(st.sampled_from(inside))
+    sources = st.lists(st.sampled_from([*inside, *outside]), min_size=1, max_size=2, unique=True)
     wanted = draw(st.lists(sources, min_size=1, max_size=2))
+    wanted[0] = list(dict.fromkeys([first, *wanted[0][1:]]))
     return NodePlan(
         id=name,
         kind=NodeKind.THEN,
-        inputs=tuple(Input(name=f"in{at}", sources=given) for at, given in enumerate(wanted)),
+        inputs=tuple(Input(name=f"in{at}", sources=tuple(given)) for at, given in enumerate(wanted)),
         ports=draw(st.sampled_from([(MAIN,), (MAIN,), (MAIN, "other")])),
         policy=Policy(
             retry=RetryPlan(attempts=3),
@@ -86,6 +127,7 @@ def _behaviours(draw: st.DrawFn, node: NodePlan) -> Behaviour:
         retries=draw(st.sampled_from([0, 0, 0, 1, 2])),
         breaks=draw(st.sampled_from([0, 0, 0, 0, 0, 0, 1, 2, FOR_EVER])),
         items=draw(st.sampled_from([0, 0, 3])),
+        rounds=draw(st.sampled_from([1, 2, 3])),
         large=draw(st.sampled_from([False, False, False, True])),
     )
 

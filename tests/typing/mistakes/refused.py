@@ -42,6 +42,12 @@ def plain(order: Order) -> Order: ...
 def is_big(flight: Flight) -> bool: ...
 
 
+def another(flight: Flight) -> str | None: ...
+
+
+def is_done(order: Order) -> bool: ...
+
+
 flow = cm.workflow("orders.static", params=Params, input=Order)
 built = flow.then(plain).build()
 
@@ -63,3 +69,6 @@ flow.tap(by_flight)
 flow.then(plain).on(cm.every("1h"))
 cm.cron("0 6 * * *", overlap="skp")
 cm.node(writes="sales.orders")
+flow.loop(fetch, next=another, max=3)
+flow.loop(plain, until=is_done)
+flow.loop(plain, until=is_big, max=3)
