@@ -125,7 +125,8 @@ def with_outputs(records: Records, renamed: Callable[[Batch], Batch]) -> dict[No
 
 def _stays(now: Knowledge, plan: Plan, node: NodeId, standing: Records, pins: Pins) -> bool:
     """Whether what has been begun of a node, and not ended, is left as it is."""
-    if now.reported(node):
+    going_round = any(node == gate or node in plan.loops[gate].body for gate in now.rounds if gate in plan.loops)
+    if now.reported(node) or going_round:  # a loop under way begins anew as a whole
         return False
     return all(_given(source, standing, pins) == _gave(now, source) for source in plan.awaits[node])
 

@@ -122,6 +122,16 @@ def test_the_type_that_comes_out_of_a_loop_is_that_of_the_rounds() -> None:
     assert '"clean" takes Order, but "follow" gives Flight' in only
 
 
+def test_a_step_that_is_only_written_inside_of_a_body_is_no_part_of_it() -> None:
+    flow = start()
+
+    def define(begun: Any) -> Any:
+        return begun.loop(lambda f: begun.then(fly) and f.then(clean), until=done, max=3)
+
+    plan = flow(define).definition.plan
+    assert list(plan.loops["done"].body) == ["clean"]
+
+
 def test_a_loop_is_frozen_with_its_gate_before_its_body() -> None:
     workflow = start().loop(fly, next=follow, max=3).build()
     gate = workflow.definition.nodes[1]

@@ -124,7 +124,7 @@ def chain(*names: str) -> Session:
 
 
 @QUICK
-@given(stories(loops=False), st.integers(0, 2**32))
+@given(stories(), st.integers(0, 2**32))
 def test_whatever_is_taken_back_cleared_or_pinned_between_steps_the_run_ends_like_the_quiet_one(
     story: Story, seed: int
 ) -> None:
@@ -154,7 +154,7 @@ def test_whatever_is_taken_back_cleared_or_pinned_between_steps_the_run_ends_lik
 
 
 @QUICK
-@given(stories(loops=False), st.integers(0, 2**32))
+@given(stories(), st.integers(0, 2**32))
 def test_time_travel_shows_at_every_revision_what_was_known_then(story: Story, seed: int) -> None:
     chance = random.Random(seed)  # noqa: S311 - nothing secret
     session = Session(story.definition, counts_of(story))
