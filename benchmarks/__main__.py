@@ -9,7 +9,7 @@ from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 
-from benchmarks import chain, kernel, latency, maps, report, starting, storage
+from benchmarks import archive, chain, crowd, growth, kernel, latency, maps, report, starting, storage, wide
 from benchmarks.effort import FULL, QUICK, Effort
 from benchmarks.figures import Finding
 from benchmarks.machine import described
@@ -18,8 +18,12 @@ from benchmarks.stand import Stand, standing
 
 BENCHMARKS: dict[str, Callable[[Stand], Finding]] = {
     "E1": chain.measure,
+    "E2": crowd.measure,
     "E3": latency.measure,
     "E4": maps.measure,
+    "E5": growth.measure,
+    "E6": archive.measure,
+    "E7": wide.measure,
     "E8": starting.measure,
     "E9": storage.measure,
     "E10": kernel.measure,

@@ -22,6 +22,14 @@ class Effort:
     idle_seconds: float
     stored_chains: int
     """W10 whose transactions and bytes are counted."""
+    long_chain: int
+    """Nodes of the long chain."""
+    turns: int
+    """Pairs in which an early and a late stretch, or an empty and a full database, take turns."""
+    archived: int
+    """Finished runs that lie in the database."""
+    rows: int
+    """Rows of the large table."""
     graphs: tuple[int, ...]
     """Sizes of the graphs that the kernel walks, in nodes; the second carries the bar."""
 
@@ -34,6 +42,10 @@ FULL = Effort(
     processes=3,
     idle_seconds=30.0,
     stored_chains=1_000,
+    long_chain=2_000,
+    turns=20,
+    archived=50_000,
+    rows=1_000_000,
     graphs=(100, 1_000, 10_000),
 )
 QUICK = Effort(
@@ -44,6 +56,10 @@ QUICK = Effort(
     processes=1,
     idle_seconds=10.0,
     stored_chains=200,
+    long_chain=400,
+    turns=5,
+    archived=5_000,
+    rows=1_000_000,
     graphs=(100, 1_000, 10_000),
 )
 TINY = Effort(
@@ -54,5 +70,9 @@ TINY = Effort(
     processes=1,
     idle_seconds=0.1,
     stored_chains=2,
+    long_chain=16,
+    turns=1,
+    archived=20,
+    rows=100,
     graphs=(3, 5, 8),
 )

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import Any, TypeAlias
 
 import codemation as cm
@@ -44,3 +46,32 @@ def mapped() -> cm.Workflow:
 def records(count: int) -> list[Record]:
     """Small records, each a little different."""
     return [{"n": number, "name": "JFK", "late": False} for number in range(count)]
+
+
+_pacers: list[Callable[[cm.Context], None]] = []
+
+
+@cm.node
+def paced(record: Record, ctx: cm.Context) -> Record:
+    """Hand the record on, one number further, when whoever measures agrees."""
+    for pacer in _pacers:
+        pacer(ctx)
+    return {**record, "n": record["n"] + 1}
+
+
+@contextmanager
+def paced_by(pacer: Callable[[cm.Context], None]) -> Iterator[None]:
+    """Call `pacer` at the beginning of each call of the node `paced`."""
+    _pacers.append(pacer)
+    try:
+        yield
+    finally:
+        _pacers.remove(pacer)
+
+
+def paced_chain(steps: int) -> cm.Workflow:
+    """One record through so many paced steps."""
+    flow = cm.workflow(f"bench.paced{steps}").then(load)
+    for number in range(steps):
+        flow = flow.then(paced, id=f"step{number}")
+    return flow.build()

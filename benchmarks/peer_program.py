@@ -11,6 +11,7 @@ import json
 import sys
 import time
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 from dbos import DBOS  # type: ignore[import-not-found]  # it is only there in the peer's own environment
@@ -65,7 +66,18 @@ def run_map(size: int) -> bool:
     return len(durable_map([{"n": number, "name": "JFK", "late": False} for number in range(size)])) == size
 
 
+def crowd(threads: int) -> Callable[[int], bool]:
+    """Many runs of ten steps, by so many threads."""
+
+    def run(count: int) -> bool:
+        with ThreadPoolExecutor(threads) as pool:
+            return list(pool.map(durable_chain, [10] * count)) == [RECORD] * count
+
+    return run
+
+
 WORK: dict[str, Callable[[int], bool]] = {"chain": run_chain, "submit": submit_chain, "map": run_map}
+WORK |= {f"crowd of {threads}": crowd(threads) for threads in (1, 4, 16)}
 
 
 def serve() -> None:

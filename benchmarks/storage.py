@@ -30,7 +30,7 @@ class _Count:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class _Log:
+class Log:
     """Bytes of write-ahead log."""
 
     records: int
@@ -55,7 +55,7 @@ def _measured(stand: Stand) -> Finding:
         workflow.run()
     stand.rest()
     (end,) = stand.ask(_PLACE)
-    log = _log_written(stand, before.place, end)
+    log = log_written(stand, before.place, end)
     after = _counted(stand)
     kept = (after.kept - before.kept) / count / 1024
     transactions = (after.transactions - before.transactions) / count
@@ -83,7 +83,7 @@ def _counted(stand: Stand) -> _Count:
     return _Count(transactions=transactions, place=place, kept=int(kept))
 
 
-def _log_written(stand: Stand, start: str, end: str) -> _Log:
+def log_written(stand: Stand, start: str, end: str) -> Log:
     """Read the log itself, because no counter says how large its full-page images are."""
     segments = stand.folder / ".codemation" / "postgres" / "data" / "pg_wal"
     program = find_programs().root / "bin" / "pg_waldump"
@@ -96,4 +96,4 @@ def _log_written(stand: Stand, start: str, end: str) -> _Log:
     )
     (total,) = [line for line in listing.stdout.splitlines() if line.startswith("Total")]
     _, records, images, _ = (int(word) for word in total.split()[1:] if word.isdecimal())
-    return _Log(records=records, images=images)
+    return Log(records=records, images=images)

@@ -73,6 +73,27 @@ class Outcome:
     refusal: Refusal | None = None
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Sent:
+    """A step as it was folded, and as it was sent to be written."""
+
+    step: Step
+    commit: Commit
+
+
+@dataclass(slots=True, kw_only=True)
+class Delivery:
+    """A signal on its way into the journal of a run."""
+
+    run: OpenRun
+    claim: Claim
+    signal: Signal
+    output: bytes | None
+    head: Head
+    sent: Sent | None = None
+    """What was sent of it last without an answer that says that it stands."""
+
+
 class Enclosed(TypedDict, total=False):
     """What a commit may carry beside the step."""
 
@@ -96,22 +117,45 @@ class Courier:
         Raises:
             StoreUnavailable: the database stayed away for longer than the engine's patience.
         """
-        head = self.new_head()
+        return self.settle(self.delivery(run, claim, signal, output))
+
+    def delivery(self, run: OpenRun, claim: Claim, signal: Signal, output: bytes | None = None) -> Delivery:
+        """A signal to be recorded, with the head that every sending of it has."""
+        return Delivery(run=run, claim=claim, signal=signal, output=output, head=self.new_head())
+
+    def settle(self, delivery: Delivery) -> Outcome:
+        """Record a delivery that perhaps was sent before, and perhaps stands; raises what `deliver` does."""
+        run = delivery.run
         with run.lock:
-            refusal: Refusal | None = Refusal.OVERTAKEN
+            sent = delivery.sent
+            refusal = Refusal.OVERTAKEN if sent is None else self._looked(run, sent.commit)
             while refusal is Refusal.OVERTAKEN:
-                step = advance(run.snapshot, signal)
-                if step is None:
+                sent = self.prepare(delivery)
+                if sent is None:
                     refusal = Refusal.STOPPING if run.snapshot.cancelling else Refusal.SILENCE
-                    break
-                commit = self.commit(run, claim, step, head=head, output=output)
-                refusal = self.write(run, commit, step)
-                if refusal is None:
-                    if any(wait.kind == "event" for wait in step.waits):  # it may have been sent before
-                        self._opener.persist(self._stores.events.meet, run.id)
-                    return _outcome(claim, commit)
-        self._opener.persist(self._stores.tickets.hand_back, [claim.holding])
+                else:
+                    refusal = self._written(run, sent.commit, sent.step)
+            if refusal is None and sent is not None:
+                return self.recorded(delivery, sent)
+        self._opener.persist(self._stores.tickets.hand_back, [delivery.claim.holding])
         return Outcome(refusal=refusal)
+
+    def prepare(self, delivery: Delivery) -> Sent | None:
+        """What a delivery would write now; `None` when it has nothing to say any more. The run's lock is held."""
+        run = delivery.run
+        step = advance(run.snapshot, delivery.signal)
+        if step is None:
+            return None
+        commit = self.commit(run, delivery.claim, step, head=delivery.head, output=delivery.output)
+        return Sent(step=step, commit=commit)
+
+    def recorded(self, delivery: Delivery, sent: Sent) -> Outcome:
+        """What follows from a delivery that stands and that the snapshot has; says so to those who watch."""
+        run, step = delivery.run, sent.step
+        self._means.publish(run.id, run.snapshot.revision, step.events)
+        if any(wait.kind == "event" for wait in step.waits):  # it may have been sent before
+            self._opener.persist(self._stores.events.meet, run.id)
+        return _outcome(delivery.claim, sent.commit)
 
     def commit(self, run: OpenRun, claim: Claim, step: Step, *, head: Head, **more: Unpack[Enclosed]) -> Commit:
         """The revision that a step makes of what the run is now."""
@@ -174,11 +218,14 @@ class Courier:
     def _written(self, run: OpenRun, commit: Commit, step: Step) -> Refusal | None:
         try:
             if self._stores.journal.step(commit):
-                run.snapshot.apply(step.delta)
-                run.head = commit.new_head
+                applied(run, commit, step)
                 return None
         except StoreUnavailable as error:
             self._means.patience(1, error)
+        return self._looked(run, commit)
+
+    def _looked(self, run: OpenRun, commit: Commit) -> Refusal | None:
+        """Why a commit does not stand; `None` when it does."""
         look = self._opener.look(run, commit.holding)
         if any(entry.head == commit.new_head for entry in look.tail):
             return None
@@ -202,6 +249,12 @@ class Courier:
         if same is None:
             return Drop(), self.tickets(plan, step.due)
         return GoOn(activation=same), self.tickets(plan, tuple(one for one in step.due if one != same))
+
+
+def applied(run: OpenRun, commit: Commit, step: Step) -> None:
+    """Let the snapshot have what was written."""
+    run.snapshot.apply(step.delta)
+    run.head = commit.new_head
 
 
 def _outcome(claim: Claim, commit: Commit) -> Outcome:

@@ -16,6 +16,7 @@ from codemation.core.delivery import Courier, Means, Outcome
 from codemation.core.errors import RunError, UnknownRun
 from codemation.core.facts import encode_delta
 from codemation.core.folding import Inboxes
+from codemation.core.grouping import Groups
 from codemation.core.ids import NodeId, RunId, TicketId, WorkerId
 from codemation.core.items import Batch, BatchKind
 from codemation.core.limits import UNLIMITED, Limits
@@ -71,6 +72,9 @@ class Engine:
         self.open = self.opener.open
         self.persist = self.opener.persist
         self.deliver = self._courier.deliver
+        self.delivery = self._courier.delivery
+        self.settle = self._courier.settle
+        self.deliver_together = Groups(stores, self._courier).deliver
         self.fold_inbox = Inboxes(stores, self.opener, self._courier).fold
 
     def start(self, definition: Definition, start: Start) -> tuple[OpenRun, Outcome]:

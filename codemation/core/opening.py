@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from contextlib import AbstractContextManager
 from dataclasses import dataclass
-from typing import ParamSpec, TypeVar
+from types import TracebackType
+from typing import ParamSpec, Protocol, TypeVar
 
 from codemation.core.definition import Definition, Plan
 from codemation.core.errors import StoreUnavailable, UnreadableRun
@@ -17,7 +17,28 @@ from codemation.core.states import FINISHED
 
 P = ParamSpec("P")
 R = TypeVar("R")
-Lock = AbstractContextManager[object]
+
+
+class Lock(Protocol):
+    """What the holder may take again, as `threading.RLock` gives it."""
+
+    def acquire(self, blocking: bool = True) -> bool:
+        """Take it; `False` if it is somebody else's and was not to be waited for."""
+        ...
+
+    def release(self) -> None:
+        """Give it back."""
+        ...
+
+    def __enter__(self) -> object:
+        """Take it for the length of a `with`."""
+        ...
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None, /
+    ) -> None:
+        """Give it back."""
+        ...
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -11,7 +11,7 @@ from pathlib import Path
 import psycopg
 import pytest
 
-from benchmarks import chain, flows, kernel, latency, maps, report, starting, storage
+from benchmarks import archive, chain, crowd, flows, growth, kernel, latency, maps, report, starting, storage, wide
 from benchmarks.__main__ import BENCHMARKS, main
 from benchmarks.effort import TINY
 from benchmarks.figures import Bar, Finding, Series, percentile, ratio
@@ -37,7 +37,10 @@ def runs_of(stand: Stand, workflow: str) -> int:
     ("measure", "workflow", "least"),
     [
         (chain.measure, "bench.chain10", 2),
+        (crowd.measure, "bench.chain10", 64),
         (latency.measure, "bench.chain3", 2),
+        (growth.measure, "bench.paced16", 3),
+        (wide.measure, "bench.wide", 4),
         (maps.measure, "bench.map", 4),
         (starting.measure, "begin", 3),
     ],
@@ -51,6 +54,26 @@ def test_a_benchmark_really_does_the_runs_that_it_measures(
     assert runs_of(stand, workflow) - before >= least
     assert all(value > 0 for series in finding.series for value in series.values if series.unit in ("W10/s", "ms", "s"))
     assert finding.name in BENCHMARKS
+
+
+def test_long_runs_are_counted_at_both_ends(stand: Stand) -> None:
+    finding = growth.measure(stand)
+    counted = {series.name: series.median for series in finding.series if " a call, " in series.name}
+    assert len(counted) == 6
+    assert all(value > 0 for value in counted.values())
+
+
+def test_an_archive_is_a_database_of_its_own_beside_an_empty_one(stand: Stand) -> None:
+    finding = archive.measure(stand)
+    transactions = [series.median for series in finding.series if series.name.startswith("transactions per W10")]
+    assert len(transactions) == 2
+    assert all(value >= 11 for value in transactions)
+    with psycopg.connect(stand.database("full"), autocommit=True) as full:
+        rows = full.execute("SELECT count(*), count(DISTINCT id) FROM runs").fetchone()
+        journal = full.execute("SELECT count(*) FROM journal GROUP BY run_id").fetchall()
+    assert rows is not None
+    assert rows[0] == rows[1] > TINY.archived
+    assert {count for (count,) in journal} == {11}
 
 
 def test_storage_is_counted_on_a_server_that_nobody_has_used(stand: Stand) -> None:
@@ -159,7 +182,7 @@ def test_figures_that_were_taken_on_a_busy_machine_say_so() -> None:
     ("arguments", "said"),
     [
         (["--rounds", "0"], "'0' is no number of rounds"),
-        (["--only", "E1,E77"], "there is no E77; there are E1, E3"),
+        (["--only", "E1,E77"], "there is no E77; there are E1, E2, E3"),
     ],
 )
 def test_a_wrong_wish_is_answered_with_what_there_is(

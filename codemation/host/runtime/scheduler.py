@@ -20,7 +20,7 @@ from codemation.core.engine import Engine
 from codemation.core.errors import HostError
 from codemation.core.ids import RunId
 from codemation.core.opening import OpenRun
-from codemation.core.ports import Holding
+from codemation.core.ports import Claim, Holding
 from codemation.host.runtime.activity import RunCode, Workbench
 from codemation.host.runtime.agenda import Agenda, Ready
 from codemation.host.runtime.walking import Walker
@@ -48,8 +48,12 @@ class InlineScheduler:
         self._threads = threads
         self._longest_idle = idle
         self._look = look
-        self._changed = threading.Condition()
-        self._walker = Walker(engine, bench, self.submit)
+        guard = threading.RLock()
+        self._changed = threading.Condition(guard)
+        """For those who wait for a run."""
+        self._news = threading.Condition(guard)
+        """For those who wait for work."""
+        self._walker = Walker(engine, bench, self.submit, self._resume)
         self._agenda = Agenda(bench.clock)
         self._runs: dict[RunId, Watched] = {}
         self._alive = 0
@@ -83,7 +87,7 @@ class InlineScheduler:
         with self._changed:
             self._agenda.add(watched.run.id, outcome)
             self._hire(len(outcome.ready) if driven else len(self._agenda))
-            self._changed.notify_all()
+            self._news.notify(len(self._agenda) or 1)  # a ticket that waits is news as well: it may be the next
 
     def serve(self, watched: Watched) -> None:
         """Let threads of the process work on a run that nobody waits for."""
@@ -132,6 +136,7 @@ class InlineScheduler:
                     watched.run.stopping = True
                     held += self._agenda.withdraw(watched.run.id)
             self._changed.notify_all()
+            self._news.notify_all()
         if held:
             self._engine.persist(self._engine.stores.tickets.hand_back, held)
 
@@ -177,9 +182,11 @@ class InlineScheduler:
                     continue
                 self._idle += 1
                 try:
-                    self._changed.wait(min(left, self._agenda.until_next()))
+                    self._news.wait(min(left, self._agenda.until_next()))
                 finally:
                     self._idle -= 1
+            if self._agenda:
+                self._news.notify()  # what this thread was woken for is for another one
             return None
 
     def _leap(self) -> bool:
@@ -204,15 +211,29 @@ class InlineScheduler:
             with self._changed:
                 watched.active = 0
                 self._changed.notify_all()
+                self._news.notify_all()
         if outcome is not None:
             self.submit(watched, outcome, driven=True)
 
     def _work(self, watched: Watched, ready: Ready) -> None:
+        left = False
         try:
-            self._walker.walk(watched, ready)
+            left = not self._walker.walk(watched, ready)
         finally:
-            with self._changed:
-                watched.active -= 1
-                self._changed.notify_all()
-            if watched.served and watched.settled and not watched.active:
-                self.release(watched)
+            if not left:
+                self._resume(watched, None)
+
+    def _resume(self, watched: Watched, claim: Claim | None) -> None:
+        """Have one activation less under way in a run, which goes on with a claim if there is one."""
+        with self._changed:
+            watched.active -= 1
+            if claim is not None:
+                self._agenda.add(watched.run.id, Outcome(next=claim))
+                self._hire(len(self._agenda))
+            if watched.settled:
+                self._news.notify_all()  # who drives it is among them
+            elif self._agenda:
+                self._news.notify()
+            self._changed.notify_all()
+        if watched.served and watched.settled and not watched.active:
+            self.release(watched)

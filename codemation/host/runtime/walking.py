@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import replace
 
 from codemation.core.delivery import Outcome, Refusal
@@ -11,6 +12,7 @@ from codemation.core.ids import TicketId, node_of
 from codemation.core.ports import Claim
 from codemation.host.runtime.activity import Workbench
 from codemation.host.runtime.agenda import Ready
+from codemation.host.runtime.committing import Committer
 from codemation.host.runtime.performing import Performance
 from codemation.host.runtime.trouble import Interrupted
 from codemation.host.runtime.watched import Watched
@@ -19,55 +21,89 @@ from codemation.host.runtime.watched import Watched
 class Walker:
     """What the threads of a process do with the tickets that they take up."""
 
-    def __init__(self, engine: Engine, bench: Workbench, submit: Callable[[Watched, Outcome], None]) -> None:
-        """`submit` is told of what else becomes ready on the way."""
+    def __init__(
+        self,
+        engine: Engine,
+        bench: Workbench,
+        submit: Callable[[Watched, Outcome], None],
+        resume: Callable[[Watched, Claim | None], None],
+    ) -> None:
+        """`submit` is told of what else becomes ready on the way, `resume` of how a walk that was left goes on."""
         self._engine = engine
         self._bench = bench
         self._submit = submit
+        self._resume = resume
+        self._committer = Committer(engine)
         self._hands: set[TicketId] = set()
 
     def hands(self) -> frozenset[TicketId]:
         """The tickets that are worked on now."""
         return frozenset(self._hands)
 
-    def walk(self, watched: Watched, ready: Ready) -> None:
-        """Walk the chain that begins with a ready ticket."""
+    def walk(self, watched: Watched, ready: Ready) -> bool:
+        """Walk the chain that begins with a ready ticket; `False` if a result is left to be recorded by others."""
         claim = ready.claim
-        try:
+        with self._troubles(watched, lambda: claim):
             if ready.ticket is not None and watched.run.definition.digest == watched.digest:
                 claim = self._engine.claim(watched.run, ready.ticket)
             while claim is not None:
                 watched.holding[claim.holding.ticket] = claim
                 self._hands.add(claim.holding.ticket)
-                following = self._step(watched, claim)
-                if following is None:
-                    self._let_go(watched, claim)
-                claim = following
+                step = self._step(watched, claim)
+                if step is None:
+                    return False
+                claim = self._recorded(watched, *step)
+        return True
+
+    @contextmanager
+    def _troubles(self, watched: Watched, claim: Callable[[], Claim | None]) -> Iterator[None]:
+        """What becomes of a claim when something goes wrong."""
+        try:
+            yield
         except Interrupted:
-            self._give_back(watched, claim)
+            self._give_back(watched, claim())
         except Exception as error:  # noqa: BLE001  # the engine's own trouble reaches whoever waits for the run
             watched.error = error
-            self._hands.discard(claim.holding.ticket if claim else TicketId(0))
+            held = claim()
+            self._hands.discard(held.holding.ticket if held else TicketId(0))
         except BaseException:
             watched.pausing = True
-            self._give_back(watched, claim)
+            self._give_back(watched, claim())
             raise
 
-    def _step(self, watched: Watched, claim: Claim) -> Claim | None:
-        """Perform one activation and record it; what the same ticket goes on with."""
+    def _step(self, watched: Watched, claim: Claim) -> tuple[Performance, Claim, Outcome] | None:
+        """Perform one activation and record it; `None` if that was left to others."""
         if watched.stop():
             raise Interrupted
         work = Performance(self._bench, watched.run, watched.code, claim, watched.meter)
         signal, output = work.perform(watched.stop)
         if work.error is not None:
             watched.errors[node_of(claim.activation)] = work.error
-        outcome = self._engine.deliver(watched.run, claim, signal, output)
+        delivery = self._engine.delivery(watched.run, claim, signal, output)
+        outcome = self._committer.record(delivery, lambda told: self._told(watched, work, claim, told))
+        return None if outcome is None else (work, claim, outcome)
+
+    def _told(self, watched: Watched, work: Performance, claim: Claim, told: Outcome | Exception) -> None:
+        """Go on with what others have recorded."""
+        following = None
+        try:
+            with self._troubles(watched, lambda: claim):
+                following = self._recorded(watched, work, claim, _outcome(told))
+        except Exception as error:  # noqa: BLE001  # nobody stands above this thread: whoever waits is told
+            watched.error = error
+        finally:
+            self._resume(watched, following)
+
+    def _recorded(self, watched: Watched, work: Performance, claim: Claim, outcome: Outcome) -> Claim | None:
+        """What the same ticket goes on with, after a result was recorded or refused."""
         if outcome.refusal is Refusal.STOPPING:
             raise Interrupted
         if outcome.refusal is None:
             work.keep()
         if outcome.ready or outcome.later:
             self._submit(watched, replace(outcome, next=None))
+        if outcome.next is None:
+            self._let_go(watched, claim)
         return outcome.next
 
     def _give_back(self, watched: Watched, claim: Claim | None) -> None:
@@ -83,3 +119,10 @@ class Walker:
     def _let_go(self, watched: Watched, claim: Claim) -> None:
         watched.holding.pop(claim.holding.ticket, None)
         self._hands.discard(claim.holding.ticket)
+
+
+def _outcome(told: Outcome | Exception) -> Outcome:
+    """What was told, if it was an outcome."""
+    if isinstance(told, Exception):
+        raise told
+    return told

@@ -1,0 +1,111 @@
+"""One committer for a process: what comes while a revision is being written is written with the next ones, together.
+
+Theory of operation. A thread that has something to record, and meets nobody who is recording, does it at once and
+alone, as if there were nothing else; so a lone run never waits. While it does, others leave their deliveries here and
+go on to other work instead of waiting for an answer. When it is done, the committer's own thread writes all of them as
+one group, one of each run, and again for as long as there are any. Groups wait for nobody: what cannot be written at
+once is settled by a thread of its own, and a lone writer who has to wait for a lock is not waited for.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable
+
+from codemation.core.delivery import Delivery, Outcome
+from codemation.core.engine import Engine
+from codemation.core.ids import RunId
+
+MOST = 64
+"""Revisions in one group."""
+IDLE = 5.0
+"""Seconds after which a committer without work ends."""
+LONG = 0.02
+"""Seconds after which a lone writer is not waited for any more."""
+Told = Callable[[Outcome | Exception], None]
+"""Called with what followed from a delivery that was left, in another thread."""
+
+
+class Committer:
+    """Records what the threads of a process bring."""
+
+    def __init__(self, engine: Engine, idle: float = IDLE) -> None:
+        self._engine = engine
+        self._idle = idle
+        self._changed = threading.Condition()
+        self._left: list[tuple[Delivery, Told]] = []
+        self._writer: object = None
+        """Stands for whoever is recording."""
+        self._alive = False
+        self._rests = False
+
+    def record(self, delivery: Delivery, told: Told) -> Outcome | None:
+        """What follows from a delivery; `None` if it was left here, and `told` will be called."""
+        with self._changed:
+            if self._writer is not None or self._left:
+                self._left.append((delivery, told))
+                self._wake()
+                return None
+            self._writer = delivery
+        try:
+            return self._engine.settle(delivery)
+        finally:
+            self._written(delivery)
+
+    def _written(self, writer: object) -> None:
+        with self._changed:
+            if self._writer is writer:
+                self._writer = None
+                if self._left:
+                    self._changed.notify()
+
+    def _wake(self) -> None:
+        if not self._alive:
+            self._alive = True
+            threading.Thread(target=self._commit, name="codemation-committer", daemon=True).start()
+        elif self._rests:
+            self._changed.notify()
+
+    def _commit(self) -> None:
+        while True:
+            with self._changed:
+                self._rests = True
+                if not self._changed.wait_for(lambda: self._left, timeout=self._idle):
+                    self._alive = self._rests = False
+                    return
+                self._rests = False
+                self._changed.wait_for(lambda: self._writer is None, timeout=LONG)
+                group = self._next()
+                self._writer = group
+            self._record(group)
+            self._written(group)
+
+    def _next(self) -> list[tuple[Delivery, Told]]:
+        """What is written next: one delivery of each run, the oldest first."""
+        group: dict[RunId, tuple[Delivery, Told]] = {}
+        rest: list[tuple[Delivery, Told]] = []
+        for one in self._left:
+            run = one[0].run.id
+            if run in group or len(group) == MOST:
+                rest.append(one)
+            else:
+                group[run] = one
+        self._left = rest
+        return list(group.values())
+
+    def _record(self, group: list[tuple[Delivery, Told]]) -> None:
+        outcomes = self._engine.deliver_together([delivery for delivery, _ in group])
+        for (delivery, told), outcome in zip(group, outcomes, strict=True):
+            if outcome is not None:
+                told(outcome)
+            else:
+                threading.Thread(
+                    target=self._settle, args=(delivery, told), name="codemation-alone", daemon=True
+                ).start()
+
+    def _settle(self, delivery: Delivery, told: Told) -> None:
+        try:
+            outcome: Outcome | Exception = self._engine.settle(delivery)
+        except Exception as error:  # noqa: BLE001  # it is told to whoever works on the run
+            outcome = error
+        told(outcome)

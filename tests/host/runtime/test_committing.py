@@ -1,0 +1,180 @@
+"""The committer: a lone result is written at once, and what comes meanwhile is written together."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable
+from functools import partial
+
+import pytest
+
+from codemation.core.definition import Definition
+from codemation.core.delivery import Delivery, Outcome
+from codemation.core.engine import Engine
+from codemation.core.errors import StoreUnavailable
+from codemation.core.ids import MAIN, RunId
+from codemation.core.opening import OpenRun
+from codemation.core.ports import Claim
+from codemation.core.signals import Succeeded
+from codemation.host.runtime.committing import Committer
+from tests.core.engine_world import Database, begun, start
+from tests.core.simulation.faults import Fault
+from tests.core.test_definition import defined, node
+
+CHAIN = defined(node("a", "start"), node("b", "a"))
+FORK = defined(node("a", "start"), node("b", "start"), node("c", "a", "b"))
+
+
+class Inbasket:
+    """Where the committer tells what followed."""
+
+    def __init__(self) -> None:
+        self._changed = threading.Condition()
+        self.told: list[tuple[str, Outcome | Exception]] = []
+
+    def slot(self, name: str) -> Callable[[Outcome | Exception], None]:
+        """Takes what followed from one delivery."""
+
+        def take(told: Outcome | Exception) -> None:
+            with self._changed:
+                self.told.append((name, told))
+                self._changed.notify_all()
+
+        return take
+
+    def wait(self, count: int) -> dict[str, Outcome | Exception]:
+        """What was told, when so much was."""
+        with self._changed:
+            assert self._changed.wait_for(lambda: len(self.told) >= count, timeout=30)
+            assert len(self.told) == count
+            return dict(self.told)
+
+
+class Gate:
+    """Holds up whoever writes alone, until it is opened."""
+
+    def __init__(self, database: Database) -> None:
+        self._reached, self._open = threading.Event(), threading.Event()
+        database.faults["journal.step"] = [self._pass]
+
+    def _pass(self) -> None:
+        self._reached.set()
+        assert self._open.wait(30)
+
+    def hold(self, record: Callable[[], object]) -> threading.Thread:
+        """Let a thread write alone, and return when it is held up."""
+        thread = threading.Thread(target=record)
+        thread.start()
+        assert self._reached.wait(30)
+        return thread
+
+    def open(self, held: threading.Thread) -> None:
+        """Let it go on, and return when it is done."""
+        self._open.set()
+        held.join(30)
+
+
+@pytest.fixture
+def database() -> Database:
+    return Database()
+
+
+def delivery(engine: Engine, run: OpenRun, claim: Claim) -> Delivery:
+    """What a node gave, on its way."""
+    batches, inline = engine.store_outputs(run.id, {MAIN: (b"x", 1, "items")})
+    return engine.delivery(run, claim, Succeeded(activation=claim.activation, outputs=batches), inline)
+
+
+def new(engine: Engine, name: str, definition: Definition = CHAIN) -> Delivery:
+    """The delivery of a new run."""
+    return delivery(engine, *begun(engine, definition, id=RunId(name)))
+
+
+def test_a_lone_result_is_written_at_once_by_whoever_brings_it(database: Database) -> None:
+    engine = database.engine()
+    threads = threading.active_count()
+    outcome = Committer(engine).record(new(engine, "r1"), Inbasket().slot("r1"))
+    assert outcome is not None
+    assert outcome.next is not None
+    assert threading.active_count() == threads
+
+
+def test_what_comes_while_somebody_writes_is_written_together(database: Database) -> None:
+    engine, basket, groups = database.engine(), Inbasket(), list[int]()
+    committer, gate = Committer(engine), Gate(database)
+    first, *others = (new(engine, f"r{number}") for number in range(5))
+    database.faults["journal.steps"] = [lambda: groups.append(1)] * 5
+    held = gate.hold(lambda: basket.slot("r0")(committer.record(first, basket.slot("-")) or StoreUnavailable("left")))
+    for one in others:
+        assert committer.record(one, basket.slot(one.run.id)) is None
+    told = basket.wait(4)  # although the lone writer is held up still
+    assert set(told) == {"r1", "r2", "r3", "r4"}
+    gate.open(held)
+    told = basket.wait(5)
+    assert all(isinstance(outcome, Outcome) and outcome.next for outcome in told.values())
+    assert len(groups) < 4, "what was left should be written in groups"
+    assert all(database.stores.journal.load(one.run.id)[0].revision == 2 for one in (first, *others))
+
+
+def test_two_results_of_one_run_are_written_one_after_the_other(database: Database) -> None:
+    engine, basket = database.engine(), Inbasket()
+    committer, gate = Committer(engine), Gate(database)
+    run, outcome = engine.start(FORK, start())
+    other = engine.claim(run, outcome.ready[0])
+    assert outcome.next is not None
+    assert other is not None
+    lone, both = new(engine, "r9"), [delivery(engine, run, claim) for claim in (outcome.next, other)]
+    held = gate.hold(lambda: committer.record(lone, basket.slot("r9")))
+    for number, one in enumerate(both):
+        assert committer.record(one, basket.slot(str(number))) is None
+    told = basket.wait(2)
+    gate.open(held)
+    following = [one.next.activation for one in told.values() if isinstance(one, Outcome) and one.next]
+    assert following == ["c/1"]
+    assert database.stores.journal.load(run.id)[0].revision == 3
+
+
+def test_what_goes_wrong_with_one_is_told_of_that_one_alone(database: Database) -> None:
+    engine, basket = database.engine(), Inbasket()
+    committer, gate = Committer(engine), Gate(database)
+    lone, broken, good = (new(engine, f"r{number}") for number in range(3))
+    broken.signal = Succeeded(activation=broken.claim.activation, outputs={MAIN: "no batch"})  # type: ignore[dict-item]
+    held = gate.hold(lambda: committer.record(lone, basket.slot("r0")))
+    for one in (broken, good):
+        assert committer.record(one, basket.slot(one.run.id)) is None
+    told = basket.wait(2)
+    gate.open(held)
+    assert isinstance(told["r1"], AttributeError)
+    assert isinstance(told["r2"], Outcome)
+
+
+def test_a_group_whose_answer_is_lost_is_recorded_once(database: Database) -> None:
+    engine, basket = database.engine(), Inbasket()
+    committer, gate = Committer(engine), Gate(database)
+    lone, *others = (new(engine, f"r{number}") for number in range(4))
+    database.faults["journal.steps"] = [Fault.ANSWER_LOST]
+    held = gate.hold(lambda: committer.record(lone, basket.slot("r0")))
+    for one in others:
+        assert committer.record(one, basket.slot(one.run.id)) is None
+    told = basket.wait(3)
+    gate.open(held)
+    assert all(isinstance(outcome, Outcome) and outcome.next for outcome in told.values())
+    assert [len(database.stores.journal.load(one.run.id)[1]) for one in others] == [2, 2, 2]
+
+
+def test_a_committer_without_work_ends_and_another_one_begins(database: Database) -> None:
+    engine, basket = database.engine(), Inbasket()
+    committer = Committer(engine, idle=0.01)
+    for turn in range(2):
+        gate = Gate(database)
+        lone, left = new(engine, f"a{turn}"), new(engine, f"b{turn}")
+        held = gate.hold(partial(committer.record, lone, basket.slot("lone")))
+        assert committer.record(left, basket.slot(left.run.id)) is None
+        basket.wait(turn + 1)
+        gate.open(held)
+        until = time.monotonic() + 30
+        while committer._alive and time.monotonic() < until:
+            time.sleep(0.005)
+        assert not committer._alive
+    assert set(basket.wait(2)) == {"b0", "b1"}
