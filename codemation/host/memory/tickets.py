@@ -26,7 +26,8 @@ class MemoryTickets:
         with tables.lock:
             if worker in tables.buried:
                 return None
-            served = tables.served[worker] = frozenset((*lanes, FOLD_LANE))
+            served = frozenset((*lanes, FOLD_LANE))
+            tables.served[worker] = tables.served.get(worker, served) | served  # a claim of folds alone takes none back
             ready = [one for one in tables.tickets.values() if one.state == "ready" and not one.stop]
             mine = [one for one in ready if one.lane in served and ticket in (None, one.id)]
             return min(mine, key=lambda one: one.urgency).give_to(worker) if mine else None
