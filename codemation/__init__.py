@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from codemation.core.context import Context
     from codemation.core.credentials import Credential, Secret
     from codemation.core.definition import Definition
+    from codemation.core.differing import Diff
     from codemation.core.errors import CodemationError, InputError, RunCancelled, RunFailed
     from codemation.core.expression import Expression, expr
     from codemation.core.flow import Branch, Flow
@@ -22,10 +23,11 @@ if TYPE_CHECKING:
     from codemation.core.node import FunctionNode, Node, NodeOptions, node
     from codemation.core.outlets import Ports, port
     from codemation.core.params import Params
+    from codemation.core.pins import Pin
     from codemation.core.resources import use
     from codemation.core.retention import Retention
     from codemation.core.retry import Retry
-    from codemation.core.run import NodeResult, Run
+    from codemation.core.run import NodeResult, Run, Session
     from codemation.core.start import Start, workflow
     from codemation.core.triggers import (
         Dataset,
@@ -40,6 +42,7 @@ if TYPE_CHECKING:
         webhook,
     )
     from codemation.core.workflow import Workflow
+    from codemation.host.connecting import attach, connect
     from codemation.host.settings import Config
 
 __version__ = "0.1.0"
@@ -53,6 +56,7 @@ __all__ = [
     "Context",
     "Credential",
     "Dataset",
+    "Diff",
     "Expression",
     "Failure",
     "Flow",
@@ -64,6 +68,7 @@ __all__ = [
     "NodeOptions",
     "NodeResult",
     "Params",
+    "Pin",
     "Ports",
     "Retention",
     "Retry",
@@ -71,10 +76,13 @@ __all__ = [
     "RunCancelled",
     "RunFailed",
     "Secret",
+    "Session",
     "Start",
     "Trigger",
     "Workflow",
     "__version__",
+    "attach",
+    "connect",
     "cron",
     "dataset",
     "every",
@@ -101,6 +109,7 @@ _HOMES = {
     "Context": "codemation.core.context",
     "Credential": "codemation.core.credentials",
     "Dataset": "codemation.core.triggers",
+    "Diff": "codemation.core.differing",
     "Expression": "codemation.core.expression",
     "Failure": "codemation.core.items",
     "Flow": "codemation.core.flow",
@@ -112,6 +121,7 @@ _HOMES = {
     "NodeOptions": "codemation.core.node",
     "NodeResult": "codemation.core.run",
     "Params": "codemation.core.params",
+    "Pin": "codemation.core.pins",
     "Ports": "codemation.core.outlets",
     "Retention": "codemation.core.retention",
     "Retry": "codemation.core.retry",
@@ -119,9 +129,12 @@ _HOMES = {
     "RunCancelled": "codemation.core.errors",
     "RunFailed": "codemation.core.errors",
     "Secret": "codemation.core.credentials",
+    "Session": "codemation.core.run",
     "Start": "codemation.core.start",
     "Trigger": "codemation.core.triggers",
     "Workflow": "codemation.core.workflow",
+    "attach": "codemation.host.connecting",
+    "connect": "codemation.host.connecting",
     "cron": "codemation.core.triggers",
     "dataset": "codemation.core.triggers",
     "every": "codemation.core.triggers",

@@ -56,7 +56,7 @@ def built(stand: Stand) -> tuple[Frozen, list[Mistake]]:
     whole = replace(whole, triggers=tuple(triggers))
     params = None if draft.params is Params else draft.params
     return Frozen(
-        definition=whole, params=params, input=draft.input, code=assembly.code, triggers=draft.triggers
+        definition=whole, params=params, input=draft.input, code=assembly.code, stand=stand
     ), assembly.mistakes
 
 

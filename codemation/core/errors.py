@@ -12,6 +12,8 @@ CodemationError
 │   ├── RunCancelled     the run was cancelled
 │   ├── UnknownRun       no run has that id
 │   ├── UnreadableRun    what is stored of the run means nothing here
+│   ├── AmbiguousStart   several nodes could be meant to begin at
+│   ├── SourcePruned     what is to be taken over is not there any more
 │   └── DefinitionDrift  the code has changed since the run started
 └── HostError            the machine, the database or the set-up
     ├── StoreUnavailable the database does not answer
@@ -59,6 +61,14 @@ class UnknownRun(RunError):
 
 class UnreadableRun(RunError):
     """What is stored of the run means nothing to this release of codemation."""
+
+
+class AmbiguousStart(RunError):
+    """Several nodes could be meant to begin at, or to end at."""
+
+
+class SourcePruned(RunError):
+    """What is to be taken over from another run is not there any more."""
 
 
 class DefinitionDrift(RunError):

@@ -34,8 +34,14 @@ class Frozen:
     input: Any
     """The type of the items that a run is given; `None` when it is given none."""
     code: Mapping[NodeId, NodeCode]
-    triggers: tuple[Trigger, ...] = ()
-    """As they were written, with their functions."""
+    stand: Stand
+    """What was written, so that a node can be exchanged."""
+
+    @property
+    def triggers(self) -> tuple[Trigger, ...]:
+        """As they were written, with their functions."""
+        triggers: tuple[Trigger, ...] = self.stand.draft.triggers
+        return triggers
 
 
 def check_draft(draft: Draft, steps: int, report: Report) -> None:

@@ -11,7 +11,7 @@ from codemation.core.errors import HostError
 if TYPE_CHECKING:  # the package imports this module at once, and nothing heavy may come with it
     from codemation.core.definition import Definition
     from codemation.core.params import Params
-    from codemation.core.run import Run
+    from codemation.core.run import Forecast, Run, Session
     from codemation.core.workflow import Workflow
 
 
@@ -28,6 +28,10 @@ class Launch:
     """Launching twice with one key gives the same run."""
     priority: int | None = None
     """`None` for the workflow's own."""
+    pins: Any = None
+    """What nodes give without being executed, as given."""
+    cache: bool = True
+    """Whether nodes may take what another run has given."""
 
 
 class Launcher(Protocol):
@@ -43,6 +47,14 @@ class Launcher(Protocol):
 
     async def arun(self, launch: Launch) -> Run:
         """What `run` does, without blocking the event loop."""
+        ...
+
+    def debug(self, launch: Launch) -> Session:
+        """Start a run that goes on only when it is told to."""
+        ...
+
+    def plan(self, launch: Launch) -> Forecast:
+        """What a run would do; nothing is started."""
         ...
 
     def last_run(self) -> Run | None:

@@ -96,6 +96,8 @@ class NodeOptions(TypedDict, total=False):
     keep_attachments: bool
     run_on_empty: bool
     continue_when_empty: bool
+    cache: bool
+    """What was given before for the same code, configuration and inputs is taken again."""
     on_error: Literal["fail", "drop", "port"]
     writes: Dataset
 

@@ -83,6 +83,8 @@ class Policy:
     queue: str = "default"
     priority: int = 0
     total_timeout: float | None = None
+    cache: bool = False
+    """Whether what was given before for the same code, configuration and inputs is taken again."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

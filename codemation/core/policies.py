@@ -19,7 +19,7 @@ Report = Callable[[str, str], None]
 
 ONCE = Retry(attempts=1)
 OUTCOMES = ("fail", "drop", "port")
-_SWITCHES = ("keep_attachments", "run_on_empty", "continue_when_empty")
+_SWITCHES = ("keep_attachments", "run_on_empty", "continue_when_empty", "cache")
 _OWN = ("id", "title", "icon", "writes")
 """Options that make no sense for several nodes at once."""
 

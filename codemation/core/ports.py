@@ -449,6 +449,18 @@ class Payloads(Protocol):
         ...
 
 
+class Recall(Protocol):
+    """What nodes have given for the very same code, configuration and inputs, by the digest of these."""
+
+    def remember(self, key: bytes, run: RunId, outputs: str) -> None:
+        """Note that a run has given `outputs`, which is JSON; of several runs the last one counts."""
+        ...
+
+    def recall(self, key: bytes) -> tuple[RunId, str] | None:
+        """The run, and what it gave; `None` when nothing is known, or the run is not there any more."""
+        ...
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StoredBlob:
     """A stored stream."""
@@ -778,3 +790,4 @@ class Stores:
     events: Events
     pruning: Pruning
     duties: Duties
+    recall: Recall

@@ -219,6 +219,14 @@ class Run(Protocol):
         ...
 
 
+class Forecast(Protocol):
+    """What a run would do that has not been started."""
+
+    def why(self) -> Reasons:
+        """For each node why it would run, or would not."""
+        ...
+
+
 class Session(Run, Protocol):
     """A run that goes on only when it is told to, step by step, and back."""
 

@@ -17,8 +17,9 @@ from codemation.core.launch import Launch, launcher, renderer
 from codemation.core.mistakes import listed, meant
 from codemation.core.node import FunctionNode, Node
 from codemation.core.params import Params, validated
-from codemation.core.run import Run
+from codemation.core.run import Forecast, Pins, Run, Session
 from codemation.core.signature import NodeCode
+from codemation.core.steps import Stand
 from codemation.core.triggers import ByRun, Outcome, Trigger, finished
 
 Out = TypeVar("Out", default=Any)
@@ -74,6 +75,11 @@ class Workflow(Generic[Out, PS]):
         return finished(self.id, outcome=outcome, params=params)
 
     @property
+    def stand(self) -> Stand:
+        """What was written."""
+        return self._frozen.stand
+
+    @property
     def digest(self) -> str:
         """Names this version of the workflow: its shape, its configuration and its code."""
         return self.definition.digest
@@ -116,8 +122,12 @@ class Workflow(Generic[Out, PS]):
         key: str | None = None,
         params: Params | Mapping[str, object] | None = None,
         priority: int | None = None,
+        pins: Pins | None = None,
+        cache: bool | None = None,
     ) -> Workflow[Out, PS]:
         """A copy that starts its runs with these: `key` names a run, so that starting it twice gives the same one.
+
+        `pins` are what nodes give without being executed; with `cache=False` no node takes what another run has given.
 
         Raises:
             InputError: the params do not fit.
@@ -129,6 +139,8 @@ class Workflow(Generic[Out, PS]):
             key=wishes.key if key is None else key,
             params=given,
             priority=wishes.priority if priority is None else priority,
+            pins=wishes.pins if pins is None else pins,
+            cache=wishes.cache if cache is None else cache,
         )
         return Workflow(self._frozen, changed)
 
@@ -167,6 +179,22 @@ class Workflow(Generic[Out, PS]):
             InputError: items or params do not fit; nothing has been started.
         """
         return await launcher().arun(self._launch(items, args, params))
+
+    def debug(self, items: Any = None, /, *args: PS.args, **params: PS.kwargs) -> Session:
+        """Start a run that goes on only when it is told to, step by step, and back.
+
+        Raises:
+            InputError: items or params do not fit; nothing has been started.
+        """
+        return launcher().debug(self._launch(items, args, params))
+
+    def plan(self, items: Any = None, /, *args: PS.args, **params: PS.kwargs) -> Forecast:
+        """What a run would do with these items and params; nothing is started.
+
+        Raises:
+            InputError: items or params do not fit.
+        """
+        return launcher().plan(self._launch(items, args, params))
 
     def _launch(self, items: Any, args: tuple[object, ...], params: Mapping[str, object]) -> Launch:
         if args:

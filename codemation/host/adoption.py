@@ -34,6 +34,19 @@ def adopt(engine: Engine, caretaker: Caretaker, run: OpenRun) -> Outcome:
     return Outcome(ready=tuple(ready))
 
 
+def reopened(engine: Engine, run: OpenRun, workflow: Workflow[Any, ...], who: str) -> Outcome:
+    """What there is to do in a run that had failed or was cancelled, the first of it claimed.
+
+    Raises:
+        RunError: it is neither, or somebody was faster; says who.
+    """
+    try:
+        return engine.resume(run, who=who, definition=workflow.definition)
+    except RunError:
+        check_free(engine, run)  # whoever was faster is named
+        raise
+
+
 def check_free(engine: Engine, run: OpenRun) -> Sequence[TicketRow]:
     """The tickets of a run that no other process works on.
 

@@ -9,10 +9,11 @@ from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from types import TracebackType
 from typing import Any
+from weakref import WeakSet
 
 from codemation import __version__
 from codemation.core.delivery import Means, Outcome
-from codemation.core.engine import Engine
+from codemation.core.engine import Engine, Start
 from codemation.core.errors import HostError, RunError, StoreUnavailable
 from codemation.core.ids import RunId, WorkerId
 from codemation.core.items import Batch
@@ -22,14 +23,15 @@ from codemation.core.ports import CredentialSource, Stores
 from codemation.core.retention import age_of
 from codemation.core.signals import Event
 from codemation.core.workflow import Workflow
-from codemation.host.adoption import adopt, check_drift, check_free
+from codemation.host.adoption import adopt, check_drift, reopened
 from codemation.host.backend import Backend, open_backend
 from codemation.host.caretaking import Caretaker
 from codemation.host.credentials import Credentials, EnvironmentCredentials, slots, source_of
 from codemation.host.handles import RunHandle
 from codemation.host.identity import entropy
-from codemation.host.launching import decoded_params, prepared
+from codemation.host.launching import decoded_params
 from codemation.host.notebooks import Notebooks
+from codemation.host.opening import asked
 from codemation.host.patience import Patience
 from codemation.host.pruning import Pruner
 from codemation.host.runtime.activity import RunCode, Workbench
@@ -39,6 +41,7 @@ from codemation.host.runtime.clock import REAL, Clock
 from codemation.host.runtime.recent import Recent
 from codemation.host.runtime.resources import Resources
 from codemation.host.runtime.scheduler import GRACE, InlineScheduler
+from codemation.host.session import SessionHandle
 from codemation.host.settings import Settings
 from codemation.host.tables import ArrowTables
 
@@ -72,12 +75,13 @@ class App:
         self.engine = Engine(self.stores, WorkerId(entropy()), _means(settings, self._patience, self._publish))
         sources = [*credentials, EnvironmentCredentials(), *map(source_of, settings.config.credentials)]
         self.credentials = Credentials(sources)
-        self._bench = _bench(self, resources or {}, clock)
-        self.scheduler = InlineScheduler(self.engine, self._bench, settings.config.threads)
+        self.bench = _bench(self, resources or {}, clock)
+        self.scheduler = InlineScheduler(self.engine, self.bench, settings.config.threads)
         self.caretaker = Caretaker(self.engine, __version__, self._changed_elsewhere)
         self._patience.notice = self.caretaker.outage
         self.pruner = Pruner(self.engine)
         self._working = False
+        self.sessions: WeakSet[SessionHandle] = WeakSet()
 
     @classmethod
     def open(cls, settings: Settings | None = None) -> App:
@@ -109,10 +113,13 @@ class App:
                 self.scheduler.pause(watched, grace=0.0)
             except StoreUnavailable as error:
                 _log.info("could not hand back run %s: %s", watched.run.id, error.message)
+        for session in self.sessions:
+            with suppress(StoreUnavailable):  # what they hold is free when this process has ended
+                session.close()
         if self._working:
             self.pruner.end()
             self.caretaker.end()
-        self._bench.close()
+        self.bench.close()
         self.backend.close()
 
     def launch(self, launch: Launch) -> RunHandle:
@@ -124,21 +131,23 @@ class App:
             InputError: the items do not fit, or the key was used with others.
             HostError: the app is closed.
         """
-        workflow = launch.workflow
-        self.credentials.check(workflow.id, slots(workflow.code))
-        start = prepared(launch, self.settings.limits, self.tables)
-        self._work()
-        self.know(workflow)
-        run, outcome = self.engine.start(workflow.definition, start)
+        workflow, start = launch.workflow, asked(self, launch)
+        run, outcome = self.started(workflow, start)
         if run.id == start.id:
-            self.last = self._handle(run, workflow, outcome, start.params)
-        else:
-            self.last = self._joined(run, workflow)
+            return self.taken_up(run, workflow, outcome, cache=launch.cache)
+        self.last = self._joined(run, workflow)
         return self.last
+
+    def started(self, workflow: Workflow[Any, ...], start: Start) -> tuple[OpenRun, Outcome]:
+        """Record a run, of which nobody does anything yet."""
+        self.credentials.check(workflow.id, slots(workflow.code))
+        self.work()
+        self.know(workflow)
+        return self.engine.start(workflow.definition, start)
 
     def fetch(self, run: RunId, batch: Batch) -> bytes:
         """The bytes of a batch, from this process if it has them still."""
-        kept = self._bench.recent.get(run, batch.ref)
+        kept = self.bench.recent.get(run, batch.ref)
         return self.engine.persist(self.stores.payloads.get, run, batch) if kept is None else kept
 
     def attach(self, run: RunId) -> RunHandle:
@@ -164,7 +173,7 @@ class App:
             DefinitionDrift: the code is not the one that the run was started with.
             InputError: the params of the run do not fit the code any more.
         """
-        self._work()
+        self.work()
         self.know(workflow)
         for watched in self.scheduler.watched():
             if watched.run.id == run and not watched.settled:  # this process is at work on it
@@ -173,11 +182,10 @@ class App:
         check_drift(opened, workflow, with_changes=with_changes)
         decoded_params(workflow, opened.row.params)  # refused before anything is written
         if opened.finished:
-            outcome = self._reopened(opened, workflow, who)
+            outcome = reopened(self.engine, opened, workflow, who)
         else:
             outcome = adopt(self.engine, self.caretaker, opened)
-        self.last = self._handle(opened, workflow, outcome, opened.row.params)
-        return self.last
+        return self.taken_up(opened, workflow, outcome)
 
     def cancel(self, run: RunId, *, who: str = "", reason: str = "") -> None:
         """Ask a run to stop; when this returns, nothing of it is claimed any more.
@@ -192,13 +200,6 @@ class App:
             if not self.caretaker.fold(run):
                 time.sleep(0.05)
 
-    def _reopened(self, run: OpenRun, workflow: Workflow[Any, ...], who: str) -> Outcome:
-        try:
-            return self.engine.resume(run, who=who, definition=workflow.definition)
-        except RunError:
-            check_free(self.engine, run)  # whoever was faster is named
-            raise
-
     def _joined(self, run: OpenRun, workflow: Workflow[Any, ...]) -> RunHandle:
         """A run that was started before with the same key."""
         if not run.finished and run.definition.digest == workflow.digest:
@@ -206,16 +207,18 @@ class App:
                 return self.resume(run.id, workflow)
         return RunHandle(self, run, workflow)
 
-    def _handle(self, run: OpenRun, workflow: Workflow[Any, ...], outcome: Outcome, params: str) -> RunHandle:
+    def taken_up(
+        self, run: OpenRun, workflow: Workflow[Any, ...], outcome: Outcome, *, cache: bool = True
+    ) -> RunHandle:
         """A handle of a run, and of what this process has to do in it if it is not over."""
-        if run.finished:
-            return RunHandle(self, run, workflow)
-        code = RunCode(nodes=workflow.code, params=decoded_params(workflow, params))
-        watched = self.scheduler.watch(run, code)
-        self.scheduler.submit(watched, outcome, driven=True)
-        return RunHandle(self, run, workflow, watched)
+        handle = self.last = RunHandle(self, run, workflow)
+        if not run.finished:
+            code = RunCode(nodes=workflow.code, params=decoded_params(workflow, run.row.params), cache=cache)
+            handle.watched = self.scheduler.watch(run, code)
+            self.scheduler.submit(handle.watched, outcome, driven=True)
+        return handle
 
-    def _work(self) -> None:
+    def work(self) -> None:
         """Be a worker from now on."""
         with self._guard:
             if self.closed:

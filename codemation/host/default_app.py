@@ -16,7 +16,10 @@ from pathlib import Path
 
 from codemation.core.launch import Launch
 from codemation.host.app import App
+from codemation.host.forecasting import ForecastHandle
 from codemation.host.handles import RunHandle
+from codemation.host.opening import begin
+from codemation.host.session import SessionHandle
 from codemation.host.settings import Settings
 
 _CHOOSING = ("CODEMATION_DATABASE_URL", "DATABASE_URL", "CODEMATION_STATE")
@@ -90,6 +93,16 @@ class InlineLauncher:
     def start(self, launch: Launch) -> RunHandle:
         """Start and return at once; threads of this process do the work."""
         return self._launched(launch).serve()
+
+    def debug(self, launch: Launch) -> SessionHandle:
+        """Start a run that goes on only when it is told to."""
+        app = default_app()
+        _apps.last[os.getpid()] = app
+        return begin(app, launch)
+
+    def plan(self, launch: Launch) -> ForecastHandle:
+        """What a run would do; nothing is started."""
+        return ForecastHandle(default_app(), launch)
 
     async def arun(self, launch: Launch) -> RunHandle:
         """What `run` does, without blocking the event loop."""

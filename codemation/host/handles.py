@@ -8,19 +8,22 @@ import time
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
-from codemation.core.definition import Definition
+from codemation.core.differing import Diff
 from codemation.core.errors import RunCancelled, RunError, RunFailed, RunPaused
-from codemation.core.ids import MAIN, START, NodeId, RunId
+from codemation.core.ids import MAIN, START, NodeId
 from codemation.core.inputs import Fetcher
 from codemation.core.mistakes import listed, meant
 from codemation.core.node import Node
 from codemation.core.opening import OpenRun, decoded
-from codemation.core.ports import RunRow
+from codemation.core.run import Nodes, Pins
 from codemation.core.signature import Signature
 from codemation.core.snapshot import Snapshot
 from codemation.core.states import FINISHED, RunStatus
 from codemation.core.workflow import UnknownNode, Workflow
+from codemation.host.answering import Answering
+from codemation.host.differences import difference
 from codemation.host.launching import decoded_params
+from codemation.host.replays import Wish, replay, resume_from
 from codemation.host.results import ResultHandle, together
 from codemation.host.runtime.trouble import theirs
 from codemation.host.showing import ShownRun
@@ -33,7 +36,7 @@ POLL = 1.0
 """Seconds between looks at a run that another process works on."""
 
 
-class RunHandle(ShownRun):
+class RunHandle(Answering, ShownRun):
     """Handle and result of one run."""
 
     def __init__(
@@ -54,11 +57,6 @@ class RunHandle(ShownRun):
         self._errors: Mapping[NodeId, BaseException] = {}
 
     @property
-    def id(self) -> RunId:
-        """Names the run."""
-        return self._run.id
-
-    @property
     def workflow(self) -> Workflow[Any, ...] | None:
         """The workflow, if its code is at hand."""
         return self._workflow
@@ -70,21 +68,6 @@ class RunHandle(ShownRun):
         if not (self._frozen or worked_on or self._run.finished):
             self._run = self.app.engine.open(self.id)
         return self._run.snapshot
-
-    @property
-    def status(self) -> RunStatus:
-        """Where the run stands."""
-        return self.snapshot.status
-
-    @property
-    def reason(self) -> str:
-        """Why it stands there."""
-        return self.snapshot.reason
-
-    @property
-    def revision(self) -> int:
-        """How many signals it has accepted."""
-        return self.snapshot.revision
 
     @property
     def params(self) -> Any:
@@ -149,15 +132,38 @@ class RunHandle(ShownRun):
         self._check_present()
         self.app.cancel(self.id)
 
-    def resume(self) -> RunHandle:
-        """Go on from where the run failed or was left; returns when it is over."""
+    def resume(self, from_: Nodes = None) -> RunHandle:
+        """Go on from where the run failed or was left; returns when it is over.
+
+        With `from_` a run that is over begins again there: this node, and all that stands on it, are done again.
+
+        Raises:
+            AmbiguousStart: `from_` may mean several nodes; says which.
+        """
         self._check_present()
-        if self._workflow is None:
-            raise RunError(f"the code of run {self.id} is not at hand", way_out=f"codemation runs resume {self.id}")
-        resumed = self.app.resume(self.id, self._workflow)
+        code = self._code()
+        resumed = self.app.resume(self.id, code) if from_ is None else resume_from(self.app, self, code, from_)
         self._run, self._errors = resumed._run, {}  # noqa: SLF001 - this handle follows
         resumed.wait()
         return resumed
+
+    def replay(self, *, from_: Nodes = None, to: Nodes = None, pins: Pins | None = None) -> RunHandle:
+        """A new run with the same params and input, linked to this one; returns when it is over.
+
+        What does not stand on `from_` is taken over by reference, and nothing is run that `to` does not stand on. With
+        `to` alone just that node is done again, and what is missing before it.
+
+        Raises:
+            AmbiguousStart: `from_` or `to` may mean several nodes; says which.
+            SourcePruned: what is to be taken over is not there any more.
+        """
+        begun = replay(self.app, self, self._code(), Wish(from_=from_, to=to, pins=pins))
+        begun.wait()
+        return begun
+
+    def diff(self, other: RunHandle) -> Diff:
+        """What differs, from this run to another one: params, code, columns, rows and timing."""
+        return difference(self, other)
 
     def at(self, revision: int) -> RunHandle:
         """The run as it was at an earlier revision."""
@@ -173,16 +179,13 @@ class RunHandle(ShownRun):
 
     def __getitem__(self, node: Any) -> ResultHandle:
         """What one node took and gave, by id or by the node itself."""
-        name, nodes = _named(node, self._workflow), self.definition.plan.nodes
+        name, nodes = named(node, self._workflow), self.definition.plan.nodes
         if name not in nodes:
             known = [one for one in nodes if one != START]
             raise UnknownNode(
                 f"run {self.id} has no node {name!r}", way_out=meant(name, known, f"it has {listed(known)}")
             )
         return ResultHandle(self, name)
-
-    def __repr__(self) -> str:
-        return f'<Run {self.id} of "{self.definition.workflow}": {self.status}>'
 
     def signature(self, node: NodeId) -> Signature | None:
         """How the code of a node is called, if it is at hand."""
@@ -198,15 +201,10 @@ class RunHandle(ShownRun):
             files=self.app.stores.blobs,
         )
 
-    @property
-    def definition(self) -> Definition:
-        """The definition that the run goes by."""
-        return self._run.definition
-
-    @property
-    def row(self) -> RunRow:
-        """What is kept of the run beside its journal, as it was read last."""
-        return self._run.row
+    def _code(self) -> Workflow[Any, ...]:
+        if self._workflow is None:
+            raise RunError(f"the code of run {self.id} is not at hand", way_out=f"codemation runs resume {self.id}")
+        return self._workflow
 
     def _check_present(self) -> None:
         if self._frozen:
@@ -234,7 +232,7 @@ class RunHandle(ShownRun):
             _wait_for_others(self, until)
 
 
-def _named(node: object, workflow: Workflow[Any, ...] | None) -> NodeId:
+def named(node: object, workflow: Workflow[Any, ...] | None) -> NodeId:
     """The id of a node that is named or held in the hand."""
     if isinstance(node, str):
         return NodeId(node)

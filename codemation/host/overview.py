@@ -23,6 +23,7 @@ from codemation.core.snapshot import Snapshot
 from codemation.core.states import FINISHED, RunStatus
 from codemation.core.states import NodeStatus as Stage
 from codemation.core.workflow import UnknownNode
+from codemation.host.explaining import how
 from codemation.host.handles import RunHandle
 from codemation.host.runtime.liveness import Observer, place
 from codemation.views.failures import FailureView, frames_of
@@ -174,7 +175,8 @@ def _node_row(node: NodePlan, snapshot: Snapshot, working: Collection[Activation
         },
         items_out=_given(node, snapshot) if stage is NodeStatus.SUCCEEDED else {},
         attempts=_attempts(record),
-        seconds=record.milliseconds / 1000 if ended and record else None,
+        seconds=record.milliseconds / 1000 if ended and record and not record.how else None,
+        how=how(record) if stage is NodeStatus.SUCCEEDED and record else "",
         error=f"{record.error.type}: {record.error.message}" if record and record.error else "",
     )
 

@@ -7,18 +7,16 @@ import importlib.util
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
-from codemation.core.definition import Input, NodeKind, NodePlan, Source
+from codemation.core.definition import Input, NodeKind, Source
 from codemation.core.errors import HostError, RunError
-from codemation.core.ids import AGAIN, ERROR, MAIN, NodeId
-from codemation.core.items import Batch, Failure
+from codemation.core.ids import ERROR, MAIN
+from codemation.core.items import Failure
 from codemation.core.lineage import Trace
-from codemation.core.mistakes import listed, meant
 from codemation.core.node import SupportsArrow
 from codemation.core.payload import decode_items
-from codemation.core.record import NodeRecord
 from codemation.core.signature import Result, Shape
-from codemation.core.states import NodeStatus
 from codemation.host.lineage import Lineage
+from codemation.host.nodes import NodeHandle
 from codemation.host.showing import ShownResult
 
 if TYPE_CHECKING:
@@ -30,66 +28,8 @@ _CLASSES = {"polars": ("polars", "DataFrame"), "pandas": ("pandas", "DataFrame")
 """The library and the class of tables for each setting of `frames`; the one that is preferred comes first."""
 
 
-class UnknownPort(RunError, LookupError):
-    """The node has no such output port."""
-
-
-class ResultHandle(ShownResult):
+class ResultHandle(NodeHandle, ShownResult):
     """What one port of a node held."""
-
-    def __init__(self, run: RunHandle, node: NodeId, port: str | None = None) -> None:
-        self._run = run
-        self._node = node
-        if port is not None and port not in self.plan.ports:
-            way_out = meant(port, self.plan.ports, f"it has {listed(self.plan.ports)}")
-            raise UnknownPort(f'"{node}" has no port {port!r}', way_out=way_out)
-        self._given_port = port
-
-    @property
-    def plan(self) -> NodePlan:
-        """The node as it stands in the definition of the run."""
-        return self._run.definition.plan.nodes[self._node]
-
-    @property
-    def port(self) -> str:
-        """The port that is looked at: the one that was named, or the only one that leads on.
-
-        Raises:
-            RunError: there are several, and none was named.
-        """
-        inward = AGAIN if self.plan.kind is NodeKind.LOOP else ERROR
-        ports = [port for port in self.plan.ports if port not in (ERROR, inward)]
-        if self._given_port is not None:
-            return self._given_port
-        if len(ports) == 1:
-            return ports[0]
-        way_out = " or ".join(f'run["{self._node}"]["{port}"]' for port in ports)
-        raise RunError(f'"{self._node}" gives to {len(ports)} ports, and none was named', way_out=way_out)
-
-    @property
-    def ports(self) -> list[str]:
-        """The port that was named, or all of the node."""
-        return list(self.plan.ports) if self._given_port is None else [self._given_port]
-
-    @property
-    def record(self) -> NodeRecord | None:
-        """What the run knows of the node."""
-        return self._run.snapshot.nodes.get(self._node)
-
-    @property
-    def status(self) -> str:
-        """Where the node stands; `pending` while nothing has reached it."""
-        return self.record.status.value if self.record else "pending"
-
-    @property
-    def batch(self) -> Batch:
-        """The reference to what the port held."""
-        return self._run.snapshot.output(self._node, self.port)
-
-    @property
-    def count(self) -> int:
-        """Items, or rows of the table."""
-        return self.batch.count
 
     @property
     def items(self) -> list[Any]:
@@ -161,37 +101,9 @@ class ResultHandle(ShownResult):
         return next(iter(given.values())) if len(given) == 1 else given
 
     @property
-    def error(self) -> Failure[Any] | None:
-        """Why the node failed, or is tried again."""
-        record = self.record
-        if record is None or record.error is None:
-            return None
-        return Failure(
-            item=None,
-            type=record.error.type,
-            error=record.error.message,
-            node=self._node,
-            attempts=record.attempt,
-            traceback=record.error.traceback,
-        )
-
-    @property
     def failures(self) -> list[Failure[Any]]:
         """The items that failed without failing the node."""
         return self[ERROR].items if ERROR in self.plan.ports else []
-
-    @property
-    def logs(self) -> str:
-        """What the node printed and logged."""
-        return "\n".join(line.text for line in self._run.app.stores.logs.read(self._run.id, self._node))
-
-    @property
-    def attempts(self) -> int:
-        """How often the node was tried; 0 while nothing has reached it."""
-        record = self.record
-        if record is None or record.status is NodeStatus.SKIPPED:
-            return 0
-        return record.attempt - (record.status is NodeStatus.WAITING)
 
     def trace(self, key: int | str) -> Trace:
         """What one item (by its position or key) came from, and what became of it.

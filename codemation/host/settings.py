@@ -70,8 +70,17 @@ class Config(BaseModel):
     """As `keep_succeeded`, of runs that have failed or were cancelled."""
     keep_keys: str = "90d"
     """How long the key that a run was started with counts at least; it counts for as long as the run is there."""
+    production: bool = False
+    """Whether this is where things count: pins are refused here, but for those in `allow_pins`."""
+    allow_pins: tuple[str, ...] = ()
+    """Nodes that may be pinned in production, as `workflow/node`; in a variable with commas between them."""
     patience: float = Field(default=900.0, ge=0, allow_inf_nan=False)
     """Seconds for which a run waits for an absent database before it gives up in this process."""
+
+    @field_validator("allow_pins", mode="before")
+    @classmethod
+    def _are_named(cls, value: object) -> object:
+        return [name.strip() for name in value.split(",") if name.strip()] if isinstance(value, str) else value
 
     @field_validator("database_url")
     @classmethod

@@ -60,6 +60,8 @@ class NodeMark:
     error: str = ""
     """One line: what went wrong, or what it waits for."""
     seconds: float | None = None
+    how: str = ""
+    """How it came to stand so if it was not executed: `pinned`, `cached`, `taken over`."""
 
     @property
     def caption(self) -> str:
@@ -69,7 +71,7 @@ class NodeMark:
         error = one_line(self.error)
         match self.status:
             case NodeStatus.SUCCEEDED | NodeStatus.RUNNING:
-                said = [took, items] if took or items else [self.status.value]
+                said = [took or self.how, items] if took or items or self.how else [self.status.value]
             case NodeStatus.FAILED:
                 said = [error or self.status.value]
             case NodeStatus.WAITING:

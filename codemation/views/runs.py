@@ -67,6 +67,8 @@ class NodeRow:
     seconds: float | None = None
     error: str = ""
     """The failure in one line, or what it waits for."""
+    how: str = ""
+    """How it came to stand so if it was not executed: `pinned`, `cached`, `taken over`."""
 
     @property
     def rate(self) -> float | None:
@@ -77,7 +79,7 @@ class NodeRow:
     @property
     def mark(self) -> NodeMark:
         """The row as it is marked on a graph."""
-        return NodeMark(status=self.status, counts=self.items_out, error=self.error, seconds=self.seconds)
+        return NodeMark(status=self.status, counts=self.items_out, error=self.error, seconds=self.seconds, how=self.how)
 
     def to_json(self) -> Json:
         """Plain JSON data with every field and the rate."""

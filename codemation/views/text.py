@@ -159,7 +159,7 @@ def _state(mark: NodeMark) -> str:
     counts = ", ".join(
         f"{count:,}" if port == MAIN else f"{one_line(port)} {count:,}" for port, count in mark.counts.items()
     )
-    took = "" if mark.seconds is None else readable(mark.seconds)
+    took = mark.how if mark.seconds is None else readable(mark.seconds)
     if mark.status == NodeStatus.SUCCEEDED:
         return " · ".join(part for part in (f"→ {counts}" if counts else "", took) if part) or mark.status.value
     return " · ".join(part for part in (one_line(mark.error) or mark.status.value, took) if part)

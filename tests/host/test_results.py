@@ -21,7 +21,7 @@ from codemation.core.ports import Stores
 from codemation.host.app import App
 from codemation.host.backend import Backend
 from codemation.host.handles import RunHandle
-from codemation.host.results import UnknownPort
+from codemation.host.nodes import UnknownPort
 from codemation.host.settings import Settings
 
 Run = Callable[..., RunHandle]

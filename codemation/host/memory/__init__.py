@@ -16,6 +16,7 @@ from codemation.host.memory.journal import MemoryJournal
 from codemation.host.memory.logs import MemoryLogs
 from codemation.host.memory.payloads import MemoryPayloads
 from codemation.host.memory.pruning import MemoryDuties, MemoryPruning
+from codemation.host.memory.recall import MemoryRecall
 from codemation.host.memory.runs import MemoryRunList
 from codemation.host.memory.tables import Tables
 from codemation.host.memory.tickets import MemoryTickets
@@ -46,4 +47,5 @@ def stores_on(tables: Tables) -> Stores:
         events=MemoryEvents(tables),
         pruning=MemoryPruning(tables),
         duties=MemoryDuties(tables),
+        recall=MemoryRecall(tables),
     )

@@ -132,6 +132,7 @@ class Tables:
     blobs: dict[str, bytes] = field(default_factory=dict)
     definitions: dict[str, Definition] = field(default_factory=dict)
     logs: dict[RunId, list[LogLine]] = field(default_factory=dict)
+    recalled: dict[bytes, tuple[RunId, str]] = field(default_factory=dict)
     serial: int = 0
 
     def counts(self, key: tuple[str, str]) -> bool:

@@ -18,6 +18,7 @@ from codemation.host.postgres.logs import PostgresLogs
 from codemation.host.postgres.migrate import check
 from codemation.host.postgres.payloads import PostgresPayloads
 from codemation.host.postgres.pruning import PostgresDuties, PostgresPruning
+from codemation.host.postgres.recall import PostgresRecall
 from codemation.host.postgres.runs import PostgresRuns
 from codemation.host.postgres.tickets import PostgresTickets
 from codemation.host.postgres.waits import PostgresWaits
@@ -45,6 +46,7 @@ class PostgresStores:
             events=PostgresEvents(connections),
             pruning=PostgresPruning(connections, self.blobs),
             duties=PostgresDuties(connections),
+            recall=PostgresRecall(connections),
         )
 
     def __enter__(self) -> Self:

@@ -351,6 +351,17 @@ polls = Table(
 
 poll_seen = Table("poll_seen", metadata, _key("trigger", Text), _key("key", Text), _needed("at", TIME, default=NOW))
 
+recalled = Table(
+    "recalled",
+    metadata,
+    _key("key", BYTEA),
+    _needed("run_id", UUID(as_uuid=False), ForeignKey("runs.id", ondelete="CASCADE")),
+    _needed("at", TIME, default=NOW),
+    # Not jsonb: what is read back is spelled as it was stored.
+    _needed("outputs", JSON),
+)
+Index("recalled_by_run", recalled.c.run_id)
+
 logs = Table(
     "logs",
     metadata,

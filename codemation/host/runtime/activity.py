@@ -68,6 +68,8 @@ class RunCode:
 
     nodes: Mapping[NodeId, NodeCode]
     params: Params | None
+    cache: bool = True
+    """Whether nodes may take what another run has given."""
 
 
 def handed(parameter: Parameter, value: Any) -> tuple[tuple[Any, ...], dict[str, Any]]:
@@ -91,6 +93,8 @@ class Activity:
         """Items, or rows, that came in."""
         self.stored: dict[str, bytes] = {}
         """What the ports were given, as it was stored."""
+        self.caches = self.node.policy.cache and code.cache
+        """Whether the node takes what it has given before for the same inputs."""
         self._code = code.nodes.get(self.node.id)
         if self._code is not None and self.node.kind is NodeKind.NOTEBOOK:
             self._code = replace(self._code, function=partial(self._code.function, _runner=bench.notebooks))
@@ -100,6 +104,11 @@ class Activity:
         """The bytes of a batch, from this process if it has them."""
         self.allowance = Allowance(self.node, partial(_age, bench, run, self.node.id))
         self.fetcher = Fetcher(snapshot=run.snapshot, fetch=self.fetch, tables=bench.tables, files=self._blobs)
+
+    @property
+    def has_code(self) -> bool:
+        """Whether anything is called."""
+        return self._code is not None
 
     @property
     def code(self) -> NodeCode:
@@ -210,7 +219,7 @@ class Activity:
         self.stored = {port: data for port, (data, _, _) in encoded.items()}
         return self.success(batches, failures), inline
 
-    def success(self, batches: Mapping[str, Batch], failures: int = 0) -> Succeeded:
+    def success(self, batches: Mapping[str, Batch], failures: int = 0, how: str = "") -> Succeeded:
         """The signal that the node gave these batches."""
         return Succeeded(
             activation=self.claim.activation,
@@ -219,6 +228,7 @@ class Activity:
             milliseconds=self._milliseconds(),
             items=self.items,
             failures=failures,
+            how=how,
         )
 
     def caught(self, error: Exception) -> Performed:

@@ -30,7 +30,7 @@ def perform_batch(activity: Activity, stop: Stop) -> Performed:
         args, named = handed(data, entered)
         kwargs |= named
     try:
-        kwargs |= _computed(activity, first)
+        kwargs |= computed_of(activity, first)
         value = _answer(activity, args, kwargs)
         if node.kind is NodeKind.TAP and first:
             return passed_on(activity, first)
@@ -48,7 +48,7 @@ def perform_batch(activity: Activity, stop: Stop) -> Performed:
         return _let_go(activity, judged, entered)
 
 
-def _computed(activity: Activity, first: Given | None) -> dict[str, Any]:
+def computed_of(activity: Activity, first: Given | None) -> dict[str, Any]:
     """The arguments that are computed from the batch."""
     computed = activity.computed()
     if first is None or not computed:

@@ -95,7 +95,7 @@ class ItemwisePerformance:
             code=code,
             items=items,
             todo=[position for position in range(len(items)) if position not in self._finished],
-            ask=self._asking(code.signature.data, door, given),
+            ask=asking(activity, self._stop, code.signature.data, door, given),
             attempt=activity.attempt,
             seed=activity.seed,
             stop=self._stop,
@@ -163,27 +163,6 @@ class ItemwisePerformance:
         if not engine.persist(engine.stores.tickets.save_progress, claim.holding, claim.activation, chunk):
             raise Interrupted
 
-    def _asking(self, data: Parameter, door: Door, given: Mapping[str, Given]) -> Ask:
-        activity, signature = self.activity, self.activity.code.signature
-        arguments = activity.arguments(given, None)
-        contexts = [one.name for one in signature.injections if one.what == "context"]
-        computed, params = activity.computed(), activity.params
-
-        def ask(position: int, item: Item[Any]) -> tuple[tuple[Any, ...], dict[str, Any], Context | None]:
-            value = door.value(item.value, position)
-            if data.wrapped:
-                value = Item(value, item.attachments, key=item.key, origins=item.origins)
-            args, named = handed(data, value)
-            if computed:
-                checked = replace(item, value=value.value if data.wrapped else value)
-                named |= {name: one.of_item(checked, params) for name, one in computed.items()}
-            if not contexts:
-                return args, {**arguments, **named}, None
-            context = activity.context(self._stop, f"/{position}")
-            return args, {**arguments, **named, **dict.fromkeys(contexts, context)}, context
-
-        return ask
-
     def _items_left(self, postponed: list[Postponed]) -> ItemsLeft:
         soonest = min(postponed, key=lambda one: one.delay)
         return ItemsLeft(
@@ -194,3 +173,26 @@ class ItemwisePerformance:
             retry_in=soonest.delay,
             error=info_of(soonest.error, soonest.position),
         )
+
+
+def asking(activity: Activity, stop: Stop, data: Parameter, door: Door, given: Mapping[str, Given]) -> Ask:
+    """What makes the arguments of one call, for an item and its position."""
+    signature = activity.code.signature
+    arguments = activity.arguments(given, None)
+    contexts = [one.name for one in signature.injections if one.what == "context"]
+    computed, params = activity.computed(), activity.params
+
+    def ask(position: int, item: Item[Any]) -> tuple[tuple[Any, ...], dict[str, Any], Context | None]:
+        value = door.value(item.value, position)
+        if data.wrapped:
+            value = Item(value, item.attachments, key=item.key, origins=item.origins)
+        args, named = handed(data, value)
+        if computed:
+            checked = replace(item, value=value.value if data.wrapped else value)
+            named |= {name: one.of_item(checked, params) for name, one in computed.items()}
+        if not contexts:
+            return args, {**arguments, **named}, None
+        context = activity.context(stop, f"/{position}")
+        return args, {**arguments, **named, **dict.fromkeys(contexts, context)}, context
+
+    return ask

@@ -14,6 +14,7 @@ from codemation.host.runtime.combining import perform_catch, perform_join, perfo
 from codemation.host.runtime.gate import Gate, entered
 from codemation.host.runtime.itemwise import ItemwisePerformance
 from codemation.host.runtime.meter import Meter
+from codemation.host.runtime.recalling import recalled, remember
 from codemation.host.runtime.trouble import ItemFailed
 
 
@@ -51,8 +52,14 @@ class Performance:
     def keep(self) -> None:
         """Once the step stands: have at hand what the next nodes will read."""
         self._activity.keep()
+        if self._activity.node.policy.cache and self.error is None:
+            remember(self._activity)
 
     def _performed(self, stop: Stop) -> Performed:
+        known = recalled(self._activity) if self._activity.caches else None
+        return (known, None) if known is not None else self._executed(stop)
+
+    def _executed(self, stop: Stop) -> Performed:
         match self._activity.node.kind:
             case NodeKind.MERGE:
                 return perform_merge(self._activity)

@@ -53,6 +53,7 @@ for _module in (
     "payloads",
     "pruning",
     "reading",
+    "recall",
     "releases",
     "reopening",
     "runs",
@@ -75,6 +76,7 @@ from codemation.testing.conformance.journal import JournalContract  # noqa: E402
 from codemation.testing.conformance.logs import LogsContract  # noqa: E402
 from codemation.testing.conformance.payloads import PayloadsContract  # noqa: E402
 from codemation.testing.conformance.pruning import DutiesContract, PruningContract  # noqa: E402
+from codemation.testing.conformance.recall import RecallContract  # noqa: E402
 from codemation.testing.conformance.runs import RunListContract  # noqa: E402
 from codemation.testing.conformance.tickets import TicketsContract  # noqa: E402
 from codemation.testing.conformance.waiting import WaitsContract  # noqa: E402
@@ -89,6 +91,7 @@ CONTRACTS = (
     DefinitionsContract,
     InboxContract,
     LogsContract,
+    RecallContract,
     RunListContract,
     WaitsContract,
     EventsContract,
@@ -107,6 +110,7 @@ __all__ = [
     "LogsContract",
     "PayloadsContract",
     "PruningContract",
+    "RecallContract",
     "RunListContract",
     "TicketsContract",
     "WaitsContract",

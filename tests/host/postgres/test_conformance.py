@@ -98,6 +98,9 @@ class TestLogs(conformance.LogsContract):
     """What nodes print and log."""
 
 
+class TestRecall(conformance.RecallContract): ...
+
+
 class TestRunList(conformance.RunListContract):
     """The read side."""
 
