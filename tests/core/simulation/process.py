@@ -96,9 +96,11 @@ class Process:
 
     def look(self) -> bool:
         """See what has become of the run, and hand back what is held unknowingly."""
-        before = self.opened().snapshot.revision
-        self.engine.refresh(self.opened(), [claim.holding.ticket for claim in self.claims])
-        return self.opened().snapshot.revision != before
+        before, known = self.opened().snapshot.revision, [claim.holding.ticket for claim in self.claims]
+        rows = self.world.stores.runs.tickets(self.world.run)
+        unknown = any(row.worker == self.engine.worker and row.id not in known for row in rows)
+        self.engine.refresh(self.opened(), known)
+        return unknown or self.opened().snapshot.revision != before
 
     def beat(self) -> bool:
         """Say that the process lives; the buried go on under another id."""
