@@ -9,11 +9,13 @@ from codemation.core import launch as _launch
 
 if TYPE_CHECKING:
     from codemation import nodes
+    from codemation.core.answers import Decided, Received
     from codemation.core.context import Context
     from codemation.core.credentials import Credential, Secret
     from codemation.core.definition import Definition
     from codemation.core.differing import Diff
     from codemation.core.errors import CodemationError, InputError, RunCancelled, RunFailed
+    from codemation.core.events import NamedEvent, event
     from codemation.core.expression import Expression, expr
     from codemation.core.flow import Branch, Flow
     from codemation.core.items import Attachment, Failure, Item
@@ -56,6 +58,7 @@ __all__ = [
     "Context",
     "Credential",
     "Dataset",
+    "Decided",
     "Diff",
     "Expression",
     "Failure",
@@ -64,12 +67,14 @@ __all__ = [
     "InputError",
     "Item",
     "Limits",
+    "NamedEvent",
     "Node",
     "NodeOptions",
     "NodeResult",
     "Params",
     "Pin",
     "Ports",
+    "Received",
     "Retention",
     "Retry",
     "Run",
@@ -85,6 +90,7 @@ __all__ = [
     "connect",
     "cron",
     "dataset",
+    "event",
     "every",
     "expr",
     "hmac",
@@ -109,6 +115,7 @@ _HOMES = {
     "Context": "codemation.core.context",
     "Credential": "codemation.core.credentials",
     "Dataset": "codemation.core.triggers",
+    "Decided": "codemation.core.answers",
     "Diff": "codemation.core.differing",
     "Expression": "codemation.core.expression",
     "Failure": "codemation.core.items",
@@ -117,12 +124,14 @@ _HOMES = {
     "InputError": "codemation.core.errors",
     "Item": "codemation.core.items",
     "Limits": "codemation.core.limits",
+    "NamedEvent": "codemation.core.events",
     "Node": "codemation.core.node",
     "NodeOptions": "codemation.core.node",
     "NodeResult": "codemation.core.run",
     "Params": "codemation.core.params",
     "Pin": "codemation.core.pins",
     "Ports": "codemation.core.outlets",
+    "Received": "codemation.core.answers",
     "Retention": "codemation.core.retention",
     "Retry": "codemation.core.retry",
     "Run": "codemation.core.run",
@@ -137,6 +146,7 @@ _HOMES = {
     "connect": "codemation.host.connecting",
     "cron": "codemation.core.triggers",
     "dataset": "codemation.core.triggers",
+    "event": "codemation.core.events",
     "every": "codemation.core.triggers",
     "expr": "codemation.core.expression",
     "hmac": "codemation.core.triggers",

@@ -64,7 +64,7 @@ def _wait(handle: RunHandle, screen: Screen) -> None:
         following = "this is what it came to" if handle.status in FINISHED else "waiting for its end"
         screen.say(f"run {handle.id} was started under this key before; {following}")
     with suppress(RunFailed, RunCancelled):
-        handle.wait()
+        handle.go()
 
 
 def _tell(handle: RunHandle, seconds: float, screen: Screen, manner: Manner) -> Exit:
@@ -77,6 +77,9 @@ def _tell(handle: RunHandle, seconds: float, screen: Screen, manner: Manner) -> 
         case RunStatus.CANCELLED:
             say_cancelled(handle, screen)
             return Exit.CANCELLED
+        case RunStatus.WAITING:
+            if not manner.json:
+                _say_waiting(handle, screen)
         case _ if not manner.json:
             if not manner.quiet:
                 say_end(handle, seconds, screen)
@@ -93,6 +96,14 @@ def _say_paused(handle: RunHandle | None, screen: Screen) -> None:
         screen.say(f"{mark} no longer waiting for run {handle.id}; nothing of it was worked on here")
         return
     screen.say(f"{mark} run {handle.id} is paused; what has finished is kept")
+    _say_resumable(handle, screen)
+
+
+def _say_waiting(handle: RunHandle, screen: Screen) -> None:
+    screen.say(f"run {handle.id} waits for the world")
+    for wait in handle.waits[:10]:
+        until = f", until {wait.due_at:%Y-%m-%d %H:%M:%S %Z}" if wait.due_at else ""
+        screen.say(f"  {wait.node}: {wait.kind} {wait.about}{until}")
     _say_resumable(handle, screen)
 
 

@@ -11,6 +11,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
+from codemation.core import pausing
 from codemation.core.annotations import can_be_an_item
 from codemation.core.arming import all_armed
 from codemation.core.binding import Binding
@@ -105,6 +106,8 @@ class Assembly:
                 function = function_of(step, report)
                 if function is None:
                     self._add_unknown(step, report)
+                elif step.kind in pausing.WAITING:
+                    self.plans.append(pausing.read(step, function, self.code, self.wiring, report))
                 else:
                     self._add_call(step, function, report)
         if step.catch is not None and self.plans and self.plans[-1].id == step.id:

@@ -11,6 +11,11 @@ CodemationError
 │   ├── RunFailed        the run ended in failure
 │   ├── RunCancelled     the run was cancelled
 │   ├── UnknownRun       no run has that id
+│   ├── UnknownWait      nothing waits that is called so
+│   ├── AlreadyDecided   somebody has decided before
+│   ├── DecisionExpired  the time to decide is over
+│   ├── InvalidDecision  what was decided does not fit the form
+│   ├── InvalidLink      the link entitles nobody to decide
 │   ├── UnreadableRun    what is stored of the run means nothing here
 │   ├── AmbiguousStart   several nodes could be meant to begin at
 │   ├── SourcePruned     what is to be taken over is not there any more
@@ -73,6 +78,36 @@ class SourcePruned(RunError):
 
 class DefinitionDrift(RunError):
     """The code of the workflow has changed since the run started."""
+
+
+class UnknownWait(RunError):
+    """Nothing waits that is called so."""
+
+    status = 404
+
+
+class AlreadyDecided(RunError):
+    """Somebody has decided before."""
+
+    status = 409
+
+
+class DecisionExpired(RunError):
+    """The time to decide is over."""
+
+    status = 410
+
+
+class InvalidDecision(RunError):
+    """What was decided does not fit the form."""
+
+    status = 422
+
+
+class InvalidLink(RunError):
+    """The link does not entitle anybody to decide."""
+
+    status = 403
 
 
 class HostError(CodemationError):

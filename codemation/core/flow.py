@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Coroutine, Iterable, Iterator, Mapping, Sequence
-from datetime import timedelta
-from typing import TYPE_CHECKING, Any, Generic, Literal, Never, TypeAlias, overload
+from datetime import datetime, timedelta
+from typing import TYPE_CHECKING, Any, Generic, Literal, Never, TypeAlias, TypedDict, Unpack, overload
 
 from typing_extensions import ParamSpec, TypeVar
 
-from codemation.core import forks, verbs
+from codemation.core import forks, pausing, verbs
+from codemation.core.answers import Decided, Received
 from codemation.core.build import built
 from codemation.core.context import Context
 from codemation.core.credentials import Credential
 from codemation.core.definition import NodeKind
+from codemation.core.events import NamedEvent
+from codemation.core.expression import Expression
 from codemation.core.forks import Piece
 from codemation.core.items import Failure, Item
 from codemation.core.mistakes import AuthorError
@@ -25,6 +28,8 @@ from codemation.core.workflow import Workflow
 T = TypeVar("T", default=Any)
 U = TypeVar("U")
 V = TypeVar("V")
+D = TypeVar("D")
+E = TypeVar("E")
 PS = ParamSpec("PS", default=...)
 Door = TypeVar("Door", bound=SupportsArrow | Params | Context | Credential)
 """What a first parameter may be whatever the type of the items: a table, or something injected."""
@@ -41,6 +46,20 @@ Branch: TypeAlias = (
 )
 """A node, or a function from where a branch begins to where it ends."""
 OnError: TypeAlias = Literal["fail", "drop", "port"] | Branch[Failure[Any], Any] | None
+
+
+class Asking(TypedDict, total=False):
+    """How people are asked."""
+
+    title: str | Expression[str]
+    to: Sequence[str] | Expression[Sequence[str]] | Expression[list[str]]
+    """Who should decide; everybody may."""
+    expires: str | timedelta
+    """After how long nobody is asked any more."""
+    on_expiry: Literal["reject", "accept", "fail"]
+    """What then becomes of the item."""
+    per: Literal["item", "batch"]
+    """One decision for each item, or one for all."""
 
 
 class Flow(Generic[T, PS]):
@@ -243,6 +262,47 @@ class Flow(Generic[T, PS]):
         given out, and the function makes of it what goes into the next round, or `None`.
         """
         return Flow(forks.looped(self.stand, {"until": until, "next": next}, _piece(body), most=max, id=id))
+
+    def wait(self, until: str | timedelta | datetime | Expression[Any], /, *, id: str | None = None) -> Flow[T, PS]:
+        """Let the items wait for a while (`"24h"`) or until a time; no thread waits, and no process has to live."""
+        return Flow(pausing.waited(self.stand, until, id=id))
+
+    @overload
+    def approve(
+        self,
+        form: None = None,
+        /,
+        *,
+        rejected: Branch[Decided[T, None], V] | None = None,
+        id: str | None = None,
+        **asking: Unpack[Asking],
+    ) -> Flow[Decided[T, None] | V, PS]: ...
+    @overload
+    def approve(
+        self,
+        form: type[D],
+        /,
+        *,
+        rejected: Branch[Decided[T, D], V] | None = None,
+        id: str | None = None,
+        **asking: Unpack[Asking],
+    ) -> Flow[Decided[T, D] | V, PS]: ...
+    def approve(self, form: Any = None, /, *, rejected: Any = None, id: str | None = None, **asking: Any) -> Any:
+        """Let people decide about each item, or about all at once; what they approve goes on."""
+        return Flow(pausing.asked(self.stand, form, _optional(rejected), id=id, **asking))
+
+    def wait_for_event(
+        self,
+        event: NamedEvent[E],
+        /,
+        *,
+        key: Callable[[T], str | int],
+        timeout: str | timedelta | None = None,
+        on_timeout: Branch[T, V] | None = None,
+        id: str | None = None,
+    ) -> Flow[Received[T, E] | V, PS]:
+        """Let each item wait for an event of its key; without `on_timeout` one that waits in vain is an item error."""
+        return Flow(pausing.awaited(self.stand, event, _optional(on_timeout), key=key, timeout=timeout, id=id))
 
     def end(self) -> Flow[Never, PS]:
         """Finish this branch: it does not join."""

@@ -89,6 +89,11 @@ class Knowledge:
 
     __hash__ = None  # type: ignore[assignment]  # mutable
 
+    @property
+    def at_rest(self) -> bool:
+        """Whether only the world can bring the run further: all that is live waits for it."""
+        return bool(self.waits) and self.live.keys() <= self.waits.keys()
+
     def reported(self, node: NodeId) -> bool:
         """Whether the node has given what it will give, within the turn that it is in."""
         record = self.nodes.get(node)

@@ -10,6 +10,7 @@ from codemation.core.errors import HostError
 
 if TYPE_CHECKING:  # the package imports this module at once, and nothing heavy may come with it
     from codemation.core.definition import Definition
+    from codemation.core.events import NamedEvent
     from codemation.core.params import Params
     from codemation.core.run import Forecast, Run, Session
     from codemation.core.workflow import Workflow
@@ -59,6 +60,10 @@ class Launcher(Protocol):
 
     def last_run(self) -> Run | None:
         """The run that this process has started last, also when it failed."""
+        ...
+
+    def send(self, event: NamedEvent[Any], key: str, payload: object, dedup: str | None) -> bool:
+        """Send an event; `False` when it was sent before."""
         ...
 
 

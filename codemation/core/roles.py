@@ -23,7 +23,15 @@ from codemation.core.signature import Parameter, Result, Shape, Signature
 from codemation.core.steps import Step
 
 NODES_ONLY = (NodeKind.THEN, NodeKind.TAP)
-_PER_ITEM = (NodeKind.MAP, NodeKind.FILTER, NodeKind.SPLIT, NodeKind.BRANCH, NodeKind.SWITCH, NodeKind.LOOP)
+_PER_ITEM = (
+    NodeKind.MAP,
+    NodeKind.FILTER,
+    NodeKind.SPLIT,
+    NodeKind.BRANCH,
+    NodeKind.SWITCH,
+    NodeKind.LOOP,
+    NodeKind.WAIT_FOR_EVENT,
+)
 _MANY = (Shape.LIST, Shape.STREAM)
 
 

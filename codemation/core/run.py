@@ -8,6 +8,7 @@ from typing import Any, Protocol, Self, overload
 
 from typing_extensions import TypeVar
 
+from codemation.core.answers import Answerable
 from codemation.core.differing import Diff
 from codemation.core.explaining import Reasons, Why
 from codemation.core.ids import RunId
@@ -132,7 +133,7 @@ class SessionResult(NodeResult[Out], Protocol[Out]):
         ...
 
 
-class Run(Protocol):
+class Run(Answerable, Protocol):
     """Handle and result of one execution."""
 
     @property

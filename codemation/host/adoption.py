@@ -22,7 +22,7 @@ def adopt(engine: Engine, caretaker: Caretaker, run: OpenRun) -> Outcome:
         RunError: somebody works on it; says who.
     """
     caretaker.recover()
-    engine.persist(engine.stores.tickets.fire)
+    caretaker.fold()
     rows = check_free(engine, run)
     ready = [row.id for row in rows if row.kind == "work" and row.state != "running"]
     for ticket in ready:

@@ -7,6 +7,7 @@ import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
+from functools import partial
 from types import TracebackType
 from typing import Any
 from weakref import WeakSet
@@ -224,7 +225,7 @@ class App:
             if self.closed:
                 raise HostError("this app is closed", way_out="open another one: App.open()")
             if not self._working:
-                self.caretaker.begin(lambda: WorkerId(entropy()), self._stopping)
+                self.caretaker.begin(lambda: WorkerId(entropy()), self._stopping, partial(_waits, self.scheduler))
                 self.pruner.begin()
                 self._working = True
 
@@ -247,6 +248,11 @@ class App:
     def _publish(self, run: RunId, revision: int, events: tuple[Event, ...]) -> None:
         for listener in self.listeners:
             listener(run, revision, events)
+
+
+def _waits(scheduler: InlineScheduler) -> bool:
+    """Whether a run that is worked on here waits for the world."""
+    return any(watched.run.snapshot.waits for watched in scheduler.watched())
 
 
 def _means(settings: Settings, patience: Patience, publish: Listener) -> Means:

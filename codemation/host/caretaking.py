@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import threading
+import time
 from collections.abc import Callable
 
 from codemation.core.engine import Engine
@@ -17,6 +18,8 @@ from codemation.host.runtime.liveness import Observer, place, this_process
 _log = logging.getLogger("codemation.caretaker")
 BEAT = 2.5
 """Seconds between two beats."""
+LOOK = 0.5
+"""Seconds between two looks at the answers of the world, while a run waits for them here."""
 
 
 class Caretaker:
@@ -31,13 +34,21 @@ class Caretaker:
         self._over = threading.Event()
         self._folding = threading.Lock()
         self._thread: threading.Thread | None = None
+        self._next: float | None = None
+        """Seconds from the last look until the next time that something waits for."""
 
-    def begin(self, new_worker: Callable[[], WorkerId], stopping: Callable[[tuple[RunId, ...]], bool]) -> None:
+    def begin(
+        self,
+        new_worker: Callable[[], WorkerId],
+        stopping: Callable[[tuple[RunId, ...]], bool],
+        at_rest: Callable[[], bool] = lambda: False,
+    ) -> None:
         """Enter this process and beat from now on.
 
-        `stopping` is told which runs should stop and says whether any run is worked on here.
+        `stopping` is told which runs should stop and says whether any run is worked on here; `at_rest` says whether
+        one of them waits for the world, which is then looked after more often.
         """
-        self._new_worker, self._stopping = new_worker, stopping
+        self._new_worker, self._stopping, self._at_rest = new_worker, stopping, at_rest
         self._register()
         self._thread = threading.Thread(target=self._beat_on, name="codemation-beat", daemon=True)
         self._thread.start()
@@ -71,7 +82,7 @@ class Caretaker:
         with self._folding:
             if waited_for is not None:
                 self._free_fold(waited_for)
-            engine.persist(tickets.fire)
+            self._next = engine.persist(tickets.fire)
             while (claim := engine.persist(tickets.claim, engine.worker, [])) is not None:
                 found = True
                 try:
@@ -101,14 +112,26 @@ class Caretaker:
         engine.persist(engine.stores.workers.register, this_process(engine.worker, self._version))
 
     def _beat_on(self) -> None:
-        while not self._over.wait(BEAT):
+        beaten = time.monotonic()
+        while not self._over.wait(self._pause(beaten)):
             try:
-                self._beat()
+                if time.monotonic() - beaten >= BEAT:
+                    beaten = time.monotonic()
+                    self._beat()
+                elif self._at_rest():
+                    self.fold()
             except HostError as error:
                 self.outage()
                 _log.info("no beat: %s", error.message)
             except Exception:  # noqa: BLE001  # the next beat may fare better, and without beats others take over
                 _log.exception("the caretaker failed and goes on")
+
+    def _pause(self, beaten: float) -> float:
+        """Seconds until there is something to do: a beat, or a look at what the world has answered."""
+        left = max(0.0, BEAT - (time.monotonic() - beaten))
+        if not self._at_rest():
+            return left
+        return min(left, LOOK, LOOK if self._next is None else max(0.02, self._next))
 
     def _beat(self) -> None:
         engine = self._engine
@@ -120,6 +143,8 @@ class Caretaker:
         self._take_over(self._observer.dead([row for row in others if row.id != engine.worker]))
         if self._stopping(()):
             self._stopping(engine.persist(engine.stores.tickets.stopping, engine.worker))
+            engine.persist(engine.stores.events.meet)  # what a crash has left between an event and its waits
+            engine.persist(engine.stores.events.forget)
             self.fold()
 
     def _take_over(self, dead: list[WorkerId]) -> int:

@@ -13,9 +13,12 @@ import threading
 from collections.abc import Mapping
 from contextlib import ExitStack
 from pathlib import Path
+from typing import Any
 
+from codemation.core.events import NamedEvent
 from codemation.core.launch import Launch
 from codemation.host.app import App
+from codemation.host.asking import send
 from codemation.host.forecasting import ForecastHandle
 from codemation.host.handles import RunHandle
 from codemation.host.opening import begin
@@ -87,8 +90,7 @@ class InlineLauncher:
             RunPaused: Ctrl-C; whatever was under way was handed back.
         """
         handle = self._launched(launch)
-        handle.wait()
-        return handle
+        return handle.go()
 
     def start(self, launch: Launch) -> RunHandle:
         """Start and return at once; threads of this process do the work."""
@@ -107,13 +109,16 @@ class InlineLauncher:
     async def arun(self, launch: Launch) -> RunHandle:
         """What `run` does, without blocking the event loop."""
         handle = await asyncio.to_thread(self.start, launch)
-        await asyncio.to_thread(handle.wait)
-        return handle
+        return await asyncio.to_thread(handle.go)
 
     def last_run(self) -> RunHandle | None:
         """The run that this process has started last; opens nothing."""
         app = _apps.last.get(os.getpid())
         return app.last if app is not None else None
+
+    def send(self, event: NamedEvent[Any], key: str, payload: object, dedup: str | None) -> bool:
+        """Send an event; `False` when it was sent before."""
+        return send(default_app(), event, key, payload, dedup)
 
     def _launched(self, launch: Launch) -> RunHandle:
         app = default_app()

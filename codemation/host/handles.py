@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import json
-import threading
 import time
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from codemation.core.differing import Diff
-from codemation.core.errors import RunCancelled, RunError, RunFailed, RunPaused
+from codemation.core.errors import RunCancelled, RunError
 from codemation.core.ids import MAIN, START, NodeId
 from codemation.core.inputs import Fetcher
 from codemation.core.mistakes import listed, meant
@@ -21,11 +20,12 @@ from codemation.core.snapshot import Snapshot
 from codemation.core.states import FINISHED, RunStatus
 from codemation.core.workflow import UnknownNode, Workflow
 from codemation.host.answering import Answering
+from codemation.host.asked import Asked
 from codemation.host.differences import difference
+from codemation.host.endings import driven, failure_of_run, gone, wait_for_others
 from codemation.host.launching import decoded_params
 from codemation.host.replays import Wish, replay, resume_from
 from codemation.host.results import ResultHandle, together
-from codemation.host.runtime.trouble import theirs
 from codemation.host.showing import ShownRun
 
 if TYPE_CHECKING:
@@ -36,7 +36,7 @@ POLL = 1.0
 """Seconds between looks at a run that another process works on."""
 
 
-class RunHandle(Answering, ShownRun):
+class RunHandle(Answering, ShownRun, Asked):
     """Handle and result of one run."""
 
     def __init__(
@@ -115,11 +115,21 @@ class RunHandle(Answering, ShownRun):
         self._wait(timeout)
         status = self.status
         if status is RunStatus.FAILED:
-            raise _failure(self, self._errors)
+            raise failure_of_run(self, self._errors)
         if status is RunStatus.CANCELLED:
             raise RunCancelled(f"run {self.id} was cancelled: {self.reason}", run=self)
         if status not in FINISHED:
             raise TimeoutError(f"run {self.id} is still {status} after {timeout} s")
+
+    def go(self) -> RunHandle:
+        """Work on the run until it is over or waits for the world; in the latter case threads of the process go on.
+
+        Raises:
+            RunFailed: it failed.
+            RunCancelled: it was cancelled.
+            RunPaused: Ctrl-C while this process worked on it.
+        """
+        return gone(self)
 
     def serve(self) -> RunHandle:
         """Let threads of this process work on the run."""
@@ -144,8 +154,7 @@ class RunHandle(Answering, ShownRun):
         code = self._code()
         resumed = self.app.resume(self.id, code) if from_ is None else resume_from(self.app, self, code, from_)
         self._run, self._errors = resumed._run, {}  # noqa: SLF001 - this handle follows
-        resumed.wait()
-        return resumed
+        return resumed.go()
 
     def replay(self, *, from_: Nodes = None, to: Nodes = None, pins: Pins | None = None) -> RunHandle:
         """A new run with the same params and input, linked to this one; returns when it is over.
@@ -215,21 +224,13 @@ class RunHandle(Answering, ShownRun):
         until = float("inf") if timeout is None else time.monotonic() + timeout
         watched, scheduler = self.watched, self.app.scheduler
         if watched is None:
-            _wait_for_others(self, until)
+            wait_for_others(self, until)
             return
-        try:
-            scheduler.drive(watched, patience=timeout)
-        except KeyboardInterrupt:
-            scheduler.pause(watched)
-            raise RunPaused(self.id) from None
-        if watched.error is not None:
-            error = watched.error
-            scheduler.pause(watched, grace=0.0)
-            raise error
+        driven(self, watched, timeout)
         if watched.settled:
             scheduler.release(watched)
             self._errors, self.watched = watched.errors, None
-            _wait_for_others(self, until)
+            wait_for_others(self, until)
 
 
 def named(node: object, workflow: Workflow[Any, ...] | None) -> NodeId:
@@ -245,29 +246,3 @@ def _gathered(run: RunHandle, name: str) -> Any:
     """One output of the workflow, which several nodes may give together."""
     sources = run.definition.outputs[name]
     return ResultHandle(run, sources[0].node, sources[0].port).output if len(sources) == 1 else together(run, sources)
-
-
-def _wait_for_others(run: RunHandle, until: float) -> None:
-    """Wait while another process works on the run, up to a time of the monotonic clock."""
-    waiter = threading.Event()
-    while run.snapshot.status not in FINISHED and (left := until - time.monotonic()) > 0:
-        run.app.caretaker.fold(run.id)
-        waiter.wait(min(POLL, left))
-
-
-def _failure(run: RunHandle, causes: Mapping[NodeId, BaseException]) -> RunFailed:
-    """What is raised of a failed run; its cause is the exception itself if it was raised in this process."""
-    node = run.snapshot.failed()[0] if run.snapshot.failed() else None
-    if node is None:
-        return RunFailed(f"run {run.id} failed: {run.reason}", run=run)
-    error = run.snapshot.nodes[node].error
-    item = f", item {error.item}" if error and error.item is not None else ""
-    said = f"{error.type}: {error.message}" if error else run.reason
-    failure = RunFailed(
-        f'run {run.id} of "{run.definition.workflow}" failed at "{node}"{item}: {said}',
-        run=run,
-        way_out=f"codemation runs show {run.id}; after the fix: codemation runs resume {run.id}",
-    )
-    cause = causes.get(node)
-    failure.__cause__ = cause and cause.with_traceback(theirs(cause.__traceback__))
-    return failure

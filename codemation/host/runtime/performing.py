@@ -5,6 +5,7 @@ from __future__ import annotations
 from codemation.core.definition import NodeKind
 from codemation.core.errors import LimitExceeded, StoreUnavailable
 from codemation.core.opening import OpenRun
+from codemation.core.pausing import WAITING
 from codemation.core.ports import Claim
 from codemation.core.resources import ResourceError
 from codemation.host.runtime.activity import Activity, Performed, RunCode, Stop, Workbench
@@ -16,6 +17,7 @@ from codemation.host.runtime.itemwise import ItemwisePerformance
 from codemation.host.runtime.meter import Meter
 from codemation.host.runtime.recalling import recalled, remember
 from codemation.host.runtime.trouble import ItemFailed
+from codemation.host.runtime.waiting import perform_waiting
 
 
 class Performance:
@@ -69,10 +71,19 @@ class Performance:
                 return perform_catch(self._activity)
             case NodeKind.LOOP:
                 return self._itemwise(stop, Gate) if Gate.is_under_way(self._activity) else entered(self._activity)
+            case kind if kind in WAITING:
+                return self._waiting()
             case _ if self._activity.node.grain == "item":
                 return self._itemwise(stop)
             case _:
                 return perform_batch(self._activity, stop)
+
+    def _waiting(self) -> Performed:
+        try:
+            return perform_waiting(self._activity)
+        except ItemFailed as failed:
+            self.error = failed.error
+            return self._activity.failure(failed.error, item=failed.position), None
 
     def _itemwise(self, stop: Stop, way: type[ItemwisePerformance] = ItemwisePerformance) -> Performed:
         """A failure was decided item by item, retries included; anything else that goes wrong is final."""

@@ -1,0 +1,42 @@
+"""What a handle of a run says of what the run waits for, and how its holder answers."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from codemation.core.ids import RunId
+from codemation.host import asking
+from codemation.host.asking import RunWait
+
+if TYPE_CHECKING:
+    from codemation.host.app import App
+
+
+class Asked:
+    """A run that may be asked what it waits for."""
+
+    app: App
+
+    @property
+    def id(self) -> RunId:
+        """Names the run."""
+        raise NotImplementedError
+
+    @property
+    def waits(self) -> list[RunWait]:
+        """What the run waits for: times, decisions, events; the most pressing first."""
+        return asking.waits_of(self.app, self.app.engine.open(self.id))
+
+    def approve(self, wait: RunWait | str | None = None, /, *, who: str | None = None, **fields: Any) -> None:
+        """Approve what is asked: a wait, a node of which one is open, or the only one; `fields` fill in its form.
+
+        Raises:
+            AlreadyDecided: somebody was faster.
+            DecisionExpired: the time is over.
+            InvalidDecision: the fields do not fit the form.
+        """
+        asking.decide(self.app, asking.chosen(self.waits, wait), approved=True, who=who, fields=fields)
+
+    def reject(self, wait: RunWait | str | None = None, /, *, who: str | None = None, **fields: Any) -> None:
+        """Reject what is asked; takes and raises what `approve` does."""
+        asking.decide(self.app, asking.chosen(self.waits, wait), approved=False, who=who, fields=fields)

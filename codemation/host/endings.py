@@ -1,0 +1,71 @@
+"""How whoever holds a run comes to its end: by working on it, by waiting for others, by what is raised of a failure."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING
+
+from codemation.core.errors import RunFailed, RunPaused
+from codemation.core.ids import NodeId
+from codemation.core.states import FINISHED
+from codemation.host.runtime.trouble import theirs
+
+if TYPE_CHECKING:
+    from codemation.host.handles import RunHandle
+    from codemation.host.runtime.scheduler import Watched
+
+POLL = 1.0
+"""Seconds between looks at a run that another process works on."""
+
+
+def driven(run: RunHandle, watched: Watched, patience: float | None, until: Callable[[], bool] = lambda: False) -> None:
+    """Work on a run until it is settled, or `until` says so."""
+    scheduler = run.app.scheduler
+    try:
+        scheduler.drive(watched, until, patience=patience)
+    except KeyboardInterrupt:
+        scheduler.pause(watched)
+        raise RunPaused(run.id) from None
+    if watched.error is not None:
+        error = watched.error
+        scheduler.pause(watched, grace=0.0)
+        raise error
+
+
+def gone(run: RunHandle) -> RunHandle:
+    """Work on a run until it is over or waits for the world."""
+    watched = run.watched
+    if watched is not None:
+        driven(run, watched, None, until=lambda: watched.run.snapshot.at_rest and not watched.active)
+    if run.snapshot.at_rest:
+        return run.serve()
+    run.wait()
+    return run
+
+
+def wait_for_others(run: RunHandle, until: float) -> None:
+    """Wait while another process works on the run, up to a time of the monotonic clock."""
+    waiter = threading.Event()
+    while run.snapshot.status not in FINISHED and (left := until - time.monotonic()) > 0:
+        run.app.caretaker.fold(run.id)
+        waiter.wait(min(POLL, left))
+
+
+def failure_of_run(run: RunHandle, causes: Mapping[NodeId, BaseException]) -> RunFailed:
+    """What is raised of a failed run; its cause is the exception itself if it was raised in this process."""
+    node = run.snapshot.failed()[0] if run.snapshot.failed() else None
+    if node is None:
+        return RunFailed(f"run {run.id} failed: {run.reason}", run=run)
+    error = run.snapshot.nodes[node].error
+    item = f", item {error.item}" if error and error.item is not None else ""
+    said = f"{error.type}: {error.message}" if error else run.reason
+    failure = RunFailed(
+        f'run {run.id} of "{run.definition.workflow}" failed at "{node}"{item}: {said}',
+        run=run,
+        way_out=f"codemation runs show {run.id}; after the fix: codemation runs resume {run.id}",
+    )
+    cause = causes.get(node)
+    failure.__cause__ = cause and cause.with_traceback(theirs(cause.__traceback__))
+    return failure
