@@ -29,8 +29,6 @@ from codemation.host.settings import Settings
 
 PAGE = 50
 """Runs on a page of the list."""
-DEEPER = 1.5
-"""Pages that are read may be so many times as many: an index on many rows is deeper than an empty one."""
 _COPY = """
 CREATE TEMP TABLE made AS SELECT gen_random_uuid() AS id, number FROM generate_series(1, {count}) AS number;
 INSERT INTO runs SELECT (made_of).* FROM (
@@ -78,8 +76,7 @@ def measure(stand: Stand) -> Finding:
         empty, full = getattr(counted["empty"], what), getattr(counted["full"], what)
         series.append(Series(name=f"{what} per W10, empty", unit="", values=(empty,)))
         series.append(Series(name=f"{what} per W10, full", unit="", values=(full,)))
-        limit = DEEPER if what == "pages" else SAME
-        bars.append(Bar(what=f"{what} per W10, full / empty", figure=full / empty, limit=limit, unit="×"))
+        bars.append(Bar(what=f"{what} per W10, full / empty", figure=full / empty, limit=SAME, unit="×"))
     bars.append(Bar(what="W10 per second, full / empty", figure=share.median, limit=0.95, unit="×", at_least=True))
     bars.append(Bar(what=f"a page of {PAGE} runs", figure=median(looks["list, full"]), limit=20.0, unit="ms"))
     opened = median(looks["open, full"]) / median(looks["open, empty"])
