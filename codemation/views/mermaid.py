@@ -27,6 +27,9 @@ _SHAPES: dict[NodeKind, tuple[str, str]] = {
     NodeKind.CATCH: (">", "]"),
     NodeKind.NOTEBOOK: ("[[", "]]"),
     NodeKind.LOOP: ("{{", "}}"),
+    NodeKind.WAIT: ("([", "])"),
+    NodeKind.APPROVE: ("[/", "/]"),
+    NodeKind.WAIT_FOR_EVENT: (">", "]"),
 }
 _SOURCE = ("[(", ")]")
 """A node that begins a line, such as one that reads a file."""

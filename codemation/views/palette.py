@@ -21,8 +21,11 @@ FAMILY: dict[NodeKind, str] = {
     NodeKind.JOIN: "unite",
     NodeKind.CATCH: "route",
     NodeKind.NOTEBOOK: "code",
+    NodeKind.WAIT: "pause",
+    NodeKind.APPROVE: "pause",
+    NodeKind.WAIT_FOR_EVENT: "pause",
 }
-"""What the colour of a kind's mark says: where it begins, code, the ways part, the ways meet."""
+"""What the colour of a kind's mark says: where it begins, code, the ways part, they meet, the world is awaited."""
 
 ICONS: dict[NodeKind, str] = {
     NodeKind.START: "M5.5 3.5v9l7-4.5z",
@@ -39,6 +42,9 @@ ICONS: dict[NodeKind, str] = {
     NodeKind.MERGE: "M14 8h-3.5M10.5 8C7 8 8.5 3.7 5.2 3.7H2M10.5 8C7 8 8.5 12.3 5.2 12.3H2",
     NodeKind.NOTEBOOK: "M4 2h8.5v12H4zM4 5H2.5M4 8H2.5M4 11H2.5M6.5 5.5h4M6.5 8.5h4",
     NodeKind.CATCH: "M3 4.5 8 2l5 2.5v4c0 2.8-2 4.6-5 5.5-3-.9-5-2.7-5-5.5zM8 5.5v3M8 10.8v.4",
+    NodeKind.WAIT: "M8 2.5a5.5 5.5 0 1 0 0 11 5.5 5.5 0 0 0 0-11zM8 5v3l2.2 1.6",
+    NodeKind.APPROVE: "M3.5 2.5h9v11h-9zM5.7 8.2l1.7 1.7 3.1-3.8",
+    NodeKind.WAIT_FOR_EVENT: "M4 11V7.3a4 4 0 0 1 8 0V11l1.4 1.2H2.6zM6.8 14.2h2.4",
     NodeKind.JOIN: "M6 4a4 4 0 1 0 0 8 4 4 0 0 0 0-8zM10 4a4 4 0 1 0 0 8 4 4 0 0 0 0-8z",
 }
 """Outlines in a square of 16."""
@@ -58,12 +64,14 @@ GLYPHS: dict[NodeStatus, str] = {
 _LIGHT = {
     "card": "#ffffff", "rim": "#cbd3df", "ink": "#182230", "soft": "#5b6778", "line": "#94a1b4", "pale": "#f1f4f8",
     "frame": "#7c88a1", "start": "#4b5768", "code": "#6a50d9", "route": "#1f66c7", "unite": "#0b7a75",
+    "pause": "#a86200",
     "pending": "#6b7789", "due": "#5b5bd6", "running": "#1f6fde", "waiting": "#a86200", "succeeded": "#16794a",
     "failed": "#c92a3c", "skipped": "#7b8798", "cancelled": "#7a5560",
 }  # fmt: skip
 _DARK = {
     "card": "#192130", "rim": "#364358", "ink": "#eef2f8", "soft": "#a3afc2", "line": "#5f6d84", "pale": "#232d3f",
     "frame": "#8592ab", "start": "#aab6c8", "code": "#a893ff", "route": "#6fb1ff", "unite": "#4fd1c5",
+    "pause": "#f0a43a",
     "pending": "#93a0b4", "due": "#a5a8ff", "running": "#63a8ff", "waiting": "#f0a43a", "succeeded": "#3ecf8e",
     "failed": "#ff6b78", "skipped": "#8390a5", "cancelled": "#c99aa6",
 }  # fmt: skip
@@ -118,7 +126,7 @@ def _colours(palette: dict[str, str]) -> list[str]:
         (".cm-glyph", f"stroke:{palette['card']}"),
         (".cm-failed .cm-note", f"fill:{palette['failed']}"),
     ]
-    for family in ("start", "code", "route", "unite"):
+    for family in ("start", "code", "route", "unite", "pause"):
         rules.append((f".cm-{family} .cm-icon", f"stroke:{palette[family]}"))
         rules.append((f".cm-{family} .cm-mark", f"fill:{palette[family]}"))
     for status in NodeStatus:
