@@ -9,7 +9,7 @@ stop, or that the ticket was taken over; only the last two give the work up.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import TypedDict, Unpack
@@ -68,6 +68,8 @@ class Outcome:
     """What the same worker goes on with."""
     ready: tuple[TicketId, ...] = ()
     """Other tickets that may be claimed now."""
+    priorities: Mapping[TicketId, int] = field(default_factory=dict)
+    """Of those that have one: the higher goes first."""
     later: tuple[TicketId, float] | None = None
     """A ticket that waits, and the seconds."""
     refusal: Refusal | None = None
@@ -184,11 +186,11 @@ class Courier:
         return refusal
 
     def tickets(self, plan: Plan, due: tuple[ActivationId, ...]) -> tuple[NewTicket, ...]:
-        """A ticket for each activation that is due."""
-        policies = [plan.nodes[node_of(activation)].policy for activation in due]
+        """A ticket for each activation that is due, the most urgent first."""
+        policies = [(activation, plan.nodes[node_of(activation)].policy) for activation in due]
         return tuple(
             NewTicket(id=self.new_ticket(), activation=activation, queue=policy.queue, priority=policy.priority)
-            for activation, policy in zip(due, policies, strict=True)
+            for activation, policy in sorted(policies, key=lambda one: -one[1].priority)
         )
 
     def _waits(self, run: RunId, claim: Claim, step: Step) -> tuple[WaitTicket, ...]:
@@ -238,14 +240,16 @@ class Courier:
     def _then(self, plan: Plan, claim: Claim, step: Step) -> tuple[GoOn | Leave | Drop, tuple[NewTicket, ...]]:
         """What becomes of the claim's ticket, and the tickets beside it.
 
-        The first due activation of the same queue is gone on with.
+        The most urgent due activation of the same queue is gone on with, among equals the first.
         """
         if claim.is_fold:
             return Drop(), self.tickets(plan, step.due)
         if step.retry_in is not None:
             queue, priority = claim.queue, claim.priority
             return Leave(activation=claim.activation, queue=queue, priority=priority, delay=step.retry_in), ()
-        same = next((one for one in step.due if plan.nodes[node_of(one)].policy.queue == claim.queue), None)
+        policies = {one: plan.nodes[node_of(one)].policy for one in step.due}
+        mine = [one for one in step.due if policies[one].queue == claim.queue]
+        same = max(mine, key=lambda one: policies[one].priority, default=None)
         if same is None:
             return Drop(), self.tickets(plan, step.due)
         return GoOn(activation=same), self.tickets(plan, tuple(one for one in step.due if one != same))
@@ -257,12 +261,17 @@ def applied(run: OpenRun, commit: Commit, step: Step) -> None:
     run.head = commit.new_head
 
 
+def priorities(tickets: Iterable[NewTicket]) -> Mapping[TicketId, int]:
+    """The priorities of those tickets that have one."""
+    return {ticket.id: ticket.priority for ticket in tickets if ticket.priority}
+
+
 def _outcome(claim: Claim, commit: Commit) -> Outcome:
-    ready = tuple(ticket.id for ticket in commit.more)
+    ready, urgent = tuple(ticket.id for ticket in commit.more), priorities(commit.more)
     match commit.then:
         case GoOn(activation=activation):
-            return Outcome(next=claim.going_on(activation), ready=ready)
+            return Outcome(next=claim.going_on(activation), ready=ready, priorities=urgent)
         case Leave(delay=delay):
-            return Outcome(later=(claim.holding.ticket, delay), ready=ready)
+            return Outcome(later=(claim.holding.ticket, delay), ready=ready, priorities=urgent)
         case _:
-            return Outcome(ready=ready)
+            return Outcome(ready=ready, priorities=urgent)

@@ -12,7 +12,7 @@ from hashlib import sha256
 
 from codemation.core.advance import advance
 from codemation.core.definition import Definition
-from codemation.core.delivery import Courier, Means, Outcome
+from codemation.core.delivery import Courier, Means, Outcome, priorities
 from codemation.core.errors import RunError, UnknownRun
 from codemation.core.facts import encode_delta
 from codemation.core.folding import Inboxes
@@ -246,7 +246,7 @@ class Engine:
         """What there is to do at the beginning; the first ticket is held from the start if it was claimed."""
         ids = tuple(ticket.id for ticket in tickets)
         if not tickets or not claimed:
-            return Outcome(ready=ids)
+            return Outcome(ready=ids, priorities=priorities(tickets))
         first = tickets[0]
         claim = Claim(
             holding=Holding(ticket=first.id, worker=self.worker, fence=1),
@@ -256,7 +256,7 @@ class Engine:
             priority=first.priority,
             fresh=True,
         )
-        return Outcome(next=claim, ready=ids[1:])
+        return Outcome(next=claim, ready=ids[1:], priorities=priorities(tickets))
 
 
 def _main(start: Start) -> dict[str, Stored]:

@@ -43,7 +43,8 @@ class Agenda:
             claim = outcome.next
             heapq.heappush(self._ready, Ready(-claim.priority, next(self._number), run, None, claim))
         for ticket in outcome.ready:
-            heapq.heappush(self._ready, Ready(0, next(self._number), run, ticket))
+            priority = outcome.priorities.get(ticket, 0)
+            heapq.heappush(self._ready, Ready(-priority, next(self._number), run, ticket))
         if outcome.later is not None:
             ticket, delay = outcome.later
             heapq.heappush(self._later, (self._clock.monotonic() + delay, next(self._number), run, ticket))
