@@ -6,6 +6,8 @@ from dataclasses import dataclass
 from html import escape
 from typing import Any
 
+_FONT = "font:13px/1.4 ui-monospace,Menlo,Consolas,monospace"
+"""A notebook would letter a difference like prose."""
 SHOWN = 20
 """Lines of a kind that the text shows; the rest is counted."""
 
@@ -106,7 +108,7 @@ class Diff:
         return "\n".join(self.lines())
 
     def _repr_mimebundle_(self, include: object = None, exclude: object = None) -> dict[str, str]:
-        return {"text/plain": str(self), "text/html": f"<pre>{escape(str(self))}</pre>"}
+        return {"text/plain": str(self), "text/html": f"<pre style='{_FONT}'>{escape(str(self))}</pre>"}
 
     def lines(self) -> list[str]:
         """The difference, line by line; bounded."""

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from codemation.core.differing import Diff
 from codemation.core.errors import RunCancelled, RunError
-from codemation.core.ids import MAIN, START, NodeId
+from codemation.core.ids import MAIN, START, ActivationId, NodeId
 from codemation.core.inputs import Fetcher
 from codemation.core.mistakes import listed, meant
 from codemation.core.node import Node
@@ -38,6 +38,9 @@ POLL = 1.0
 
 class RunHandle(Answering, ShownRun, Asked):
     """Handle and result of one run."""
+
+    executing: frozenset[ActivationId] | None = None
+    """The activations that are executed now, where the handle decides that; else whoever holds a ticket is at it."""
 
     def __init__(
         self,

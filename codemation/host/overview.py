@@ -206,6 +206,8 @@ def _stage(snapshot: Snapshot, node: NodeId, working: Collection[ActivationId]) 
 
 def _working(handle: RunHandle) -> frozenset[ActivationId]:
     """The activations that a worker holds, be it this process or another."""
+    if handle.executing is not None:
+        return handle.executing
     if handle.watched is not None:
         return frozenset(activation_id(node) for node in handle.watched.meter.readings())
     rows = handle.app.stores.runs.tickets(handle.id)

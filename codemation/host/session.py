@@ -34,6 +34,7 @@ class SessionHandle(Rearrangeable):
     def __init__(self, app: App, run: OpenRun, workflow: Workflow[Any, ...], outcome: Outcome) -> None:
         super().__init__(app, run, workflow, outcome)
         self._breakpoints: dict[NodeId, Question | None] = {}
+        self.executing = frozenset()  # it holds what is due between its steps, too
 
     def __enter__(self) -> Self:
         return self
@@ -146,7 +147,11 @@ class SessionHandle(Rearrangeable):
 
     def _execute(self, activation: ActivationId) -> None:
         self._stopped_at = None
-        cause = self._stepper.execute(activation)
+        self.executing = frozenset((activation,))
+        try:
+            cause = self._stepper.execute(activation)
+        finally:
+            self.executing = frozenset()
         node = node_of(activation)
         if node in self.snapshot.failed():
             error = self.snapshot.nodes[node].error

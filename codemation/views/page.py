@@ -28,9 +28,10 @@ padding:16px;border:1px solid var(--rim);border-radius:12px;overflow-wrap:anywhe
 .cm-page .cm-state{font-weight:600}.cm-page .cm-state-succeeded{color:var(--good)}
 .cm-page .cm-state-failed{color:var(--bad)}
 .cm-page table{border-collapse:collapse;font-size:13px;font-variant-numeric:tabular-nums;color:var(--ink)}
-.cm-page th,.cm-page td{padding:3px 10px 3px 0;text-align:left;border-bottom:1px solid var(--rim);white-space:nowrap;
-background:none}
-.cm-page th{color:var(--soft);font-weight:600}.cm-page td.cm-right,.cm-page th.cm-right{text-align:right}
+.cm-page.cm-page table th,.cm-page.cm-page table td{padding:3px 10px 3px 0;text-align:left;
+border-bottom:1px solid var(--rim);white-space:nowrap;background:none}
+.cm-page th{color:var(--soft);font-weight:600}.cm-page.cm-page table td.cm-right,
+.cm-page.cm-page table th.cm-right{text-align:right}
 .cm-page .cm-bar{background:var(--pale);border-radius:4px;width:140px;height:10px}
 .cm-page .cm-bar span{display:block;background:var(--bar);border-radius:4px;height:10px;min-width:2px}
 .cm-page pre{background:var(--pale);color:var(--bad);border-radius:8px;padding:10px;margin:6px 0;white-space:pre-wrap}

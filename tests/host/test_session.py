@@ -180,6 +180,7 @@ def test_clear_does_a_node_again_and_what_stands_on_it(debug: Debug) -> None:
 def test_a_pinned_node_is_completed_without_being_executed_and_says_so(debug: Debug) -> None:
     """Acceptance 12: pin and unpin."""
     session = debug(sums).run_to("double")
+    assert [str(row.status) for row in run_view(session).nodes if row.id in session.due] == ["due"]  # nobody is at it
     pin = session["double"].pin([1, 1])
     assert (session["double"].items, session["double"].status) == ([1, 1], "succeeded")
     assert session["double"].why.what == "pinned"
