@@ -26,7 +26,8 @@ def prune(screen: Screen, /, dry_run: bool, as_json: bool) -> None:
     if as_json:
         screen.show_json({"outdated": plain(found), "deleted": gone})
         return
-    for line in columns(_rows(found), ("workflow", "outcome", "runs", "the first ended"), screen.width, right=(2,)):
+    heads = ("workflow", "outcome", "runs", "the first ended")
+    for line in columns(_rows(found), heads, screen.width, right=(2,)) if found else ():
         screen.show(line)
     if dry_run:
         total = sum(one.runs for one in found)

@@ -15,7 +15,7 @@ def test_runs_whose_time_is_over_are_shown_and_then_deleted(shop: Shop) -> None:
     assert "succeeded" in shown.stdout
     assert "1 runs would be deleted" in shown.stderr
     (found,) = json.loads(shop.codemation("prune", "--dry-run", "--json").stdout)["outdated"]
-    assert (found["workflow"], found["status"], found["runs"]) == ("orders", "succeeded", 1)
+    assert (found["workflow"], found["status"], found["runs"]) == ("shop.orders", "succeeded", 1)
     assert "1 runs deleted" in shop.codemation("prune").stderr
     again = shop.codemation("prune")
     assert (again.exit_code, again.stdout) == (0, "")

@@ -220,12 +220,14 @@ def test_a_key_is_waited_for_and_the_second_statement_finds_the_winner(
     assert answer == [first]
 
 
-def test_a_key_whose_time_is_over_starts_anew(stores: Stores, world: World, database: psycopg.Connection[Row]) -> None:
+def test_a_key_counts_for_as_long_as_its_run_is_there(
+    stores: Stores, world: World, database: psycopg.Connection[Row]
+) -> None:
     first = stores.journal.start(world.new_run(key="k", input_digest=b"1"))
     database.execute("UPDATE run_keys SET expires_at = now_() - interval '1 second'")
-    second = stores.journal.start(world.new_run(key="k", input_digest=b"2"))
-    assert first != second
-    assert stores.journal.start(world.new_run(key="k", input_digest=b"2")) == second
+    assert stores.journal.start(world.new_run(key="k", input_digest=b"1")) == first
+    with pytest.raises(InputError, match="has already started run"):
+        stores.journal.start(world.new_run(key="k", input_digest=b"2"))
 
 
 def test_a_start_sent_twice_is_recorded_once(stores: Stores, world: World) -> None:

@@ -4,7 +4,12 @@
 
 import codemation as cm
 from pydantic import BaseModel
-from typing_extensions import assert_type
+from typing_extensions import TypeVar, assert_type
+
+T = TypeVar("T")
+
+
+def item(flow: cm.Flow[T]) -> T: ...
 
 
 class PageUrl(BaseModel):
@@ -37,7 +42,7 @@ def store(offers: list[Offer], ctx: cm.Context) -> None: ...
 
 
 pages = cm.workflow("shop.scrape", input=PageUrl).loop(fetch, next=following, max=200)
-assert_type(pages, cm.Flow[Page, ...])
+assert_type(item(pages), Page)
 scrape = pages.split(lambda page: page.offers).filter(lambda offer: offer.price > 0).then(store).build()
 
 
@@ -50,5 +55,5 @@ def twice(page: cm.Flow[PageUrl]) -> cm.Flow[PageUrl]:
 
 
 followed = cm.workflow("shop.redirects", input=PageUrl).loop(redirect, until=is_last, max=9)
-assert_type(followed, cm.Flow[PageUrl, ...])
-assert_type(followed.loop(twice, until=is_last, max=9), cm.Flow[PageUrl, ...])
+assert_type(item(followed), PageUrl)
+assert_type(item(followed.loop(twice, until=is_last, max=9)), PageUrl)
