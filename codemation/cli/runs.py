@@ -1,4 +1,4 @@
-"""`codemation runs`: look at runs, resume and cancel them."""
+"""`codemation runs`: look at runs, resume, replay and cancel them."""
 
 from __future__ import annotations
 
@@ -10,8 +10,10 @@ import click
 
 from codemation.cli.commands import Group
 from codemation.cli.driving import Manner, drive
+from codemation.cli.export import export
 from codemation.cli.history import list_lines, log_lines, show_lines
 from codemation.cli.opening import opened
+from codemation.cli.questions import as_json, diff, trace, why
 from codemation.cli.screen import Screen
 from codemation.cli.target import workflow_of_run
 from codemation.core.ids import RunId
@@ -21,8 +23,6 @@ from codemation.host.handles import RunHandle
 from codemation.host.overview import find_run, known_node, list_runs, run_view, short
 from codemation.host.settings import Settings
 from codemation.views.records import plain
-
-as_json = click.option("--json", "as_json", is_flag=True, help="Write JSON, for programs.")
 
 
 @click.group(cls=Group)
@@ -111,6 +111,10 @@ def logs(screen: Screen, run: str, node: str | None, tail: int, as_json: bool) -
         screen.show(line)
     if not lines:
         screen.say("nothing was printed or logged")
+
+
+for command in (why, trace, diff, export):
+    runs.add_command(command)
 
 
 @runs.command()

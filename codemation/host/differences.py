@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import difflib
 import inspect
-import json
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict, is_dataclass
 from itertools import islice
@@ -30,6 +29,7 @@ from codemation.core.node import FunctionNode
 from codemation.core.payload import decode_items
 from codemation.core.values import Unstorable
 from codemation.core.workflow import Workflow
+from codemation.host.launching import params_as_written
 
 if TYPE_CHECKING:
     from codemation.host.handles import RunHandle
@@ -55,7 +55,7 @@ def difference(before: RunHandle, after: RunHandle) -> Diff:
         before=before.id,
         after=after.id,
         statuses=(str(before.status), str(after.status)),
-        params=tuple(_params(json.loads(before.row.params), json.loads(after.row.params))),
+        params=tuple(_params(*(params_as_written(run.definition, run.row.params) for run in (before, after)))),
         code=tuple(code_changes(before.definition, after.definition, before.workflow, after.workflow)),
         schema=tuple(change for node, port in changed for change in _columns(before, after, node, port)),
         rows=tuple(change for node, port in changed for change in _rows(before, after, node, port)),

@@ -54,7 +54,9 @@ def _succeeded(run: Knowledge, node: NodeId, record: NodeRecord) -> tuple[str, s
         return "taken over", f"from run {source}"
     before = _named(run.plan.awaits[node])
     tries = f"; it was tried {record.attempt} times" if record.attempt > 1 else ""
-    return "ran", f"{before} had given {_items(record.items)}{tries}"
+    if any(not one.ordering for one in run.plan.nodes[node].inputs):
+        return "ran", f"{before} had given {_items(record.items)}{tries}"
+    return "ran", f"it takes no items, and had to come after {before} only{tries}"
 
 
 def _skipped(run: Knowledge, node: NodeId, record: NodeRecord) -> tuple[str, str]:

@@ -10,6 +10,7 @@ from typing import Any
 from pydantic import BaseModel, ValidationError
 from pydantic_core import PydanticSerializationError
 
+from codemation.core.definition import Definition
 from codemation.core.engine import Start, Stored
 from codemation.core.errors import InputError
 from codemation.core.ids import START
@@ -61,6 +62,13 @@ def decoded_params(workflow: Workflow[Any, ...], text: str) -> Params | None:
         return workflow.params.model_validate_json(text)
     except ValidationError:
         return validated(workflow.params, json.loads(text))
+
+
+def params_as_written(definition: Definition, text: str) -> dict[str, Any]:
+    """What a run was asked for, in the order in which the params were written; the database keeps another."""
+    values = json.loads(text)
+    written = [name for name in (definition.params_schema or {}).get("properties", {}) if name in values]
+    return {name: values[name] for name in dict.fromkeys([*written, *values])}
 
 
 def encoded_input(workflow: Workflow[Any, ...], items: Any, tables: Tables) -> Stored:

@@ -79,7 +79,8 @@ class Lineage:
                 f'{key!r} names no item of "{node}"', way_out=f'give its position, or its key, such as "{node}:0"'
             )
         if int(number) >= count:
-            raise RunError(f'"{node}" gave {count} item{"" if count == 1 else "s"}, and none at {number}')
+            said = f'"{node}" gave {count} item{"" if count == 1 else "s"}, and none at {number}'
+            raise RunError(said, way_out=f"positions go from 0 to {count - 1}" if count else "")
         return Place(node, port, int(number), count)
 
     def _batch(self, node: NodeId, port: str) -> Batch:

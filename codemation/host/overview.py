@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
@@ -25,6 +24,7 @@ from codemation.core.states import NodeStatus as Stage
 from codemation.core.workflow import UnknownNode
 from codemation.host.explaining import how
 from codemation.host.handles import RunHandle
+from codemation.host.launching import params_as_written
 from codemation.host.runtime.liveness import Observer, place
 from codemation.views.failures import FailureView, frames_of
 from codemation.views.marks import NodeStatus
@@ -34,7 +34,8 @@ if TYPE_CHECKING:
     from codemation.host.app import App
     from codemation.host.results import ResultHandle
 
-_FULL_ID = re.compile(r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}")
+FULL_ID = re.compile(r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}")
+"""How the whole id of a run is written."""
 LEFT_ALONE = "nobody works on it"
 _ENDED = frozenset({NodeStatus.SUCCEEDED, NodeStatus.FAILED, NodeStatus.SKIPPED, NodeStatus.CANCELLED})
 
@@ -50,7 +51,7 @@ def find_run(app: App, wanted: str) -> RunId:
     Raises:
         UnknownRun: there is none, or there are several.
     """
-    if _FULL_ID.fullmatch(wanted):
+    if FULL_ID.fullmatch(wanted):
         return RunId(wanted)
     if wanted == "last":
         found = tuple(row.id for row in app.stores.runs.page(limit=1))
@@ -148,7 +149,7 @@ def run_view(handle: RunHandle, *, outputs: bool = False) -> RunView:
         row=replace(row, reason=LEFT_ALONE) if alone else row,
         nodes=tuple(node_rows(definition, snapshot, working)),
         error=failure(handle),
-        params=_params(handle),
+        params=params_as_written(handle.definition, handle.row.params),
         outputs={name: _json(handle, name) for name in definition.outputs} if outputs else {},
     )
 
@@ -239,13 +240,6 @@ def failure(handle: RunHandle) -> FailureView | None:
         attempts=record.attempt,
         way_out=f"codemation runs resume {short(handle.id)}",
     )
-
-
-def _params(handle: RunHandle) -> dict[str, Any]:
-    """What the run was asked for, in the order in which the params were written; the database keeps another."""
-    values = json.loads(handle.row.params)
-    written = [name for name in (handle.definition.params_schema or {}).get("properties", {}) if name in values]
-    return {name: values[name] for name in dict.fromkeys([*written, *values])}
 
 
 def _key(handle: RunHandle, node: NodeId, position: int) -> str:

@@ -90,6 +90,19 @@ def double(line: Line) -> Line:
 
 
 stock = cm.workflow("shop.stock", input=Line).then(double).build()
+
+
+class Sorted(cm.Ports):
+    few: Line = cm.port()
+    many: Line = cm.port()
+
+
+@cm.node
+def sort(line: Line) -> Sorted:
+    return Sorted(few=line) if line.amount < 5 else Sorted(many=line)
+
+
+parted = cm.workflow("stock.sorted", input=Line).then(sort).route(few=double).build()
 '''
 WAITING = """
 import time
