@@ -319,7 +319,7 @@ class Flow(Generic[T, PS]):
             raise AuthorError(self.stand.draft.id, mistakes)
         return Workflow(frozen)
 
-    if not TYPE_CHECKING:  # checkers say by themselves that a flow has no such attribute
+    if not TYPE_CHECKING:  # pragma: no branch - checkers say by themselves that a flow has no such attribute
 
         def __getattr__(self, name: str) -> Any:
             what = f"{type(self).__name__!r} object has no attribute {name!r}"

@@ -38,11 +38,22 @@ def other_same(n: int) -> int:
     return n
 
 
+class Sides(cm.Ports):
+    good: int = cm.port()
+
+
+@cm.node
+def sorted_out(n: int) -> Sides:
+    return Sides(good=n)
+
+
 def test_only_what_was_written_as_a_node_can_be_edited_and_a_mistake_is_said() -> None:
     workflow = cm.workflow("edited").then(load).map(lambda n: n, id="same").build()
     with pytest.raises(AuthorError, match="other"):
         edited(workflow, load_with_more)
     assert edited(workflow, load).digest == workflow.digest
+    routed = cm.workflow("routed").then(load).then(sorted_out)["good"].then(other_same).build()
+    assert edited(routed, load).digest == routed.digest
     waiting = cm.workflow("waiting").then(load).merge(id="same").build()
     with pytest.raises(CodemationError, match="is no node that was written as one"):
         edited(waiting, other_same)
