@@ -37,11 +37,11 @@ def texts(sink: Sink) -> list[str]:
 def test_text_becomes_lines_at_its_breaks_and_the_rest_comes_last() -> None:
     sink = Sink(ACTIVATION, 2)
     sink.write("print", "one\ntw")
-    sink.write("stderr", "second")
+    sink.write("stderr", "zq9")
     sink.write("print", "o\nthr")
     (one, two) = sink.take()
     assert (one.text, two.text, two.activation, two.attempt, two.level) == ("one", "two", "n/1", 2, "print")
-    assert texts(sink) == ["second", "thr"]
+    assert texts(sink) == ["zq9", "thr"]
     assert texts(sink) == []
 
 
