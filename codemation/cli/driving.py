@@ -60,7 +60,7 @@ def drive(settings: Settings, screen: Screen, manner: Manner, begin: Callable[[A
 
 def _wait(handle: RunHandle, screen: Screen) -> None:
     """Wait for the end, whatever it is; working on the run if it was begun here."""
-    if handle.watched is None:
+    if handle.watched is None and handle.source is None:
         following = "this is what it came to" if handle.status in FINISHED else "waiting for its end"
         screen.say(f"run {handle.id} was started under this key before; {following}")
     with suppress(RunFailed, RunCancelled):

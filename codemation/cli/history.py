@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from codemation.cli.outcome import failure_lines, output_lines
+from codemation.cli.outcome import failure_lines, outputs_lines
 from codemation.cli.screen import columns, pairs, status_text, visible
 from codemation.core.durations import readable
 from codemation.core.ids import MAIN, START, node_of
@@ -36,7 +36,7 @@ def list_lines(rows: Sequence[RunRow], width: int) -> list[str]:
             short(row.id),
             _standing(row),
             row.workflow,
-            _moment(row.created_at),
+            moment(row.created_at),
             "" if row.seconds is None else readable(row.seconds),
             f"{row.nodes_done}/{row.nodes_total}",
             one_line(row.error or row.reason),
@@ -59,9 +59,8 @@ def show_lines(handle: RunHandle, width: int) -> Iterator[str]:
     if view.error is not None:
         yield from failure_lines(view.error, handle, width)
     if row.status == RunStatus.SUCCEEDED:
-        for name in handle.definition.outputs:
-            yield ""
-            yield from output_lines(handle, name, width)
+        yield ""
+        yield from outputs_lines(handle, width)
     if hint := _next(row):
         yield from (["", hint] if view.error is None else [hint])
 
@@ -74,7 +73,7 @@ def _standing(row: RunRow) -> str:
 def _facts(view: RunView, width: int) -> dict[str, str]:
     row = view.row
     facts = {
-        "started": _moment(row.started_at or row.created_at),
+        "started": moment(row.started_at or row.created_at),
         "took": "" if row.seconds is None else readable(row.seconds),
         "reason": one_line(row.reason) if view.error is None else "",
         "params": clipped(", ".join(f"{name}={_short(value)}" for name, value in view.params.items()), width - 12),
@@ -110,7 +109,7 @@ def log_lines(lines: Sequence[LogLine], *, with_node: bool) -> Iterator[str]:
         yield f"{when}{node}  {click.style(level + visible(line.text), fg=_LEVELS.get(line.level))}"
 
 
-def _moment(at: datetime) -> str:
+def moment(at: datetime) -> str:
     """A time on the reader's own clock; without the date when that is today."""
     here = at.astimezone()
     today = datetime.now(UTC).astimezone().date()

@@ -21,9 +21,10 @@ from pydantic_core import to_jsonable_python
 
 from codemation.cli.troubles import Refused
 from codemation.core.errors import InputError
+from codemation.core.mistakes import listed, meant
 from codemation.core.params import Params, validated
 
-TAKEN = frozenset({"--params", "--key", "--priority", "--json", "--quiet", "--help"})
+TAKEN = frozenset({"--params", "--pins", "--key", "--priority", "--json", "--quiet", "--help"})
 """The options that every run has."""
 PREFIX = "param"
 """Stands before the name of a parameter that is called like one of them."""
@@ -174,17 +175,46 @@ def params_from(model: type[Params] | None, base: Mapping[str, Any], given: Mapp
         if base:
             raise Refused("the workflow has no params, and --params gives some", way_out="leave --params out")
         return None
-    values = dict(base)
+    try:
+        return validated(model, {**base, **_values(model, given)})
+    except InputError as error:
+        raise InputError(_as_options(error.message, model), way_out=error.way_out) from None
+
+
+def _values(model: type[Params], given: Mapping[str, Any]) -> dict[str, Any]:
+    """What was given as options, by the names that the model reads."""
+    values = {}
     for name, declared in model.model_fields.items():
         value = given.get(f"param_{name}")
         if value is None or value == ():
             continue
         alias = declared.validation_alias if isinstance(declared.validation_alias, str) else name
         values[alias] = _value(name, value, shape_of(declared.annotation))
-    try:
-        return validated(model, values)
-    except InputError as error:
-        raise InputError(_as_options(error.message, model), way_out=error.way_out) from None
+    return values
+
+
+def others_from(model: type[Params] | None, given: Sequence[str]) -> dict[str, Any]:
+    """Params that are given as `NAME=VALUE`, by the names that the model reads.
+
+    Raises:
+        Refused: one is not written so, or the workflow has no such param.
+    """
+    fields = {} if model is None else model.model_fields
+    known = {spelled: name for name in fields for spelled in (name, name.strip("_").replace("_", "-"))}
+    found: dict[str, Any] = {}
+    for text in given:
+        spelled, sign, value = text.partition("=")
+        if not sign:
+            raise Refused(f"{text!r} gives no param a value", way_out="--param NAME=VALUE")
+        if spelled not in known:
+            raise Refused(
+                f"the workflow has no param {spelled!r}",
+                way_out=meant(spelled, fields, f"it has {listed(list(fields))}"),
+            )
+        name = known[spelled]
+        many = shape_of(fields[name].annotation).many
+        found[f"param_{name}"] = (*found.get(f"param_{name}", ()), value) if many else value
+    return {} if model is None else _values(model, found)
 
 
 def _as_options(message: str, model: type[Params]) -> str:

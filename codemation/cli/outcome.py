@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
-from codemation.cli.screen import Screen, pairs, table, visible
+from codemation.cli.screen import Screen, pairs, visible
+from codemation.cli.screen import table as table_lines
 from codemation.core.durations import readable
 from codemation.core.ids import MAIN, NodeId
+from codemation.core.pins import pin_key
+from codemation.core.standing import UNWANTED
 from codemation.core.states import RunStatus
 from codemation.host.overview import failed_item, failure, head, run_view, short, sources_of
 from codemation.views.failures import FailureView, Frame
@@ -18,6 +22,7 @@ from codemation.views.tables import preview
 
 if TYPE_CHECKING:
     from codemation.host.handles import RunHandle
+    from codemation.host.results import ResultHandle
 
 ROWS = 5
 """Rows of an output that are shown."""
@@ -26,24 +31,48 @@ FRAMES = 3
 
 
 def show_outputs(handle: RunHandle, screen: Screen) -> None:
-    """Show the beginning of everything that came out of a run."""
-    for name in handle.definition.outputs:
-        for line in output_lines(handle, name, screen.width):
-            screen.show(line)
+    """Show the beginning of everything that came out of a run; of a part of one, what its last nodes gave."""
+    for line in outputs_lines(handle, screen.width):
+        screen.show(line)
+
+
+def outputs_lines(handle: RunHandle, width: int) -> list[str]:
+    """The beginning of everything that came out of a run."""
+    known, plan = handle.snapshot, handle.definition.plan
+    out = {node for node, record in known.nodes.items() if record.how == UNWANTED}
+    lines = [
+        line
+        for name, sources in handle.definition.outputs.items()
+        if not out.issuperset(source.node for source in sources)
+        for line in output_lines(handle, name, width)
+    ]
+    behind = {node: plan.followers.get(node, ()) for node in plan.nodes if node not in out}
+    for node in [node for node, after in behind.items() if after and out.issuperset(after)]:
+        for port in plan.nodes[node].ports:
+            lines += result_lines(pin_key(node, port), [handle[node][port]], width)
+    return lines
 
 
 def output_lines(handle: RunHandle, name: str, width: int) -> list[str]:
     """The beginning of one output, under its name."""
-    sources = sources_of(handle, name)
+    return result_lines("output" if name == MAIN else f"output {name}", sources_of(handle, name), width)
+
+
+def result_lines(title: str, sources: list[ResultHandle], width: int) -> list[str]:
+    """The beginning of what some ports held together."""
     results = [result for result in sources if result.count]
     values = [value for result in results for value in head(result, ROWS)][:ROWS]
-    count = sum(result.count for result in sources)
-    what = "row" if any(result.batch.kind == "table" for result in results) else "item"
-    said = "output" if name == MAIN else f"output {name}"
-    title = f"{click.style(said, bold=True)}  {count:,} {what}{'' if count == 1 else 's'}"
-    lines = [f"  {line}" for line in table(preview(values, rows=ROWS), width - 2)]
+    table = any(result.batch.kind == "table" for result in results)
+    return value_lines(title, values, sum(result.count for result in sources), width, table=table)
+
+
+def value_lines(title: str, values: Sequence[Any], count: int, width: int, *, table: bool = False) -> list[str]:
+    """The first values of so many, under a title."""
+    what = ("row" if table else "item") + ("" if count == 1 else "s")
+    lines = [f"  {line}" for line in table_lines(preview(values, rows=ROWS), width - 2)]
     left = count - len(values)
-    return [title, *lines, *([click.style(f"  … {left:,} more", dim=True)] if left else [])]
+    more = [click.style(f"  … {left:,} more", dim=True)] if left else []
+    return [f"{click.style(title, bold=True)}  {count:,} {what}", *lines, *more]
 
 
 def say_end(handle: RunHandle, seconds: float, screen: Screen) -> None:

@@ -11,6 +11,7 @@ import click
 
 from codemation.cli.driving import Manner, drive
 from codemation.cli.options import base_params, options_of, params_from
+from codemation.cli.replay import pins_option
 from codemation.cli.screen import Screen
 from codemation.cli.target import found_workflow
 from codemation.cli.troubles import NAMED, Refused
@@ -88,6 +89,7 @@ class RunCommand(click.Command):
     metavar="FILE",
     help="JSON file with params; options go over it.",
 )
+@pins_option
 @click.option("--key", metavar="NAME", help="Start under a name: the same name again gives the same run.")
 @click.option("--priority", type=int, metavar="INT", help="Higher is more urgent.")
 @click.option("--json", "as_json", is_flag=True, help="Write the run and what came out of it as JSON.")
@@ -110,6 +112,7 @@ def run(ctx: click.Context, /, base: Path | None, key: str | None, priority: int
         params=params_from(workflow.params, base_params(base), given),
         key=key,
         priority=priority,
+        pins=given["pins"],
     )
     manner = Manner(quiet=given["quiet"], json=given["as_json"])
     ctx.exit(

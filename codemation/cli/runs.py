@@ -14,6 +14,7 @@ from codemation.cli.export import export
 from codemation.cli.history import list_lines, log_lines, show_lines
 from codemation.cli.opening import opened
 from codemation.cli.questions import as_json, diff, trace, why
+from codemation.cli.replay import replay
 from codemation.cli.screen import Screen
 from codemation.cli.target import workflow_of_run
 from codemation.core.ids import RunId
@@ -138,6 +139,9 @@ def resume(ctx: click.Context, /, run: str, with_changes: bool, code: str | None
 
     screen = ctx.find_object(Screen) or Screen.here()
     ctx.exit(drive(settings, screen, Manner(quiet=given["quiet"], json=given["as_json"]), begin))
+
+
+runs.add_command(replay)
 
 
 @runs.command()

@@ -21,6 +21,8 @@ Nodes = str | Node[Any, Any] | Sequence["str | Node[Any, Any]"] | None
 """Nodes to begin with, by id, title, name of their piece, or held in the hand."""
 Pins = Mapping[str, Any] | str | Path
 """What nodes are to give without being executed: by id, or `node@port`; or the folder that holds it."""
+Others = Mapping[str, Any] | None
+"""Params that are to have other values, by name."""
 U = TypeVar("U")
 Out = TypeVar("Out", default=Any)
 
@@ -188,10 +190,11 @@ class Run(Answerable, Protocol):
         """Go on from where the run failed; with `from_` this node and all that stands on it are done again."""
         ...
 
-    def replay(self, *, from_: Nodes = None, to: Nodes = None, pins: Pins | None = None) -> Run:
+    def replay(self, *, from_: Nodes = None, to: Nodes = None, pins: Pins | None = None, params: Others = None) -> Run:
         """A new run with the same params and input, linked to this one.
 
         What does not stand on `from_` is taken over by reference, and nothing is run that `to` does not stand on.
+        With other values for some `params`, whatever sees one that has changed is done again.
         """
         ...
 

@@ -14,7 +14,7 @@ from codemation.core.inputs import Fetcher
 from codemation.core.mistakes import listed, meant
 from codemation.core.node import Node
 from codemation.core.opening import OpenRun, decoded
-from codemation.core.run import Nodes, Pins
+from codemation.core.run import Nodes, Others, Pins
 from codemation.core.signature import Signature
 from codemation.core.snapshot import Snapshot
 from codemation.core.states import FINISHED, RunStatus
@@ -159,17 +159,20 @@ class RunHandle(Answering, ShownRun, Asked):
         self._run, self._errors = resumed._run, {}  # noqa: SLF001 - this handle follows
         return resumed.go()
 
-    def replay(self, *, from_: Nodes = None, to: Nodes = None, pins: Pins | None = None) -> RunHandle:
+    def replay(
+        self, *, from_: Nodes = None, to: Nodes = None, pins: Pins | None = None, params: Others = None
+    ) -> RunHandle:
         """A new run with the same params and input, linked to this one; returns when it is over.
 
         What does not stand on `from_` is taken over by reference, and nothing is run that `to` does not stand on. With
-        `to` alone just that node is done again, and what is missing before it.
+        `to` alone just that node is done again, and what is missing before it. `params` gives some of them other
+        values: whatever sees one that has changed is done again.
 
         Raises:
             AmbiguousStart: `from_` or `to` may mean several nodes; says which.
             SourcePruned: what is to be taken over is not there any more.
         """
-        begun = replay(self.app, self, self._code(), Wish(from_=from_, to=to, pins=pins))
+        begun = replay(self.app, self, self._code(), Wish(from_=from_, to=to, pins=pins, params=params))
         begun.wait()
         return begun
 

@@ -30,7 +30,12 @@ class PinFile:
     provenance: Provenance
     values: tuple[Any, ...] = ()
     table: bytes | None = field(default=None, repr=False)
-    count: int = 0
+    count: int
+
+    @property
+    def kind(self) -> str:
+        """Whether it holds items or a table."""
+        return "items" if self.table is None else "table"
 
 
 def write(folder: Path, pins: Iterable[Pin]) -> Path:
@@ -48,7 +53,7 @@ def write(folder: Path, pins: Iterable[Pin]) -> Path:
             suffix = ".arrow" if held.kind == "table" else ".jsonl"
             contents[key + suffix] = held.data if held.kind == "table" else _lines(key, held.data)
             known[key] = {**asdict(pin.provenance), "kind": held.kind, "count": held.count}
-    contents[PROVENANCE] = json.dumps(known, indent=2, sort_keys=True).encode() + b"\n"
+    contents[PROVENANCE] = _written(known)
     try:
         folder.mkdir(parents=True, exist_ok=True)
         for name, data in contents.items():
@@ -69,7 +74,10 @@ def read(folder: Path) -> Iterator[PinFile]:
         InputError: the folder is not there, or a file cannot be read as what it is called.
     """
     if not folder.is_dir():
-        raise InputError(f"there is no folder of pins at {folder}", way_out="session.save_pins(path) writes one")
+        raise InputError(
+            f"there is no folder of pins at {folder}",
+            way_out="codemation pins save RUN FOLDER, or session.save_pins(folder), writes one",
+        )
     known = _provenances(folder) if (folder / PROVENANCE).exists() else {}
     for path in sorted(folder.iterdir()):
         if path.suffix not in _KINDS:
@@ -83,7 +91,35 @@ def read(folder: Path) -> Iterator[PinFile]:
         if path.suffix == ".arrow":
             yield PinFile(key=key, provenance=origin, table=data, count=_rows_of(path, data))
         else:
-            yield PinFile(key=key, provenance=origin, values=tuple(_values(path, data)))
+            values = tuple(_values(path, data))
+            yield PinFile(key=key, provenance=origin, values=values, count=len(values))
+
+
+def holds_pins(folder: Path) -> bool:
+    """Whether any file of a folder is a pin."""
+    return any(path.suffix in _KINDS for path in folder.iterdir())
+
+
+def remove(folder: Path, keys: Iterable[str]) -> None:
+    """Remove pins by their names, and the folder when nothing is left in it.
+
+    Raises:
+        HostError: the folder cannot be written.
+    """
+    known = _provenances(folder) if (folder / PROVENANCE).exists() else {}
+    try:
+        for key in keys:
+            known.pop(key, None)
+            for suffix in _KINDS:
+                (folder / f"{key}{suffix}").unlink(missing_ok=True)
+        if known:
+            _replace(folder / PROVENANCE, _written(known))
+        else:
+            (folder / PROVENANCE).unlink(missing_ok=True)
+        if not any(folder.iterdir()):
+            folder.rmdir()
+    except OSError as error:
+        raise HostError(f"the pins in {folder} cannot be removed: {error.strerror or error}") from error
 
 
 def _lines(key: str, data: bytes) -> bytes:
@@ -120,6 +156,10 @@ def _provenances(folder: Path) -> dict[str, dict[str, Any]]:
     except (OSError, ValueError) as error:
         raise InputError(f"{folder / PROVENANCE} cannot be read: {error}", way_out="remove it") from error
     return said if isinstance(said, dict) else {}
+
+
+def _written(provenances: dict[str, dict[str, Any]]) -> bytes:
+    return json.dumps(provenances, indent=2, sort_keys=True).encode() + b"\n"
 
 
 def _replace(path: Path, data: bytes) -> None:

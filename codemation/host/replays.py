@@ -2,26 +2,29 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from codemation.core.drift import drift
 from codemation.core.engine import Start
-from codemation.core.errors import AmbiguousStart, PayloadLost, RunError, SourcePruned
+from codemation.core.errors import AmbiguousStart, InputError, PayloadLost, RunError, SourcePruned
 from codemation.core.ids import MAIN, START, NodeId, RunId
 from codemation.core.items import Batch
 from codemation.core.limits import Limits
 from codemation.core.mistakes import listed, meant
 from codemation.core.node import FunctionNode, Node
+from codemation.core.params import Params, validated
 from codemation.core.replaying import downstream, rearranged, taken, unwanted, what_stands
-from codemation.core.run import Nodes, Pins
+from codemation.core.run import Nodes, Others, Pins
 from codemation.core.states import FINISHED, NodeStatus, RunStatus
 from codemation.core.workflow import UnknownNode, Workflow
 from codemation.host import pinning
 from codemation.host.adoption import check_drift, check_free
 from codemation.host.identity import new_run_id
-from codemation.host.launching import decoded_params
+from codemation.host.launching import decoded_params, encoded_params
+from codemation.host.runtime.recalling import seen
 
 if TYPE_CHECKING:
     from codemation.host.app import App
@@ -30,18 +33,20 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Wish:
-    """Where a replay begins and ends, and what is pinned in it; as given."""
+    """Where a replay begins and ends, what is pinned in it, and which params are others; as given."""
 
     from_: Nodes = None
     to: Nodes = None
     pins: Pins | None = None
+    params: Others = None
 
 
 def replay(app: App, source: RunHandle, workflow: Workflow[Any, ...], wish: Wish) -> RunHandle:
-    """A new run with the params and the input of another one, whose first activation is claimed.
+    """A new run with the input of another, and with its params but for those that are given; its first node is claimed.
 
-    What does not stand on `from_` is taken over, as far as its code is what it was; without `from_` only `to` is done
-    again, and without either everything.
+    What does not stand on `from_` is taken over, as far as its code and the params that it sees are what they were;
+    without `from_` only `to` is done again. Without either everything is, or, with other params, what sees one of them
+    and what has not succeeded.
 
     Raises:
         AmbiguousStart: `from_` or `to` may mean several nodes.
@@ -49,16 +54,16 @@ def replay(app: App, source: RunHandle, workflow: Workflow[Any, ...], wish: Wish
         InputError: params or pins do not fit, or nothing may be pinned here.
     """
     plan, run = workflow.definition.plan, new_run_id()
-    decoded_params(workflow, source.row.params)
+    params = _params(workflow, source, wish.params)
     targets = meant_nodes(workflow, wish.to)
     begin = meant_nodes(workflow, wish.from_) or targets
-    changes = drift(source.definition, workflow.definition)
     pinned = pinning.pins_of(wish.pins, workflow, app.tables)
     pinning.check_allowed(app.settings.config, workflow.id, pinned)
     known = source.snapshot
     facts = pinning.stored(app.engine, run, pinned.values())
-    touched = {*changes.added, *changes.rewired, *changes.rewritten}
-    touched |= downstream(plan, begin, pinned) if begin else set(plan.nodes) - {START}
+    everything = not begin and wish.params is None
+    touched = _changed(source, workflow, params)
+    touched |= set(plan.nodes) - {START} if everything else downstream(plan, begin, pinned)
     records = what_stands(known, plan, {fact.node: fact.outputs for fact in facts}, touched)
     out = unwanted(plan, pinned, targets)
     records = {
@@ -76,7 +81,7 @@ def replay(app: App, source: RunHandle, workflow: Workflow[Any, ...], wish: Wish
     )
     start = Start(
         id=run,
-        params=source.row.params,
+        params=source.row.params if wish.params is None else encoded_params(params),
         limits=Limits.from_json(workflow.definition.limits).within(app.settings.limits),
         input=(b"", given.count, given.kind),
         given=lent[0],
@@ -86,6 +91,23 @@ def replay(app: App, source: RunHandle, workflow: Workflow[Any, ...], wish: Wish
     )
     begun, outcome = app.started(workflow, start)
     return app.taken_up(begun, workflow, outcome, cache=False)  # what is to be done again is executed
+
+
+def _params(workflow: Workflow[Any, ...], source: RunHandle, others: Others) -> Params | None:
+    """The params of a replay: those of its source, with others in the place of some."""
+    if others is None:
+        return decoded_params(workflow, source.row.params)
+    if workflow.params is None:
+        raise InputError(f'"{workflow.id}" has no params that could be others', way_out="leave params out")
+    return validated(workflow.params, {**json.loads(source.row.params), **others})
+
+
+def _changed(source: RunHandle, workflow: Workflow[Any, ...], params: Params | None) -> set[NodeId]:
+    """The nodes whose code is not what it was, or that see a param which is not."""
+    changes = drift(source.definition, workflow.definition)
+    before = decoded_params(workflow, source.row.params)
+    others = [node for node, code in workflow.code.items() if seen(code, before) != seen(code, params)]
+    return {*changes.added, *changes.rewired, *changes.rewritten, *others}
 
 
 def _borrowed(app: App, run: RunId, source: RunId, batches: list[Batch]) -> tuple[Batch, ...]:

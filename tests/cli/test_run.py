@@ -40,6 +40,7 @@ Params of shop.orders:
 
 Options:
   --params FILE   JSON file with params; options go over it.
+  --pins FOLDER   Take from here what nodes give, and do not run them.
   --key NAME      Start under a name: the same name again gives the same run.
   --priority INT  Higher is more urgent.
   --json          Write the run and what came out of it as JSON.
@@ -184,7 +185,7 @@ def test_a_file_of_params_that_is_not_right_is_refused(
         (["--count", "3", "orders"], "name the workflow before --count"),
         (["missing.py"], "there is no file missing.py"),
         (["workflows/orders.py:order"], "did you mean workflows/orders.py:orders?"),
-        (["workflows/orders.py"], "holds 2 workflows: orders, stock"),
+        (["workflows/orders.py"], "holds 3 workflows: orders, parted, stock"),
         (["orders", "items.jsonl"], "write - for standard input, or @FILE"),
         (["orders", "@items.jsonl"], "items.jsonl cannot be read"),
         (["stock"], '"shop.stock" works on items of Line'),

@@ -112,6 +112,29 @@ def test_a_replay_without_a_start_does_everything_again_with_the_same_input(app:
     assert source.replay(pins={"plus": [7]}).output == [7]
 
 
+def test_a_replay_with_other_params_does_again_what_sees_them_and_what_has_failed(run: Run) -> None:
+    source = run(scaled)
+    calls.clear()
+    again = source.replay(params={"by": 5})
+    assert calls == [*SCALES, "total", "shown"]
+    assert (again.params.by, again.output, source.params.by) == (5, [{"total": 30}], 2)
+    assert again["load"].why.what == "taken over"
+    calls.clear()
+    assert again.replay(params={"by": 5}, from_="shown").output == [{"total": 30}]
+    assert calls == ["shown"]
+    flaws.append("total")
+    with pytest.raises(cm.RunFailed) as failed:
+        run(scaled)
+    flaws.clear()
+    calls.clear()
+    assert failed.value.run.replay(params={}).output == [{"total": 12}]
+    assert calls == ["total", "shown"]
+    with pytest.raises(InputError, match="do not fit Params"):
+        source.replay(params={"by": "x"})
+    with pytest.raises(InputError, match="no params that could be others"):
+        run(cm.workflow("bare").then(load).build(), params=None).replay(params={"by": 1})
+
+
 def test_an_ambiguous_start_is_an_error_that_lists_the_candidates(run: Run) -> None:
     """Acceptance 12: ambiguous start."""
     wf = cm.workflow("twice").then(load).then(total, id="first").then(cm.node(id="x")(lambda n: n)).build()

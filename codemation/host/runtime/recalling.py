@@ -35,7 +35,7 @@ def key_of(workflow: str, node: NodePlan, code: NodeCode, params: Params | None,
         [node.id, node.kind.value, node.grain, list(node.ports), node.code],
         [node.policy.on_error, node.policy.keep_attachments, node.policy.run_on_empty],
         dict(node.config),
-        _seen(code, params),
+        seen(code, params),
         {name: [list(one) for one in given] for name, given in entered.items()},
     ]
     return hashlib.sha256(json.dumps(body, sort_keys=True, separators=(",", ":")).encode()).digest()
@@ -92,7 +92,7 @@ def _key(activity: Activity) -> bytes:
     return key_of(activity.run.definition.workflow, activity.node, activity.code, activity.params, entered)
 
 
-def _seen(code: NodeCode, params: BaseModel | None) -> object:
+def seen(code: NodeCode, params: BaseModel | None) -> object:
     """The params that the code can see: those that it is given one by one, or all."""
     if params is None:
         return None
