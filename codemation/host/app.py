@@ -37,7 +37,6 @@ from codemation.host.patience import Patience
 from codemation.host.pruning import Pruner
 from codemation.host.runtime.activity import RunCode, Workbench
 from codemation.host.runtime.calling import Loop
-from codemation.host.runtime.capture import Capture
 from codemation.host.runtime.clock import REAL, Clock
 from codemation.host.runtime.recent import Recent
 from codemation.host.runtime.resources import Resources
@@ -274,7 +273,6 @@ def _bench(app: App, resources: Mapping[Callable[..., Any], Any], clock: Clock) 
         engine=app.engine,
         tables=app.tables,
         loop=loop,
-        capture=Capture(),
         recent=Recent(),
         credentials=app.credentials,
         resources=Resources(loop, resources),

@@ -14,6 +14,7 @@ from codemation.core.workflow import Workflow
 from codemation.host.adoption import check_drift, check_free
 from codemation.host.launching import decoded_params
 from codemation.host.runtime.activity import Activity, RunCode
+from codemation.host.runtime.capture import CAPTURE
 from codemation.host.runtime.here import call_here
 from codemation.host.runtime.meter import Meter
 from codemation.host.runtime.performing import Performance
@@ -66,8 +67,7 @@ class Stepper:
         check_drift(self.run, self.workflow, with_changes=False)
         claim = self._claimed(activation)
         work = Performance(self._app.bench, self.run, self.code, claim, self.meter)
-        capture = self._app.bench.capture
-        capture.enter()
+        CAPTURE.enter()
         try:
             signal, output = work.perform(lambda: self.run.stopping)
         except BaseException as error:
@@ -76,7 +76,7 @@ class Stepper:
                 raise RunError(f"run {self.run.id} was asked to stop") from None
             raise
         finally:
-            capture.leave()
+            CAPTURE.leave()
         outcome = self._app.engine.deliver(self.run, claim, signal, output)
         if outcome.refusal is not None:
             raise _refused(self.run, outcome.refusal)

@@ -10,7 +10,8 @@ import time
 from contextlib import suppress
 from contextvars import copy_context
 from dataclasses import dataclass, field
-from typing import IO, Any, Final
+from io import BufferedReader
+from typing import Any, Final, cast
 
 from codemation.core.context import Context
 from codemation.core.errors import NodeError
@@ -19,6 +20,8 @@ _GRACE: Final = 2.0
 """Seconds that a program has for ending by itself once it is asked to."""
 _LINE: Final = 4_096
 """Bytes of a line that are logged."""
+_LINES: Final = 10_000
+"""Lines of a stream that are logged."""
 _SHOWN: Final = 600
 
 
@@ -51,29 +54,37 @@ class Limits:
 class _Stream:
     """What a program writes: kept up to a limit, and logged line by line."""
 
-    source: IO[bytes]
+    source: BufferedReader
     limit: int
     ctx: Context
     kept: bytearray = field(default_factory=bytearray)
     cut: bool = False
+    lines: int = 0
+    left: bool = False
+    """The node has gone on: what comes now is nobody's."""
 
     def drain(self) -> None:
         """Read until the end, so that the program never waits for a reader."""
         line = b""
-        with suppress(ValueError, OSError):  # closed from outside, because something else holds it open
-            while block := os.read(self.source.fileno(), 65_536):
+        with self.source:  # closed by its reader alone: nobody else can be given its number while it is read from
+            while (block := self.source.read1(65_536)) and not self.left:
                 room = self.limit - len(self.kept)
                 self.kept += block[:room]
                 self.cut |= len(block) > room
                 *lines, line = (line + block).split(b"\n")
-                for whole in lines:
-                    self._log(whole)
+                self._log(lines)
                 line = line[:_LINE]
         if line:
-            self._log(line)
+            self._log([line])
+        if self.lines > _LINES and not self.left:
+            self.ctx.log.warning("… %d more lines were not kept", self.lines - _LINES)
 
-    def _log(self, line: bytes) -> None:
-        self.ctx.log.info("%s", line[:_LINE].decode("utf-8", "replace").rstrip("\r"))
+    def _log(self, lines: list[bytes]) -> None:
+        for line in lines[: max(0, _LINES - self.lines)]:
+            if self.left:
+                return
+            self.ctx.log.info("%s", line[:_LINE].decode("utf-8", "replace").rstrip("\r"))
+        self.lines += len(lines)
 
     @property
     def text(self) -> str:
@@ -92,7 +103,7 @@ def run(program: Program, limits: Limits, ctx: Context) -> dict[str, Any]:
     process = _started(program)
     assert process.stdout is not None  # noqa: S101 - both were asked for
     assert process.stderr is not None  # noqa: S101
-    streams = [_Stream(pipe, limits.bytes, ctx) for pipe in (process.stdout, process.stderr)]
+    streams = [_Stream(cast(BufferedReader, pipe), limits.bytes, ctx) for pipe in (process.stdout, process.stderr)]
     threads = [  # in this context, by which their lines are known for the node's
         threading.Thread(target=copy_context().run, args=(stream.drain,), daemon=True) for stream in streams
     ]
@@ -105,8 +116,8 @@ def run(program: Program, limits: Limits, ctx: Context) -> dict[str, Any]:
         _end(process)
         for thread in threads:
             thread.join(_GRACE)
-        for pipe in (process.stdout, process.stderr):
-            pipe.close()
+        for stream in streams:
+            stream.left = True
     if why:
         limit = f" after {limits.seconds:g} s" if why == "stopped" else ""
         raise NodeError(f"{name!r} was {why}{limit}{_tail(streams)}")

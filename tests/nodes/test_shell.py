@@ -67,9 +67,12 @@ def test_what_goes_wrong_is_said(arguments: Any, said: str) -> None:
         cm.nodes.shell({}, **arguments)
 
 
-def test_much_output_is_read_to_its_end_and_kept_up_to_a_limit() -> None:
-    done = cm.nodes.shell({}, script="yes | head -c 5000000; echo end >&2", max_output=1000)
+def test_much_output_is_read_to_its_end_and_kept_and_logged_up_to_a_limit(caplog: pytest.LogCaptureFixture) -> None:
+    with caplog.at_level(logging.INFO):
+        done = cm.nodes.shell({}, script="yes | head -c 5000000; echo end >&2", max_output=1000)
     assert (len(done.stdout), done.cut, done.stderr) == (1000, True, "end\n")
+    assert len(caplog.records) == 10_002
+    assert "… 2490000 more lines were not kept" in [record.message for record in caplog.records[-2:]]
 
 
 def alive(marker: str) -> list[int]:

@@ -29,7 +29,7 @@ from codemation.core.tables import Tables
 from codemation.host.credentials import Credentials
 from codemation.host.runtime.allowance import Allowance
 from codemation.host.runtime.calling import Loop
-from codemation.host.runtime.capture import NODE_LOGGER, Capture
+from codemation.host.runtime.capture import NODE_LOGGER
 from codemation.host.runtime.clock import REAL, Clock
 from codemation.host.runtime.meter import Meter
 from codemation.host.runtime.patient_blobs import PatientBlobs
@@ -49,7 +49,6 @@ class Workbench:
     engine: Engine
     tables: Tables
     loop: Loop
-    capture: Capture
     recent: Recent
     credentials: Credentials
     resources: Resources

@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from contextvars import ContextVar
 from datetime import UTC, datetime
-from typing import Any, TextIO
+from typing import Any, Final, TextIO
 
 from codemation.core.credentials import without_secrets
 from codemation.core.ids import ActivationId
@@ -82,6 +82,9 @@ class Sink:
         )
 
 
+_STREAMS: Final = {"stdout": "print", "stderr": "stderr"}
+"""The streams that are stood in for, and the level under which their lines are kept."""
+
 _sink: ContextVar[Sink | None] = ContextVar("codemation_sink", default=None)
 
 
@@ -136,12 +139,11 @@ class _Handler(logging.Handler):
 
 
 class Capture:
-    """Installed while at least one run is worked on."""
+    """What stands between nodes and the streams of the process: one, however many apps it has."""
 
     def __init__(self) -> None:
         self._guard = threading.Lock()
         self._users = 0
-        self._tees: list[tuple[str, _Tee]] = []
         self._handler = _Handler()
 
     @contextmanager
@@ -154,15 +156,14 @@ class Capture:
             _sink.reset(token)
 
     def enter(self) -> None:
-        """Route prints and logs from now on."""
+        """Route prints and logs from now on; every `enter` has its `leave`."""
         with self._guard:
             self._users += 1
-            if self._users > 1:
-                return
-            self._tees = [("stdout", _Tee(sys.stdout, "print")), ("stderr", _Tee(sys.stderr, "stderr"))]
-            for name, tee in self._tees:
-                setattr(sys, name, tee)
-            logging.getLogger().addHandler(self._handler)
+            for name, level in _STREAMS.items():
+                stream = getattr(sys, name)
+                if not isinstance(stream, _Tee):  # the first one, or somebody has put another stream there since
+                    setattr(sys, name, _Tee(stream, level))
+            logging.getLogger().addHandler(self._handler)  # which is there once, however often it is added
             logger = logging.getLogger(NODE_LOGGER)
             if logger.level == logging.NOTSET:
                 logger.setLevel(logging.INFO)
@@ -173,7 +174,12 @@ class Capture:
             self._users -= 1
             if self._users:
                 return
-            for name, tee in self._tees:
-                if getattr(sys, name) is tee:
-                    setattr(sys, name, tee.stream)
+            for name in _STREAMS:
+                stream = getattr(sys, name)
+                if isinstance(stream, _Tee):
+                    setattr(sys, name, stream.stream)
             logging.getLogger().removeHandler(self._handler)
+
+
+CAPTURE: Final = Capture()
+"""That of this process: two would each take what is printed and logged once."""

@@ -10,7 +10,7 @@ from codemation.core.ports import Claim
 from codemation.core.resources import ResourceError
 from codemation.host.runtime.activity import Activity, Performed, RunCode, Stop, Workbench
 from codemation.host.runtime.batchwise import perform_batch
-from codemation.host.runtime.capture import Sink
+from codemation.host.runtime.capture import CAPTURE, Sink
 from codemation.host.runtime.combining import perform_catch, perform_join, perform_merge
 from codemation.host.runtime.gate import Gate, entered
 from codemation.host.runtime.itemwise import ItemwisePerformance
@@ -37,7 +37,7 @@ class Performance:
             Interrupted: `stop` said so; what was finished until then is recorded as progress.
         """
         activity = self._activity
-        with self._bench.capture.into(self._sink):
+        with CAPTURE.into(self._sink):
             try:
                 return self._performed(stop)
             except StoreUnavailable:  # no fault of the node, and nothing could be recorded now

@@ -23,6 +23,7 @@ from codemation.core.opening import OpenRun
 from codemation.core.ports import Claim, Holding
 from codemation.host.runtime.activity import RunCode, Workbench
 from codemation.host.runtime.agenda import Agenda, Ready
+from codemation.host.runtime.capture import CAPTURE
 from codemation.host.runtime.walking import Walker
 from codemation.host.runtime.watched import Watched
 
@@ -64,8 +65,10 @@ class InlineScheduler:
         limit = run.definition.max_parallel or self._threads + 1
         watched = Watched(run, code, run.definition.digest, limit)
         with self._changed:
+            anew = run.id not in self._runs
             self._runs[run.id] = watched
-        self._bench.capture.enter()
+        if anew:  # the one before has not left
+            CAPTURE.enter()
         return watched
 
     def watched(self) -> list[Watched]:
@@ -80,7 +83,7 @@ class InlineScheduler:
                 return
             del self._runs[watched.run.id]
             self._agenda.forget(watched.run.id)
-        self._bench.capture.leave()
+        CAPTURE.leave()
 
     def submit(self, watched: Watched, outcome: Outcome, *, driven: bool = False) -> None:
         """Take up what a delivery led to; `driven` says that the caller is about to work on some of it itself."""

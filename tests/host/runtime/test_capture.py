@@ -13,14 +13,14 @@ import pytest
 
 import codemation as cm
 from codemation.core.ids import ActivationId
-from codemation.host.runtime.capture import LINES, NODE_LOGGER, WIDTH, Capture, Sink
+from codemation.host.runtime.capture import CAPTURE, LINES, NODE_LOGGER, WIDTH, Capture, Sink
 from tests.host.runtime.conftest import Run
 
 ACTIVATION = ActivationId("n/1")
 
 
 @contextmanager
-def installed(capture: Capture) -> Iterator[None]:
+def installed(capture: Capture = CAPTURE) -> Iterator[None]:
     """Routed for as long as this lasts."""
     capture.enter()
     try:
@@ -71,17 +71,17 @@ def test_what_no_database_takes_is_written_as_what_it_is() -> None:
 
 
 def test_prints_and_logs_go_to_the_sink_of_their_own_context(capsys: pytest.CaptureFixture[str]) -> None:
-    capture, sinks = Capture(), [Sink(ACTIVATION, 1), Sink(ACTIVATION, 1)]
+    sinks = [Sink(ACTIVATION, 1), Sink(ACTIVATION, 1)]
     both = threading.Barrier(2)
 
     def work(number: int) -> None:
-        with capture.into(sinks[number]):
+        with CAPTURE.into(sinks[number]):
             both.wait(20)
             print(f"from {number}")  # noqa: T201 - what is tested
             print(f"error {number}", file=sys.stderr)  # noqa: T201 - what is tested
             logging.getLogger(NODE_LOGGER).info("logged %d", number)
 
-    with installed(capture):
+    with installed():
         threads = [threading.Thread(target=work, args=(number,)) for number in range(2)]
         for thread in threads:
             thread.start()
@@ -97,6 +97,7 @@ def test_prints_and_logs_go_to_the_sink_of_their_own_context(capsys: pytest.Capt
 
 def test_the_streams_are_put_back_when_the_last_one_leaves_unless_somebody_else_has_them() -> None:
     capture, before = Capture(), (sys.stdout, sys.stderr)
+    assert not any("_Tee" in type(stream).__name__ for stream in before), "a run of another test was never left"
     with installed(capture), installed(capture):
         assert sys.stdout is not before[0]
     assert (sys.stdout, sys.stderr) == before
@@ -107,6 +108,27 @@ def test_the_streams_are_put_back_when_the_last_one_leaves_unless_somebody_else_
         assert sys.stdout is other
     finally:
         sys.stdout = before[0]
+
+
+def test_a_line_is_kept_once_however_many_apps_a_process_has_and_in_whatever_order_they_leave(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    sink, other = Sink(ACTIVATION, 1), io.StringIO()
+    before = sys.stdout
+    try:
+        CAPTURE.enter()
+        sys.stdout = other  # put there by somebody else, as a notebook does
+        with installed(), CAPTURE.into(sink):
+            print("printed")  # noqa: T201 - what is tested
+            logging.getLogger(NODE_LOGGER).info("logged")
+            CAPTURE.leave()
+            print("again")  # noqa: T201 - what is tested
+        assert sys.stdout is other
+    finally:
+        sys.stdout = before
+    assert texts(sink) == ["printed", "logged", "again"]
+    assert other.getvalue() == "printed\nagain\n"
+    assert capsys.readouterr().out == ""
 
 
 def test_a_stream_that_is_stood_in_for_answers_as_before() -> None:
@@ -121,7 +143,7 @@ def test_a_stream_that_is_stood_in_for_answers_as_before() -> None:
 
     before, sys.stdout = sys.stdout, Console()
     try:
-        with installed(Capture()):
+        with installed():
             sys.stdout.flush()
             assert (sys.stdout.isatty(), sys.stdout.fileno(), sys.stdout.encoding) == (True, 42, "utf-8")
     finally:
@@ -136,10 +158,10 @@ def test_a_reader_who_has_gone_is_no_fault_of_a_node() -> None:
         def flush(self) -> None:
             raise BrokenPipeError
 
-    capture, sink = Capture(), Sink(ACTIVATION, 1)
+    sink = Sink(ACTIVATION, 1)
     before, sys.stdout = sys.stdout, Closed()
     try:
-        with installed(capture), capture.into(sink):
+        with installed(), CAPTURE.into(sink):
             print("kept", flush=True)  # noqa: T201 - what is tested
     finally:
         sys.stdout = before
@@ -151,7 +173,7 @@ def test_warnings_are_not_silenced_by_our_being_there(capsys: pytest.CaptureFixt
     before = root.handlers[:]
     root.handlers[:] = []
     try:
-        with installed(Capture()):
+        with installed():
             logging.getLogger("library").warning("heed this")
             logging.getLogger("library").info("not this")
     finally:
