@@ -65,10 +65,9 @@ class InlineScheduler:
         limit = run.definition.max_parallel or self._threads + 1
         watched = Watched(run, code, run.definition.digest, limit)
         with self._changed:
-            anew = run.id not in self._runs
+            if run.id not in self._runs:  # the one before has not left
+                CAPTURE.enter()
             self._runs[run.id] = watched
-        if anew:  # the one before has not left
-            CAPTURE.enter()
         return watched
 
     def watched(self) -> list[Watched]:
