@@ -34,8 +34,8 @@ def set_clock(url: str, seconds: float) -> None:
 def jumping(town: World, chance: Random) -> Iterator[None]:
     """Jump a few times and stay ahead; right again at the end.
 
-    A timer that is set while the clock is ahead is due by that clock. Set right before then, it would come an hour late,
-    as every timer does that goes by a clock which was put back.
+    A timer that is set while the clock is ahead is due by that clock. Were it put back before, the timer would come an
+    hour late.
     """
     with town.project.open() as server:
         try:
