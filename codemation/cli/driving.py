@@ -15,8 +15,9 @@ import click
 from codemation.cli.interruption import Interruption
 from codemation.cli.outcome import say_cancelled, say_end, say_failure, show_json, show_outputs
 from codemation.cli.progress import progress
-from codemation.cli.screen import Screen
+from codemation.cli.screen import Screen, status_text
 from codemation.cli.troubles import Exit, code_of, tell
+from codemation.cli.waits import answer_lines, wait_lines
 from codemation.core.errors import HostError, RunCancelled, RunFailed
 from codemation.core.states import FINISHED, RunStatus
 from codemation.host.app import App
@@ -25,6 +26,10 @@ from codemation.host.settings import Settings
 
 if TYPE_CHECKING:
     from codemation.host.handles import RunHandle
+
+
+SHOWN = 10
+"""Waits of a run that are told of."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -100,11 +105,15 @@ def _say_paused(handle: RunHandle | None, screen: Screen) -> None:
 
 
 def _say_waiting(handle: RunHandle, screen: Screen) -> None:
-    screen.say(f"run {handle.id} waits for the world")
-    for wait in handle.waits[:10]:
-        until = f", until {wait.due_at:%Y-%m-%d %H:%M:%S %Z}" if wait.due_at else ""
-        screen.say(f"  {wait.node}: {wait.kind} {wait.about}{until}")
-    _say_resumable(handle, screen)
+    screen.say(f"{status_text('waiting')} for the world   run {handle.id}")
+    waits = handle.waits
+    for line in wait_lines(waits[:SHOWN], screen.width - 2, of_one=True):
+        screen.say(f"  {line}")
+    if len(waits) > SHOWN:
+        screen.say(click.style(f"  … {len(waits) - SHOWN:,} more: codemation runs waits {short(handle.id)}", dim=True))
+    for line in answer_lines(waits):
+        screen.say(line)
+    screen.say(f"{click.style('→', fg='cyan')} when that has come: codemation runs resume {short(handle.id)}")
 
 
 def _say_resumable(handle: RunHandle, screen: Screen) -> None:

@@ -15,7 +15,8 @@ from codemation.core.durations import readable
 from codemation.core.ids import MAIN, START, node_of
 from codemation.core.ports import LogLine
 from codemation.core.states import RunStatus
-from codemation.host.overview import LEFT_ALONE, run_view, short
+from codemation.host.alone import LEFT_ALONE
+from codemation.host.overview import run_view, short
 from codemation.views.lettering import clipped, one_line
 from codemation.views.marks import NodeMark, NodeStatus
 from codemation.views.runs import RunRow, RunView
@@ -75,7 +76,7 @@ def _facts(view: RunView, width: int) -> dict[str, str]:
     facts = {
         "started": moment(row.started_at or row.created_at),
         "took": "" if row.seconds is None else readable(row.seconds),
-        "reason": one_line(row.reason) if view.error is None else "",
+        "reason": clipped(one_line(row.reason), width - 12) if view.error is None else "",
         "params": clipped(", ".join(f"{name}={_short(value)}" for name, value in view.params.items()), width - 12),
     }
     return {name: fact for name, fact in facts.items() if fact}
@@ -96,6 +97,8 @@ def _next(row: RunRow) -> str:
     """What to type next."""
     if row.status in (RunStatus.FAILED, RunStatus.CANCELLED) or row.reason == LEFT_ALONE:
         return f"go on with it: codemation runs resume {short(row.id)}"
+    if row.status == RunStatus.WAITING:
+        return f"what it waits for: codemation runs waits {short(row.id)}"
     return ""
 
 

@@ -19,6 +19,8 @@ COMMANDS = {
     "run": Late(module="codemation.cli.run", name="run", help="Run a workflow and show what came out."),
     "params": Late(module="codemation.cli.params", name="params", help="Show what a workflow can be asked for."),
     "runs": Late(module="codemation.cli.runs", name="runs", help="Look at runs, resume and cancel them."),
+    "approvals": Late(module="codemation.cli.approvals", name="approvals", help="See what is asked, and decide."),
+    "events": Late(module="codemation.cli.events", name="events", help="Send events to the runs that wait for them."),
     "pins": Late(module="codemation.cli.pins", name="pins", help="Keep what nodes gave, and give it to other runs."),
     "workflows": Late(module="codemation.cli.workflows", name="workflows", help="Look at the workflows of this app."),
     "render": Late(module="codemation.cli.render", name="render", help="Draw a workflow, or a run on it."),

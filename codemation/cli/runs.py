@@ -17,6 +17,7 @@ from codemation.cli.questions import as_json, diff, trace, why
 from codemation.cli.replay import replay
 from codemation.cli.screen import Screen
 from codemation.cli.target import workflow_of_run
+from codemation.cli.waits import waits
 from codemation.core.ids import RunId
 from codemation.core.states import FINISHED, RunStatus
 from codemation.host.app import App
@@ -114,7 +115,7 @@ def logs(screen: Screen, run: str, node: str | None, tail: int, as_json: bool) -
         screen.say("nothing was printed or logged")
 
 
-for command in (why, trace, diff, export):
+for command in (waits, why, trace, diff, export):
     runs.add_command(command)
 
 

@@ -9,7 +9,14 @@ from enum import IntEnum
 import click
 
 from codemation.cli.screen import Screen
-from codemation.core.errors import CodemationError, HostError, RunCancelled, RunFailed
+from codemation.core.errors import (
+    AlreadyDecided,
+    CodemationError,
+    DecisionExpired,
+    HostError,
+    RunCancelled,
+    RunFailed,
+)
 
 
 class Exit(IntEnum):
@@ -20,6 +27,8 @@ class Exit(IntEnum):
     USAGE = 2
     HOST = 3
     CANCELLED = 4
+    DECIDED = 5
+    EXPIRED = 6
     INTERRUPTED = 130
     TERMINATED = 143
 
@@ -30,6 +39,8 @@ MEANINGS = {
     Exit.USAGE: "the command line, the items, the settings or the workflow as it is written are not right",
     Exit.HOST: "the database, the machine or codemation itself is in trouble",
     Exit.CANCELLED: "the run was cancelled",
+    Exit.DECIDED: "somebody has decided before; nothing was changed",
+    Exit.EXPIRED: "the time to decide is over; nothing was changed",
     Exit.INTERRUPTED: "Ctrl-C: the run is paused and can be resumed",
     Exit.TERMINATED: "SIGTERM: the run is paused and can be resumed",
 }
@@ -53,6 +64,10 @@ def code_of(error: CodemationError) -> Exit:
             return Exit.FAILED
         case RunCancelled():
             return Exit.CANCELLED
+        case AlreadyDecided():
+            return Exit.DECIDED
+        case DecisionExpired():
+            return Exit.EXPIRED
         case BrokenFile() | UnknownWorkflow() | ConfigError():
             return Exit.USAGE
         case HostError():

@@ -53,3 +53,7 @@ class Answerable(Protocol):
     def reject(self, wait: Any = None, /, *, who: str | None = None, **fields: Any) -> None:
         """Reject what is asked."""
         ...
+
+    def decision_token(self, wait: Any = None, /, *, who: str) -> str:
+        """What entitles `who` to decide what is asked, once: `cm.connect().decide(token, approved=True)`."""
+        ...

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from codemation.core.ids import RunId
-from codemation.host import asking
+from codemation.host import asking, links
 from codemation.host.asking import RunWait
 
 if TYPE_CHECKING:
@@ -40,3 +40,11 @@ class Asked:
     def reject(self, wait: RunWait | str | None = None, /, *, who: str | None = None, **fields: Any) -> None:
         """Reject what is asked; takes and raises what `approve` does."""
         asking.decide(self.app, asking.chosen(self.waits, wait), approved=False, who=who, fields=fields)
+
+    def decision_token(self, wait: RunWait | str | None = None, /, *, who: str) -> str:
+        """What entitles `who` to decide what is asked, once; takes what `approve` does.
+
+        Raises:
+            UnknownWait: nothing of the kind is asked.
+        """
+        return links.link_token(self.app.settings.state, asking.chosen(self.waits, wait), who)

@@ -2,16 +2,11 @@
 
 from __future__ import annotations
 
-import base64
-import binascii
 import getpass
-import hashlib
-import hmac
 import json
 import os
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import datetime
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from uuid import uuid4
 
@@ -19,7 +14,6 @@ from codemation.core.errors import (
     AlreadyDecided,
     DecisionExpired,
     InvalidDecision,
-    InvalidLink,
     RunError,
     UnknownWait,
 )
@@ -27,7 +21,7 @@ from codemation.core.events import NamedEvent, problem_of
 from codemation.core.facts import Answered, decode_delta
 from codemation.core.ids import ActivationId, NodeId, RunId, TicketId, WorkflowId, node_of
 from codemation.core.inputs import adapter
-from codemation.core.mistakes import listed
+from codemation.core.mistakes import listed, meant
 from codemation.core.ports import OpenWait, SentEvent
 from codemation.core.waits import WaitKind, address
 from codemation.host.identity import entropy
@@ -37,10 +31,8 @@ if TYPE_CHECKING:
     from codemation.core.opening import OpenRun
     from codemation.host.app import App
 
-_KEY_FILE = "links.key"
 
-
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, slots=True, kw_only=True, repr=False)
 class RunWait:
     """Something that a run waits for."""
 
@@ -57,7 +49,7 @@ class RunWait:
     """Who should decide; everybody may."""
     event: str = ""
     """What it is woken by, as `<name>:<key>`."""
-    form: dict[str, Any] | None = field(default=None, repr=False)
+    form: dict[str, Any] | None = None
     """The JSON schema of the decision, to draw a form from."""
 
     @property
@@ -79,6 +71,13 @@ class RunWait:
     def about(self) -> str:
         """What people are told of it."""
         return self.title or self.event or self.node
+
+    def __repr__(self) -> str:
+        item = "" if self.item is None else f" of item {self.item}"
+        about = "" if self.about == self.node else f" {self.about!r}"
+        to = f", for {', '.join(self.to)}" if self.to else ""
+        until = f", until {self.due_at:%Y-%m-%d %H:%M:%S %Z}" if self.due_at else ""
+        return f"<{self.node}: {self.kind}{about}{item}{to}{until}>"
 
 
 def waits_of(app: App, run: OpenRun) -> list[RunWait]:
@@ -152,7 +151,11 @@ def decide(app: App, wait: str, *, approved: bool, who: str | None, fields: dict
     opened = app.engine.open(run)
     who = user() if who is None else who
     body = decision_letter(
-        activation, key, approved=approved, decision=_decision(app, opened, activation, fields), who=who
+        activation,
+        key,
+        approved=approved,
+        decision=_decision(app, opened, activation, fields, approved=approved),
+        who=who,
     )
     if app.engine.persist(app.stores.waits.answer, wait, body, TicketId(entropy())):
         app.caretaker.fold()
@@ -169,14 +172,23 @@ def _parts(wait: str) -> tuple[RunId, ActivationId, str]:
     return RunId(run), ActivationId(activation), key
 
 
-def _decision(app: App, run: OpenRun, activation: ActivationId, fields: dict[str, Any]) -> Any:
+def _decision(app: App, run: OpenRun, activation: ActivationId, fields: dict[str, Any], *, approved: bool) -> Any:
     """What was filled in as JSON that fits the form; `None` where nothing was."""
     plan = run.snapshot.plan.nodes.get(node_of(activation))
     form = plan.config.get("form") if plan is not None else None
-    if plan is None or not fields:
+    if plan is None:
+        return None
+    if not fields:
+        if approved and form is not None and (missing := form.get("required")):
+            raise InvalidDecision(f'who approves at "{plan.id}" has to fill in {listed(missing)}')
         return None
     if form is None:
         raise InvalidDecision(f'"{plan.id}" asks for no more than yes or no, and {listed(list(fields))} was given')
+    known = form.get("properties", fields)
+    for name in fields:
+        if name not in known and not form.get("additionalProperties"):
+            way_out = meant(name, known, f"it has {listed(list(known))}")
+            raise InvalidDecision(f'the form of "{plan.id}" has no field {name!r}', way_out=way_out)
     workflow = app.attach(run.id).workflow
     code = None if workflow is None else workflow.code.get(plan.id)
     if code is None:
@@ -190,11 +202,16 @@ def _decision(app: App, run: OpenRun, activation: ActivationId, fields: dict[str
         raise InvalidDecision(f'what was decided at "{plan.id}" does not fit: {problem_of(error)}') from None
 
 
+def answers_of(app: App, run: RunId) -> list[Answered]:
+    """What the world has answered to a run, the latest first, whatever became of it."""
+    _, entries = app.engine.persist(app.stores.journal.load, run)
+    facts = [fact for entry in entries for fact in decode_delta(entry.delta)]
+    return [fact for fact in reversed(facts) if isinstance(fact, Answered)]
+
+
 def _refusal(app: App, run: OpenRun, activation: ActivationId, key: str) -> RunError:
     name = f'the decision "{key or "all"}" of "{node_of(activation)}" in run {run.id}'
-    _, entries = app.engine.persist(app.stores.journal.load, run.id)
-    facts = [fact for entry in reversed(entries) for fact in decode_delta(entry.delta)]
-    answers = [one for one in facts if isinstance(one, Answered) and (one.activation, one.wait) == (activation, key)]
+    answers = [one for one in answers_of(app, run.id) if (one.activation, one.wait) == (activation, key)]
     answer = answers[0].answer if answers else None
     if answer is not None and answer.reply == "fired":
         return DecisionExpired(f"{name} has expired")
@@ -210,60 +227,6 @@ def send(app: App, event: NamedEvent[Any], key: str, payload: object, dedup: str
     new = app.engine.persist(app.stores.events.send, sent)
     app.caretaker.fold()
     return new
-
-
-# --- links -----------------------------------------------------------------------------------------------------------
-
-
-def link_token(state: Path, wait: str, who: str) -> str:
-    """A token with which its bearer, and nobody else, may decide about a wait, once."""
-    body = json.dumps({"wait": wait, "who": who}, separators=(",", ":")).encode()
-    return f"{_text(body)}.{_text(_signature(state, body))}"
-
-
-def read_link(state: Path, token: str) -> tuple[str, str]:
-    """The wait and the bearer that a token names.
-
-    Raises:
-        InvalidLink: it was not made here, or was changed.
-    """
-    head, _, tail = token.partition(".")
-    try:
-        body, signature = _bytes(head), _bytes(tail)
-        good = hmac.compare_digest(signature, _signature(state, body))
-        found = json.loads(body) if good else {}
-        return str(found["wait"]), str(found["who"])
-    except (binascii.Error, ValueError, KeyError):
-        raise InvalidLink("this link was not made here, or was changed on its way") from None
-
-
-def _signature(state: Path, body: bytes) -> bytes:
-    return hmac.new(_secret(state), body, hashlib.sha256).digest()
-
-
-def _secret(state: Path) -> bytes:
-    """The key that links are signed with; made when the first is."""
-    path = state / _KEY_FILE
-    if not path.exists():
-        state.mkdir(parents=True, exist_ok=True)
-        fresh = state / f"{_KEY_FILE}.{entropy()}"
-        fresh.touch(mode=0o600)
-        fresh.write_bytes(os.urandom(32))
-        try:
-            os.link(fresh, path)  # of several who make one at once, one does
-        except FileExistsError:
-            pass
-        finally:
-            fresh.unlink()
-    return path.read_bytes()
-
-
-def _text(data: bytes) -> str:
-    return base64.urlsafe_b64encode(data).rstrip(b"=").decode()
-
-
-def _bytes(text: str) -> bytes:
-    return base64.urlsafe_b64decode(text + "=" * (-len(text) % 4))
 
 
 def user() -> str:

@@ -5,18 +5,22 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, Self
 
 from codemation.core.errors import RunError
+from codemation.core.ids import RunId
 from codemation.core.states import RunStatus
 from codemation.core.workflow import Workflow
 from codemation.host.app import App
+from codemation.host.asking import RunWait, decide, open_waits
 from codemation.host.catalog import discover
 from codemation.host.default_app import default_app
 from codemation.host.handles import RunHandle
+from codemation.host.links import read_link
 from codemation.host.opening import reopen
 from codemation.host.overview import find_run, list_runs
 from codemation.host.session import SessionHandle
 from codemation.host.settings import Settings
 
 if TYPE_CHECKING:
+    from codemation.core.waits import WaitKind
     from codemation.views.runs import RunRow
 
 
@@ -70,6 +74,25 @@ class Connection:
         found = attached(self._app, run)
         code = workflow or found.workflow or _code(self._app, found)
         return reopen(self._app, found.id, code, with_changes=with_changes)
+
+    def waits(self, kind: WaitKind | None = None, *, limit: int = 1000) -> list[RunWait]:
+        """What all runs wait for, the most pressing first."""
+        return open_waits(self._app, kind, limit)
+
+    def decide(self, token: str, *, approved: bool, **fields: Any) -> None:
+        """Decide what a token entitles its bearer to decide; `fields` fill in the form.
+
+        Raises:
+            InvalidLink: the token was not made here, or was changed.
+            AlreadyDecided: somebody has decided before.
+            DecisionExpired: the time is over.
+            InvalidDecision: the fields do not fit the form.
+        """
+        wait, who = read_link(self._app.settings.state, token)
+        run = self._app.attach(RunId(wait.partition("/")[0]))
+        if fields and run.workflow is None:  # its code knows the form
+            self._app.know(_code(self._app, run))
+        decide(self._app, wait, approved=approved, who=who, fields=fields)
 
     def __repr__(self) -> str:
         return f"<Connection to {self._app.backend.describes}>"

@@ -38,7 +38,13 @@ def gone(run: RunHandle) -> RunHandle:
     """Work on a run until it is over or waits for the world."""
     watched = run.watched
     if watched is not None:
-        driven(run, watched, None, until=lambda: watched.run.snapshot.at_rest and not watched.active)
+
+        def rests() -> bool:
+            return watched.run.snapshot.at_rest and not watched.active
+
+        driven(run, watched, None, until=rests)
+        while rests() and run.app.caretaker.fold():  # the world may have answered before it was asked
+            driven(run, watched, None, until=rests)
     if run.snapshot.at_rest:
         return run.serve()
     run.wait()

@@ -13,7 +13,7 @@ from pydantic_core import to_jsonable_python
 
 from codemation.core.definition import Definition, NodePlan
 from codemation.core.errors import CodemationError, UnknownRun
-from codemation.core.ids import START, ActivationId, NodeId, RunId, WorkerId, activation_id
+from codemation.core.ids import START, ActivationId, NodeId, RunId, activation_id
 from codemation.core.items import Item
 from codemation.core.mistakes import listed, meant
 from codemation.core.ports import RunRow as StoredRun
@@ -22,10 +22,11 @@ from codemation.core.snapshot import Snapshot
 from codemation.core.states import FINISHED, RunStatus
 from codemation.core.states import NodeStatus as Stage
 from codemation.core.workflow import UnknownNode
+from codemation.host.alone import LEFT_ALONE, left_alone
+from codemation.host.awaiting import run_in_words, waits_in_words
 from codemation.host.explaining import how
 from codemation.host.handles import RunHandle
 from codemation.host.launching import params_as_written
-from codemation.host.runtime.liveness import Observer, place
 from codemation.views.failures import FailureView, frames_of
 from codemation.views.marks import NodeStatus
 from codemation.views.runs import NodeRow, RunRow, RunView
@@ -36,7 +37,6 @@ if TYPE_CHECKING:
 
 FULL_ID = re.compile(r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 """How the whole id of a run is written."""
-LEFT_ALONE = "nobody works on it"
 _ENDED = frozenset({NodeStatus.SUCCEEDED, NodeStatus.FAILED, NodeStatus.SKIPPED, NodeStatus.CANCELLED})
 
 
@@ -95,21 +95,6 @@ def list_runs(
     return [replace(row, reason=LEFT_ALONE) if row.id in alone else row for row in listed_rows]
 
 
-def left_alone(app: App, runs: Sequence[RunId]) -> frozenset[RunId]:
-    """Those of some unfinished runs that go on only when somebody resumes them: no process that lives is at them."""
-    if not runs:
-        return frozenset()
-    workers = app.stores.workers.living()
-    dead = frozenset(Observer(place()).dead(workers))
-    here = {worker.id for worker in workers} - dead
-    unattended = {one.run for one in app.stores.runs.unattended()}
-    return frozenset(run for run in runs if not _held(app, run, here) and (run in unattended or not here))
-
-
-def _held(app: App, run: RunId, workers: Collection[WorkerId]) -> bool:
-    return any(ticket.state == "running" and ticket.worker in workers for ticket in app.stores.runs.tickets(run))
-
-
 def _opened(app: App, row: StoredRun) -> tuple[Definition, Snapshot | None]:
     """The definition of a run, and its snapshot unless all that it would tell is known already."""
     definition = app.engine.opener.definition(row.digest)
@@ -121,6 +106,8 @@ def run_row(row: StoredRun, definition: Definition, snapshot: Snapshot | None) -
     nodes = [node for node in definition.plan.nodes if node != START]
     done = nodes if snapshot is None else [node for node in nodes if _stage(snapshot, node, ()) in _ENDED]
     status, reason = (row.status, row.reason) if snapshot is None else (snapshot.status, snapshot.reason)
+    if snapshot is not None and snapshot.at_rest and status not in FINISHED:
+        reason = run_in_words(snapshot)
     end = row.finished_at or datetime.now(UTC)
     return RunRow(
         id=row.id,
@@ -178,8 +165,12 @@ def _node_row(node: NodePlan, snapshot: Snapshot, working: Collection[Activation
         attempts=_attempts(record),
         seconds=record.milliseconds / 1000 if ended and record and not record.how else None,
         how=how(record) if stage is NodeStatus.SUCCEEDED and record else "",
-        error=f"{record.error.type}: {record.error.message}" if record and record.error else "",
+        error=_trouble(record) or (waits_in_words(snapshot, node.id) if stage is NodeStatus.WAITING else ""),
     )
+
+
+def _trouble(record: NodeRecord | None) -> str:
+    return f"{record.error.type}: {record.error.message}" if record and record.error else ""
 
 
 def _given(node: NodePlan, snapshot: Snapshot) -> dict[str, int]:

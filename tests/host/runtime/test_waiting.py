@@ -22,7 +22,7 @@ from codemation.core.errors import (
     UnknownWait,
 )
 from codemation.core.launch import Launch
-from codemation.host import asking
+from codemation.host import asking, links
 from codemation.host.app import App
 from codemation.host.handles import RunHandle
 from tests.host.runtime.conftest import opened
@@ -268,13 +268,13 @@ def test_another_process_goes_on_when_the_wait_is_over(app: App, tmp_path: Path)
 
 def test_a_link_lets_its_bearer_decide_and_nobody_else(app: App, tmp_path: Any) -> None:
     handle = begun(app, orders().approve(Verdict), ORDERS[:1])
-    token = asking.link_token(tmp_path, handle.waits[0].id, "ann@example.com")
-    wait, who = asking.read_link(tmp_path, token)
+    token = links.link_token(tmp_path, handle.waits[0].id, "ann@example.com")
+    wait, who = links.read_link(tmp_path, token)
     asking.decide(app, wait, approved=True, who=who, fields={})
     with pytest.raises(AlreadyDecided, match=r"ann@example\.com"):
         asking.decide(app, wait, approved=True, who=who, fields={})
     head, _, tail = token.partition(".")
     for forged in (f"{head}x.{tail}", f"{head}.{tail[:-4]}AAAA", "…", head):
         with pytest.raises(InvalidLink):
-            asking.read_link(tmp_path, forged)
+            links.read_link(tmp_path, forged)
     assert (tmp_path / "links.key").stat().st_mode & 0o077 == 0

@@ -1,0 +1,101 @@
+"""`codemation runs waits`: what runs wait for, for whom, and until when."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from typing import Any
+
+import click
+
+from codemation.cli.history import moment
+from codemation.cli.opening import opened
+from codemation.cli.questions import as_json
+from codemation.cli.screen import Screen, columns
+from codemation.core.durations import readable
+from codemation.host.asking import RunWait, open_waits
+from codemation.host.overview import find_run, json_of, short
+from codemation.views.lettering import one_line
+
+limit_option = click.option(
+    "--limit",
+    "-n",
+    type=click.IntRange(1, 100_000),
+    default=100,
+    show_default=True,
+    help="At most so many, the most pressing first.",
+)
+
+
+@click.command()
+@click.argument("run", required=False)
+@limit_option
+@as_json
+@click.pass_obj
+def waits(screen: Screen, run: str | None, limit: int, as_json: bool) -> None:
+    """Show what runs wait for, for whom, and until when.
+
+    Without RUN what all runs wait for, the most pressing first.
+    """
+    with opened() as app:
+        found = open_waits(app, None, limit) if run is None else app.attach(find_run(app, run)).waits[:limit]
+    if as_json:
+        screen.show_json([wait_json(wait) for wait in found])
+        return
+    for line in wait_lines(found, screen.width, of_one=run is not None):
+        screen.show(line)
+    if not found:
+        screen.say("nothing is waited for")
+    for line in answer_lines(found):
+        screen.say(line)
+
+
+def wait_lines(waits: Sequence[RunWait], width: int, *, of_one: bool = False) -> list[str]:
+    """A list of waits; columns that would say nothing are left out, and the run if it is the same anyway."""
+    if not waits:
+        return []
+    rows = [_of_one(wait) if of_one else _of_many(wait) for wait in waits]
+    heads = [head for head in rows[0] if any(row[head] for row in rows)]
+    firm = [at for at, head in enumerate(heads) if head in ("run", "item", "left", "until")]
+    return columns([[row[head] for head in heads] for row in rows], heads, width, firm=firm)
+
+
+def answer_lines(waits: Sequence[RunWait]) -> list[str]:
+    """What to type to answer."""
+    kinds, run = {wait.kind for wait in waits}, short(waits[0].run) if len({wait.run for wait in waits}) == 1 else "RUN"
+    ways = []
+    if "approval" in kinds:
+        ways.append(f"decide: codemation approvals approve {run} NODE --item N (or reject)")
+    if "event" in kinds:
+        ways.append("tell what happened: codemation events send NAME KEY JSON")
+    return [click.style(way, dim=True) for way in ways]
+
+
+def _of_many(wait: RunWait) -> dict[str, str]:
+    left = "" if wait.due_at is None else _left((wait.due_at - datetime.now(UTC)).total_seconds())
+    return {"run": short(wait.run), "workflow": wait.workflow, **_asked(wait), "left": left}
+
+
+def _of_one(wait: RunWait) -> dict[str, str]:
+    return {**_asked(wait), "until": "" if wait.due_at is None else moment(wait.due_at)}
+
+
+def _asked(wait: RunWait) -> dict[str, str]:
+    about = {"timer": "a time", "event": f"event {wait.event}", "child": "another run"}
+    return {
+        "node": wait.node,
+        "item": "" if wait.item is None else str(wait.item),
+        "waits for": one_line(about.get(wait.kind, wait.title or "a decision")),
+        "of": one_line(", ".join(wait.to)),
+    }
+
+
+def _left(seconds: float) -> str:
+    """How long there is still, roughly."""
+    days, rest = divmod(max(0.0, seconds), 86_400)
+    return f"{days:.0f}d {rest // 3600:.0f}h" if days >= 2 else readable(max(0.0, seconds))
+
+
+def wait_json(wait: RunWait) -> dict[str, Any]:
+    """A wait for programs."""
+    return {"id": wait.id, "node": wait.node, "item": wait.item, **json_of(wait)}
