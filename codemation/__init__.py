@@ -10,11 +10,12 @@ from codemation.core import launch as _launch
 if TYPE_CHECKING:
     from codemation import nodes
     from codemation.core.answers import Decided, Received
+    from codemation.core.concurrency import Concurrency
     from codemation.core.context import Context
     from codemation.core.credentials import Credential, Secret
     from codemation.core.definition import Definition
     from codemation.core.differing import Diff
-    from codemation.core.errors import CodemationError, InputError, RunCancelled, RunFailed
+    from codemation.core.errors import CodemationError, InputError, RunCancelled, RunFailed, RunInTheWay
     from codemation.core.events import NamedEvent, event
     from codemation.core.expression import Expression, expr
     from codemation.core.flow import Branch, Flow
@@ -54,6 +55,7 @@ __all__ = [
     "AuthorError",
     "Branch",
     "CodemationError",
+    "Concurrency",
     "Config",
     "Context",
     "Credential",
@@ -80,6 +82,7 @@ __all__ = [
     "Run",
     "RunCancelled",
     "RunFailed",
+    "RunInTheWay",
     "Secret",
     "Session",
     "Start",
@@ -111,6 +114,7 @@ _HOMES = {
     "AuthorError": "codemation.core.mistakes",
     "Branch": "codemation.core.flow",
     "CodemationError": "codemation.core.errors",
+    "Concurrency": "codemation.core.concurrency",
     "Config": "codemation.host.settings",
     "Context": "codemation.core.context",
     "Credential": "codemation.core.credentials",
@@ -137,6 +141,7 @@ _HOMES = {
     "Run": "codemation.core.run",
     "RunCancelled": "codemation.core.errors",
     "RunFailed": "codemation.core.errors",
+    "RunInTheWay": "codemation.core.errors",
     "Secret": "codemation.core.credentials",
     "Session": "codemation.core.run",
     "Start": "codemation.core.start",

@@ -19,6 +19,7 @@ from codemation.core.definition import Input, NodeKind, NodePlan, Source
 from codemation.core.freezing import Frozen, check_draft, check_ids, frozen
 from codemation.core.ids import ERROR, MAIN, NodeId
 from codemation.core.items import Failure
+from codemation.core.keys import read_key
 from codemation.core.looping import Opened, check_loops, closed, opened
 from codemation.core.mistakes import Mistake, listed
 from codemation.core.node import FunctionNode
@@ -56,8 +57,9 @@ def built(stand: Stand) -> tuple[Frozen, list[Mistake]]:
     whole = frozen(stand, assembly.plans, assembly.wiring, assembly.reporter(draft.place))
     whole = replace(whole, triggers=tuple(triggers))
     params = None if draft.params is Params else draft.params
+    key = read_key(draft, assembly.reporter(draft.place))
     return Frozen(
-        definition=whole, params=params, input=draft.input, code=assembly.code, stand=stand
+        definition=whole, params=params, input=draft.input, code=assembly.code, stand=stand, key=key
     ), assembly.mistakes
 
 

@@ -47,7 +47,7 @@ __all__ = [
 ]
 
 
-DEFINITIONS_LATER = ("triggers", "timeout", "limits")
+DEFINITIONS_LATER = ("triggers", "timeout", "limits", "concurrency", "on_failure")
 NODES_LATER = ("credentials", "writes", "caught_by")
 """Fields of nodes that definitions of the first release do not have."""
 POLICIES_LATER = ("total_timeout", "cache")
@@ -75,6 +75,10 @@ class Definition:
     """What a run may use at the most, where the workflow says so."""
     retention: Mapping[str, float | None] = field(default_factory=dict)
     """Seconds for which a run is kept after its end, by outcome, where the workflow says so; no part of any digest."""
+    concurrency: Mapping[str, Any] = field(default_factory=dict)
+    """How many runs there may be at a time, where the workflow says so: `runs`, `when_full` and `key`."""
+    on_failure: str = ""
+    """The workflow that is started when a run fails."""
     source: str = ""
     """`module:attribute` or `file:line` where the workflow is found; no part of any digest."""
 

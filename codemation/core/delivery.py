@@ -23,6 +23,7 @@ from codemation.core.opening import Lock, Opener, OpenRun
 from codemation.core.ports import Claim, Commit, Drop, GoOn, Leave, NewTicket, Stores, WaitTicket
 from codemation.core.settling import Step
 from codemation.core.signals import Event, Signal
+from codemation.core.states import FINISHED, RunStatus
 
 
 def _unheard(run: RunId, revision: int, events: tuple[Event, ...]) -> None:
@@ -162,6 +163,7 @@ class Courier:
     def commit(self, run: OpenRun, claim: Claim, step: Step, *, head: Head, **more: Unpack[Enclosed]) -> Commit:
         """The revision that a step makes of what the run is now."""
         then, tickets = self._then(run.snapshot.plan, claim, step)
+        ends = step.status in FINISHED
         return Commit(
             run=run.id,
             holding=claim.holding,
@@ -172,9 +174,10 @@ class Courier:
             then=then,
             more=tickets,
             waits=self._waits(run.id, claim, step),
-            status=step.status,
+            status=RunStatus.QUEUED if run.queued and not ends else step.status,
             reason=step.reason,
             cancelling=run.snapshot.cancelling,
+            turnstile=run.turnstile if ends else None,
             **more,
         )
 

@@ -7,57 +7,29 @@ run's lock.
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping
-from dataclasses import dataclass, replace
-from hashlib import sha256
+from dataclasses import replace
 
 from codemation.core.advance import advance
+from codemation.core.beginning import Scribe, Start, Stored, known_run, started
 from codemation.core.definition import Definition
 from codemation.core.delivery import Courier, Means, Outcome, priorities
-from codemation.core.errors import RunError, UnknownRun
+from codemation.core.errors import RunError
 from codemation.core.facts import encode_delta
 from codemation.core.folding import Inboxes
 from codemation.core.grouping import Groups
-from codemation.core.ids import NodeId, RunId, TicketId, WorkerId
-from codemation.core.items import Batch, BatchKind
-from codemation.core.limits import UNLIMITED, Limits
+from codemation.core.ids import RunId, TicketId, WorkerId
+from codemation.core.items import Batch
 from codemation.core.opening import Opener, OpenRun
-from codemation.core.ports import Claim, Deadline, Holding, Lane, NewRun, NewTicket, Reopening, Stores
+from codemation.core.ports import Claim, Holding, Lane, NewTicket, Reopening, Stores
 from codemation.core.settling import Step
-from codemation.core.signals import CancelRequested, Rearranged, Resumed, Started
+from codemation.core.signals import CancelRequested, Rearranged, Resumed
 from codemation.core.snapshot import Snapshot
-from codemation.core.standing import Standing
-from codemation.core.states import FINISHED, RunStatus
+from codemation.core.states import RunStatus
+
+__all__ = ["INLINE_LIMIT", "Engine", "Start", "Stored"]
 
 INLINE_LIMIT = 8 * 1024
 """Bytes of output that lie in the journal itself; what is larger is stored before the step and named by it."""
-
-Stored = tuple[bytes, int, BatchKind]
-"""Bytes, count and kind of what a port holds."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Start:
-    """What a run is started with."""
-
-    id: RunId
-    params: str
-    """JSON."""
-    input: Stored
-    key: str | None = None
-    priority: int | None = None
-    """Instead of the definition's."""
-    limits: Limits = UNLIMITED
-    """What the run may use at the most."""
-    claim: bool = True
-    """Whether this process goes on with the first node itself."""
-    given: Batch | None = None
-    """Instead of the input: what is stored for the run already."""
-    session: bool = False
-    source: str = ""
-    standing: tuple[Standing, ...] = ()
-    """What is pinned, and what is taken over from the source."""
-    unwanted: tuple[NodeId, ...] = ()
-    """Nodes that nothing stands on that is asked for."""
 
 
 class Engine:
@@ -69,6 +41,7 @@ class Engine:
         self.opener = Opener(stores, means.lock, means.patience)
         self._means = means
         self._courier = Courier(stores, self.opener, means)
+        self._scribe = Scribe(self._courier, means)
         self.open = self.opener.open
         self.persist = self.opener.persist
         self.deliver = self._courier.deliver
@@ -82,37 +55,21 @@ class Engine:
 
         Raises:
             InputError: the key was used with other params or another input.
+            RunInTheWay: there are as many runs as there may be, and no more are wanted.
         """
         plan = definition.plan  # what is broken is not stored
         self.persist(self.stores.definitions.put, definition)
-        batches, output = ({"main": start.given}, None) if start.given else self.store_outputs(start.id, _main(start))
-        step = advance(Snapshot(plan), _started(start, batches["main"])) or _NOTHING
-        tickets = self._courier.tickets(plan, step.due)
-        run = NewRun(
-            id=start.id,
-            workflow=definition.workflow,
-            digest=definition.digest,
-            params=start.params,
-            head=self._courier.new_head(),
-            delta=encode_delta(step.delta),
-            output=output,
-            tickets=tickets,
-            claimed_by=self.worker if start.claim else None,
-            status=step.status,
-            reason=step.reason,
-            priority=definition.priority if start.priority is None else start.priority,
-            key=start.key,
-            deadline=None if start.session else self._deadline(definition, step.status),
-            key_age=self._means.key_age,
-            retention={**self._means.retention, **definition.retention},
-            input_digest=sha256(start.params.encode() + b"\n" + start.input[0]).digest(),
-        )
+        given, output = (start.given, None) if start.given else self._stored(start)
+        step = advance(Snapshot(plan), started(start, given)) or _NOTHING
+        run = self._scribe.new_run(definition, start, step, output, self.worker)
         known = self.persist(self.stores.journal.start, run)
         if known != start.id:
-            return _known(self.opener, known, start), Outcome()
+            return known_run(self.opener, known, start), Outcome()
         opened = self.opener.begun(known, run.head, definition, step.delta)
         self._means.publish(known, opened.snapshot.revision, step.events)
-        return opened, self._first(opened, tickets, claimed=start.claim)
+        if run.turnstile is not None:
+            return opened, self._let_in(opened, run.tickets)
+        return opened, self._first(opened, run.tickets, claimed=start.claim)
 
     def claim(self, run: OpenRun, ticket: TicketId) -> Claim | None:
         """Claim a ticket of a run, if it is ready by now, and know all that its activation stands on."""
@@ -122,6 +79,8 @@ class Engine:
         if claim is None:
             self.persist(self.stores.tickets.fire)
             claim = self.persist(self.stores.tickets.claim, self.worker, lanes, ticket)
+        if claim is not None and run.queued:  # it has been let in meanwhile
+            run.row = replace(run.row, status=RunStatus.RUNNING)
         if claim is None or claim.activation in run.snapshot.live:
             return claim
         with run.lock:  # another process has made it due
@@ -191,12 +150,14 @@ class Engine:
             if step is None:
                 stands = "being cancelled" if run.snapshot.cancelling else run.snapshot.status
                 raise RunError(f"run {run.id} is {stands}, so there is nothing {what}")
-            reopening = self._reopening(run, latest, step)
+            reopening = self._scribe.reopening(run, latest, step, self.worker)
             if not self._reopened(reopening):
                 raise RunError(f"run {run.id} has changed meanwhile", way_out=f"codemation runs show {run.id}")
             run.snapshot.apply(step.delta)
             run.head, run.definition, run.stopping = reopening.new_head, latest, False
             self._means.publish(run.id, run.snapshot.revision, step.events)
+            if reopening.turnstile is not None:
+                return self._let_in(run, reopening.tickets)
             return self._first(run, reopening.tickets, claimed=True)
 
     def store_outputs(self, run: RunId, outputs: Mapping[str, Stored]) -> tuple[dict[str, Batch], bytes | None]:
@@ -213,27 +174,9 @@ class Engine:
                 batches[port] = self.persist(self.stores.payloads.put, run, data, count, kind)
         return batches, b"".join(inline) or None
 
-    def _reopening(self, run: OpenRun, latest: Definition, step: Step) -> Reopening:
-        return Reopening(
-            run=run.id,
-            revision=run.snapshot.revision,
-            head=run.head,
-            new_head=self._courier.new_head(),
-            delta=encode_delta(step.delta),
-            digest=latest.digest,
-            tickets=self._courier.tickets(latest.plan, step.due),
-            claimed_by=self.worker,
-            status=step.status,
-            reason=step.reason,
-            of=frozenset({run.snapshot.status}),
-            deadline=None if run.snapshot.session else self._deadline(latest, step.status),
-        )
-
-    def _deadline(self, definition: Definition, status: RunStatus) -> Deadline | None:
-        """The end of a run's time, if it has one and is not over at once; in a session people take their time."""
-        if definition.timeout is None or status in FINISHED:
-            return None
-        return Deadline(ticket=self._courier.new_ticket(), seconds=definition.timeout)
+    def _stored(self, start: Start) -> tuple[Batch, bytes | None]:
+        batches, inline = self.store_outputs(start.id, {"main": start.input})
+        return batches["main"], inline
 
     def _reopened(self, reopening: Reopening) -> bool:
         """Write a reopening, by this call or by one whose answer was lost."""
@@ -241,6 +184,13 @@ class Engine:
             return True
         _, entries = self.persist(self.stores.journal.load, reopening.run)
         return any(entry.head == reopening.new_head for entry in entries)
+
+    def _let_in(self, run: OpenRun, tickets: tuple[NewTicket, ...]) -> Outcome:
+        """What there is to do in a run that was let in; nothing if it is queued."""
+        run.row, _ = self.persist(self.stores.journal.load, run.id)
+        if run.queued:
+            return Outcome()
+        return Outcome(ready=tuple(ticket.id for ticket in tickets), priorities=priorities(tickets))
 
     def _first(self, run: OpenRun, tickets: tuple[NewTicket, ...], *, claimed: bool) -> Outcome:
         """What there is to do at the beginning; the first ticket is held from the start if it was claimed."""
@@ -257,30 +207,6 @@ class Engine:
             fresh=True,
         )
         return Outcome(next=claim, ready=ids[1:], priorities=priorities(tickets))
-
-
-def _main(start: Start) -> dict[str, Stored]:
-    return {"main": start.input}
-
-
-def _started(start: Start, given: Batch) -> Started:
-    return Started(
-        input=given,
-        session=start.session,
-        source=start.source,
-        standing=start.standing,
-        unwanted=start.unwanted,
-        limits=start.limits,
-    )
-
-
-def _known(opener: Opener, run: RunId, start: Start) -> OpenRun:
-    """The run that a key has started before."""
-    try:
-        return opener.open(run)
-    except UnknownRun as error:
-        what = f'the key "{start.key}" has started run {run} already, which was pruned since'
-        raise RunError(what, way_out="give another key to start another run") from error
 
 
 _NOTHING = Step(delta=())

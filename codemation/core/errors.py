@@ -10,6 +10,7 @@ CodemationError
 ├── RunError             a run cannot do what was asked
 │   ├── RunFailed        the run ended in failure
 │   ├── RunCancelled     the run was cancelled
+│   ├── RunInTheWay      no further run is started beside those that there are
 │   ├── UnknownRun       no run has that id
 │   ├── UnknownWait      nothing waits that is called so
 │   ├── AlreadyDecided   somebody has decided before
@@ -62,6 +63,14 @@ class RunError(CodemationError):
 
 class UnknownRun(RunError):
     """No run has that id."""
+
+
+class RunInTheWay(RunError):
+    """No further run is started beside those that there are; `run` is the id of the one that has begun first."""
+
+    def __init__(self, message: str, *, run: str = "", way_out: str = "") -> None:
+        super().__init__(message, way_out=way_out)
+        self.run = run
 
 
 class UnreadableRun(RunError):

@@ -10,9 +10,11 @@ from typing import Any
 from pydantic import PydanticUserError
 
 from codemation.core.annotations import LISTS, among, never_an_item, parts, readable
+from codemation.core.concurrency import Concurrency
 from codemation.core.definition import Definition, NodePlan, Source
 from codemation.core.durations import seconds
 from codemation.core.ids import MAIN, START, NodeId, WorkflowId
+from codemation.core.keys import Key
 from codemation.core.limits import Limits
 from codemation.core.names import ID_RULE, is_id
 from codemation.core.params import Params
@@ -36,6 +38,8 @@ class Frozen:
     code: Mapping[NodeId, NodeCode]
     stand: Stand
     """What was written, so that a node can be exchanged."""
+    key: Key | None = None
+    """What runs count together by."""
 
     @property
     def triggers(self) -> tuple[Trigger, ...]:
@@ -105,6 +109,7 @@ def frozen(stand: Stand, plans: Sequence[NodePlan], wiring: Wiring, report: Repo
         timeout=None if draft.timeout is None or no_duration(draft.timeout) else seconds(draft.timeout),
         limits=draft.limits.to_json() if isinstance(draft.limits, Limits) else {},
         retention=draft.retention.ages if isinstance(draft.retention, Retention) else {},
+        concurrency=draft.concurrency.to_json() if isinstance(draft.concurrency, Concurrency) else {},
         source=str(draft.place),
     )
 

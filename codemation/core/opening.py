@@ -13,7 +13,7 @@ from codemation.core.facts import Delta, Reopened, decode_delta
 from codemation.core.ids import Head, RunId
 from codemation.core.ports import Entry, Holding, Look, RunRow, Stores
 from codemation.core.snapshot import Snapshot
-from codemation.core.states import FINISHED
+from codemation.core.states import FINISHED, RunStatus
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -49,6 +49,8 @@ class Unread:
     head: Head
     read: Callable[[], RunRow]
     stop: bool = False
+    turnstile: str | None = None
+    status: RunStatus = RunStatus.RUNNING
 
 
 class OpenRun:
@@ -80,6 +82,16 @@ class OpenRun:
     def finished(self) -> bool:
         """Whether the run is over."""
         return self.snapshot.status in FINISHED
+
+    @property
+    def turnstile(self) -> str | None:
+        """Where the run has its place, if it needs one."""
+        return self._row.turnstile
+
+    @property
+    def queued(self) -> bool:
+        """Whether it still waits for its place, as far as this process knows."""
+        return self._row.status is RunStatus.QUEUED and not self.finished
 
 
 class Opener:

@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, BinaryIO, Literal, Protocol, TypeAlias
 
+from codemation.core.concurrency import Turnstile
 from codemation.core.credentials import Credential
 from codemation.core.definition import Definition
 from codemation.core.ids import ActivationId, Head, NodeId, RunId, TicketId, WorkerId, WorkflowId
@@ -152,6 +153,8 @@ class NewRun:
     """Seconds for which the key counts at least; it counts for as long as its run is there. `None` for ever."""
     retention: Mapping[str, float | None] = field(default_factory=dict)
     """Seconds for which the run is kept after its end, by outcome, `succeeded` or `failed`; else for ever."""
+    turnstile: Turnstile | None = None
+    """Where the run needs a place before anything of it may be claimed; `claimed_by` counts for nothing then."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -176,6 +179,8 @@ class Commit:
     """Signals of the inbox that this revision answers."""
     cancelling: bool = False
     """Written by the fold of a run that was asked to stop; any other commit is refused on such a run."""
+    turnstile: str | None = None
+    """Where the run, which ends, gives its place back, if it has one."""
 
     @property
     def activation(self) -> ActivationId | None:
@@ -200,6 +205,8 @@ class Reopening:
     of: frozenset[RunStatus] = frozenset({RunStatus.FAILED, RunStatus.CANCELLED})
     """Where the run may stand; one that is being stopped never goes on."""
     deadline: Deadline | None = None
+    turnstile: Turnstile | None = None
+    """Where the run, which is over, needs a place anew; it waits for one, whatever the turnstile refuses."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -219,6 +226,8 @@ class RunRow:
     created_at: datetime
     started_at: datetime | None
     finished_at: datetime | None
+    turnstile: str | None = None
+    """Where it has its place, or is queued for one."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -250,6 +259,7 @@ class Journal(Protocol):
         Raises:
             InputError: the key was used with other params or another input, or the params are not JSON.
             HostError: the definition is not stored, or another run has the id.
+            RunInTheWay: its turnstile is full, and refuses.
         """
         ...
 
@@ -258,8 +268,9 @@ class Journal(Protocol):
 
         A finished run takes only revisions that leave it finished. What was recorded of an activation's progress goes
         with it, unless the ticket goes on being about that activation. The end of a run takes its unread letters along,
-        and every ticket that nobody holds. A fold ticket is never dropped while letters are left unanswered: then it is
-        ready again, or the commit is refused. Whoever is refused and still holds the ticket hands it back.
+        and every ticket that nobody holds; its place is free, and given to who is queued for it. A run that is written
+        as queued keeps standing where it stands. A fold ticket is never dropped while letters are left unanswered: then
+        it is ready again, or the commit is refused. Whoever is refused and still holds the ticket hands it back.
         """
         ...
 
@@ -659,6 +670,28 @@ class Pruning(Protocol):
         ...
 
 
+class Turnstiles(Protocol):
+    """Places for runs, and who is queued for them.
+
+    A run takes its place, and gives it back, in the statements of the journal that begin and end it; who is queued is
+    let in there as well, the highest priority first, then who has come first.
+    """
+
+    def at(self, name: str) -> tuple[RunRow, ...]:
+        """The unfinished runs of a turnstile: those that have a place, then those that are queued, the next one first.
+
+        A run that waits for the world keeps its place.
+        """
+        ...
+
+    def mend(self, name: str) -> int:
+        """Count the places anew and let in who is queued for a free one; says how many.
+
+        For what a process leaves that was killed between an end and what follows from it.
+        """
+        ...
+
+
 class Duties(Protocol):
     """What one process of all should do from time to time; that two do it is a waste, never a fault."""
 
@@ -791,3 +824,4 @@ class Stores:
     pruning: Pruning
     duties: Duties
     recall: Recall
+    turnstiles: Turnstiles

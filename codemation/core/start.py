@@ -10,6 +10,7 @@ from typing import Any
 from typing_extensions import ParamSpec, TypeVar
 
 from codemation.core.build import built
+from codemation.core.concurrency import Concurrency
 from codemation.core.definition import NodeKind
 from codemation.core.flow import Flow
 from codemation.core.ids import START
@@ -77,13 +78,15 @@ def workflow(  # noqa: PLR0913 - the options of a workflow
     priority: int = 0,
     timeout: str | timedelta | None = None,
     limits: Limits | None = None,
+    concurrency: Concurrency | None = None,
     retention: Retention | None = None,
     defaults: NodeOptions | None = None,
 ) -> Start[Data, PS]:
     """Begin a workflow; `params` is its model of parameters, `input` the type of the items that a run is given.
 
     A run that takes longer than `timeout`, waiting included, fails; `limits` are what it may use at the most.
-    A run is kept for as long as `retention` says after its end.
+    `concurrency` says how many runs there may be at a time. A run is kept for as long as `retention` says after its
+    end.
     """
     draft = Draft(
         id=id,
@@ -93,6 +96,7 @@ def workflow(  # noqa: PLR0913 - the options of a workflow
         max_parallel=max_parallel,
         timeout=timeout,
         limits=limits,
+        concurrency=concurrency,
         priority=priority,
         retention=retention,
         defaults=dict(defaults or {}),

@@ -30,6 +30,8 @@ class Draft:
     priority: Any
     defaults: Mapping[str, Any]
     retention: Any = None
+    concurrency: Any = None
+    on_failure: Any = None
     place: Place
     triggers: tuple[Any, ...] = ()
     recorded: list[Written] | None = None

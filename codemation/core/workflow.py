@@ -13,6 +13,7 @@ from codemation.core.definition import Definition, NodePlan
 from codemation.core.errors import CodemationError, InputError
 from codemation.core.freezing import Frozen
 from codemation.core.ids import START, NodeId, WorkflowId
+from codemation.core.keys import Key
 from codemation.core.launch import Launch, launcher, renderer
 from codemation.core.mistakes import listed, meant
 from codemation.core.node import FunctionNode, Node
@@ -73,6 +74,11 @@ class Workflow(Generic[Out, PS]):
     def finished(self, *, outcome: Outcome = "succeeded", params: ByRun = None) -> Trigger:
         """A trigger for another workflow: a run of this one has ended; `params` is given that run."""
         return finished(self.id, outcome=outcome, params=params)
+
+    @property
+    def key(self) -> Key | None:
+        """What its runs count together by, where only so many of them may be at a time."""
+        return self._frozen.key
 
     @property
     def stand(self) -> Stand:

@@ -25,7 +25,8 @@ class Answering:
     @property
     def status(self) -> RunStatus:
         """Where the run stands."""
-        return self.snapshot.status
+        status = self.snapshot.status  # asked first, for it may read the run anew
+        return RunStatus.QUEUED if self._run.queued else status
 
     @property
     def reason(self) -> str:

@@ -7,7 +7,6 @@ import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
-from functools import partial
 from types import TracebackType
 from typing import Any
 from weakref import WeakSet
@@ -35,6 +34,7 @@ from codemation.host.notebooks import Notebooks
 from codemation.host.opening import asked
 from codemation.host.patience import Patience
 from codemation.host.pruning import Pruner
+from codemation.host.queueing import Queues, ready_in
 from codemation.host.runtime.activity import RunCode, Workbench
 from codemation.host.runtime.calling import Loop
 from codemation.host.runtime.clock import REAL, Clock
@@ -78,6 +78,7 @@ class App:
         self.bench = _bench(self, resources or {}, clock)
         self.scheduler = InlineScheduler(self.engine, self.bench, settings.config.threads)
         self.caretaker = Caretaker(self.engine, __version__, self._changed_elsewhere)
+        self.queues = Queues(self.engine, self.scheduler, self.caretaker.wake)
         self._patience.notice = self.caretaker.outage
         self.pruner = Pruner(self.engine)
         self._working = False
@@ -143,7 +144,9 @@ class App:
         self.credentials.check(workflow.id, slots(workflow.code))
         self.work()
         self.know(workflow)
-        return self.engine.start(workflow.definition, start)
+        run, outcome = self.engine.start(workflow.definition, start)
+        self.queues.make_way(run, self.cancel)
+        return run, outcome
 
     def fetch(self, run: RunId, batch: Batch) -> bytes:
         """The bytes of a batch, from this process if it has them still."""
@@ -224,7 +227,7 @@ class App:
             if self.closed:
                 raise HostError("this app is closed", way_out="open another one: App.open()")
             if not self._working:
-                self.caretaker.begin(lambda: WorkerId(entropy()), self._stopping, partial(_waits, self.scheduler))
+                self.caretaker.begin(lambda: WorkerId(entropy()), self._stopping, self.queues.rest, self.queues.look)
                 self.pruner.begin()
                 self._working = True
 
@@ -240,18 +243,12 @@ class App:
                 with watched.run.lock:
                     watched.run.snapshot, watched.run.head, watched.run.row = run.snapshot, run.head, run.row
                     watched.run.stopping |= run.finished  # what its nodes do is not wanted any more
-                rows = self.engine.persist(self.stores.runs.tickets, run.id)
-                ready = [row.id for row in rows if row.state == "ready" and row.activation]
-                self.scheduler.submit(watched, Outcome(ready=tuple(ready)))
+                self.scheduler.submit(watched, ready_in(self.engine, run.id))
 
     def _publish(self, run: RunId, revision: int, events: tuple[Event, ...]) -> None:
         for listener in self.listeners:
             listener(run, revision, events)
-
-
-def _waits(scheduler: InlineScheduler) -> bool:
-    """Whether a run that is worked on here waits for the world."""
-    return any(watched.run.snapshot.waits for watched in scheduler.watched())
+        self.queues.hear(events)
 
 
 def _means(settings: Settings, patience: Patience, publish: Listener) -> Means:

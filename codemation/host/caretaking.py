@@ -32,6 +32,7 @@ class Caretaker:
         self._changed = changed
         self._observer = Observer(place())
         self._over = threading.Event()
+        self._news = threading.Event()
         self._folding = threading.Lock()
         self._thread: threading.Thread | None = None
         self._next: float | None = None
@@ -42,13 +43,16 @@ class Caretaker:
         new_worker: Callable[[], WorkerId],
         stopping: Callable[[tuple[RunId, ...]], bool],
         at_rest: Callable[[], bool] = lambda: False,
+        look_at_queues: Callable[[], None] = lambda: None,
     ) -> None:
         """Enter this process and beat from now on.
 
         `stopping` is told which runs should stop and says whether any run is worked on here; `at_rest` says whether
-        one of them waits for the world, which is then looked after more often.
+        one of them waits for the world or for its turn, which is then looked after more often, the latter by
+        `look_at_queues`.
         """
         self._new_worker, self._stopping, self._at_rest = new_worker, stopping, at_rest
+        self._look_at_queues = look_at_queues
         self._register()
         self._thread = threading.Thread(target=self._beat_on, name="codemation-beat", daemon=True)
         self._thread.start()
@@ -56,12 +60,17 @@ class Caretaker:
     def end(self) -> None:
         """Leave: nothing of this process is waited for any more."""
         self._over.set()
+        self._news.set()
         if self._thread is not None:
             self._thread.join(timeout=BEAT)
         try:
             self._engine.stores.workers.bury([self._engine.worker])
         except HostError as error:
             _log.info("could not sign off: %s", error.message)
+
+    def wake(self) -> None:
+        """Look at once at what the runs at rest wait for."""
+        self._news.set()
 
     def recover(self) -> int:
         """Release what dead workers hold; says how many tickets."""
@@ -113,12 +122,17 @@ class Caretaker:
 
     def _beat_on(self) -> None:
         beaten = time.monotonic()
-        while not self._over.wait(self._pause(beaten)):
+        while True:
+            self._news.wait(self._pause(beaten))
+            self._news.clear()
+            if self._over.is_set():
+                return
             try:
                 if time.monotonic() - beaten >= BEAT:
                     beaten = time.monotonic()
                     self._beat()
                 elif self._at_rest():
+                    self._look_at_queues()
                     self.fold()
             except HostError as error:
                 self.outage()

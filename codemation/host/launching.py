@@ -10,15 +10,18 @@ from typing import Any
 from pydantic import BaseModel, ValidationError
 from pydantic_core import PydanticSerializationError
 
+from codemation.core.concurrency import Turnstile, turnstile
 from codemation.core.definition import Definition
 from codemation.core.engine import Start, Stored
 from codemation.core.errors import InputError
+from codemation.core.expression import Computed
 from codemation.core.ids import START
 from codemation.core.inputs import adapter
+from codemation.core.keys import key_of
 from codemation.core.launch import Launch
 from codemation.core.limits import Limits
 from codemation.core.params import Params, validated
-from codemation.core.payload import StoredItems, encode_items, without_collecting
+from codemation.core.payload import StoredItems, decode_items, encode_items, without_collecting
 from codemation.core.tables import PackedTable, Tables, is_table
 from codemation.core.values import Unstorable
 from codemation.core.workflow import Workflow
@@ -195,13 +198,15 @@ def prepared(launch: Launch, allowed: Limits, tables: Tables) -> Start:
         InputError: items or params do not fit, or are more than the run may hold.
     """
     workflow = launch.workflow
+    given = encoded_input(workflow, launch.items, tables)
     start = Start(
         id=new_run_id(),
         params=encoded_params(launch.params),
-        input=encoded_input(workflow, launch.items, tables),
+        input=given,
         key=launch.key,
         priority=launch.priority,
         limits=Limits.from_json(workflow.definition.limits).within(allowed),
+        turnstile=_turnstile(launch, given, tables),
     )
     data, count, _ = start.input
     if said := start.limits.objection(items=count, payload=len(data)):
@@ -209,3 +214,15 @@ def prepared(launch: Launch, allowed: Limits, tables: Tables) -> Start:
             f"the run was given {said}", way_out="give it less at a time, or raise the limit: cm.Limits(…)"
         )
     return start
+
+
+def _turnstile(launch: Launch, given: Stored, tables: Tables) -> Turnstile | None:
+    """Where the run needs a place, by the key of what it is given."""
+    workflow, (data, _, kind) = launch.workflow, given
+    key = workflow.key
+    if key is None:
+        return turnstile(workflow.id, workflow.definition.concurrency)
+    items: Iterable[object] = ()
+    if isinstance(key, Computed):
+        items = tables.rows(data) if kind == "table" else decode_items(data).values
+    return turnstile(workflow.id, workflow.definition.concurrency, key_of(workflow.id, key, launch.params, items))

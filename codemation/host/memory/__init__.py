@@ -20,6 +20,7 @@ from codemation.host.memory.recall import MemoryRecall
 from codemation.host.memory.runs import MemoryRunList
 from codemation.host.memory.tables import Tables
 from codemation.host.memory.tickets import MemoryTickets
+from codemation.host.memory.turnstiles import MemoryTurnstiles
 from codemation.host.memory.waits import MemoryEvents, MemoryWaits
 from codemation.host.memory.workers import MemoryWorkers
 
@@ -48,4 +49,5 @@ def stores_on(tables: Tables) -> Stores:
         pruning=MemoryPruning(tables),
         duties=MemoryDuties(tables),
         recall=MemoryRecall(tables),
+        turnstiles=MemoryTurnstiles(tables),
     )

@@ -9,10 +9,11 @@ from datetime import datetime
 from typing import assert_never
 
 from codemation.core.errors import HostError, InputError, UnknownRun
-from codemation.core.ids import Head, RunId, TicketId, WorkerId
-from codemation.core.ports import Commit, Drop, Entry, GoOn, Holding, Leave, Look, NewRun, NewTicket, Reopening, RunRow
+from codemation.core.ids import Head, RunId, TicketId
+from codemation.core.ports import Commit, Drop, Entry, GoOn, Holding, Leave, Look, NewRun, Reopening, RunRow
 from codemation.core.states import FINISHED, RunStatus
 from codemation.host.memory.tables import Tables, Ticket
+from codemation.host.memory.turnstiles import check_free, let_in, queue
 
 
 class MemoryJournal:
@@ -27,7 +28,8 @@ class MemoryJournal:
             known = self._known(run)
             if known is not None:
                 return known
-            self._check(run)
+            _check(self._tables, run)
+            check_free(self._tables, run)
             self._tables.enter_key(run)
             self._record(run)
             return run.id
@@ -51,21 +53,13 @@ class MemoryJournal:
             raise HostError(f"another run has the id {run.id}", way_out="start it again under an id of its own")
         return run.id
 
-    def _check(self, run: NewRun) -> None:
-        try:
-            json.loads(run.params)
-        except ValueError as error:
-            raise InputError(f'the params of "{run.workflow}" are not JSON: {error}') from error
-        if run.digest not in self._tables.definitions:
-            raise HostError(f'the definition {run.digest[:12]} of "{run.workflow}" is not stored yet')
-
     def _record(self, run: NewRun) -> None:
         now = self._tables.clock()
         row = RunRow(
             id=run.id,
             workflow=run.workflow,
             digest=run.digest,
-            status=run.status,
+            status=run.status if run.turnstile is None else RunStatus.QUEUED,
             reason=run.reason,
             revision=1,
             head=run.head,
@@ -73,13 +67,14 @@ class MemoryJournal:
             params=run.params,
             priority=run.priority,
             created_at=now,
-            started_at=now,
+            started_at=now if run.turnstile is None else None,
             finished_at=self._ended(run.status),
+            turnstile=None if run.turnstile is None else run.turnstile.name,
         )
         self._tables.write(row, run.head, run.delta, run.output)
         self._tables.ages[run.id] = run.retention
         self._tables.add(row, run.tickets)
-        self._claim_first(run.tickets, run.claimed_by)
+        self._begin(run.id, run)
         self._tables.set_deadline(run.id, run.deadline)
 
     def step(self, commit: Commit) -> bool:
@@ -94,7 +89,7 @@ class MemoryJournal:
                 row,
                 revision=row.revision + 1,
                 head=commit.new_head,
-                status=commit.status,
+                status=row.status if commit.status is RunStatus.QUEUED else commit.status,
                 reason=commit.reason or row.reason,
                 stop=row.stop and not ends,
                 finished_at=row.finished_at or self._ended(commit.status),
@@ -107,6 +102,7 @@ class MemoryJournal:
             self._clear(ticket, commit, ends=ends)
             if not ends:
                 self._go_on(ticket, commit)
+            let_in(tables, commit.turnstile)
             return True
 
     def steps(self, commits: Sequence[Commit]) -> frozenset[Head]:
@@ -181,7 +177,7 @@ class MemoryJournal:
                 revision=row.revision + 1,
                 head=reopening.new_head,
                 digest=reopening.digest,
-                status=reopening.status,
+                status=reopening.status if reopening.turnstile is None else RunStatus.QUEUED,
                 reason=reopening.reason,
                 stop=False,
                 finished_at=self._ended(reopening.status),
@@ -190,7 +186,7 @@ class MemoryJournal:
                 tables.drop(ticket)
             tables.write(row, reopening.new_head, reopening.delta, None)
             tables.add(row, reopening.tickets)
-            self._claim_first(reopening.tickets, reopening.claimed_by)
+            self._begin(row.id, reopening)
             tables.set_deadline(row.id, reopening.deadline)
             return True
 
@@ -210,12 +206,24 @@ class MemoryJournal:
             tables.ask_for_fold(run, fold)
             return True
 
-    def _claim_first(self, tickets: Sequence[NewTicket], worker: WorkerId | None) -> None:
-        if tickets and worker is not None:
-            self._tables.tickets[tickets[0].id].give_to(worker)
+    def _begin(self, run: RunId, begun: NewRun | Reopening) -> None:
+        """Let the first ticket be held by who claims it, or all of them wait for a place."""
+        if begun.turnstile is not None:
+            queue(self._tables, run, begun.turnstile)
+        elif begun.tickets and begun.claimed_by is not None:
+            self._tables.tickets[begun.tickets[0].id].give_to(begun.claimed_by)
 
     def _ended(self, status: RunStatus) -> datetime | None:
         return self._tables.clock() if status in FINISHED else None
+
+
+def _check(tables: Tables, run: NewRun) -> None:
+    try:
+        json.loads(run.params)
+    except ValueError as error:
+        raise InputError(f'the params of "{run.workflow}" are not JSON: {error}') from error
+    if run.digest not in tables.definitions:
+        raise HostError(f'the definition {run.digest[:12]} of "{run.workflow}" is not stored yet')
 
 
 def _allowed(row: RunRow, ticket: Ticket, commit: Commit) -> bool:

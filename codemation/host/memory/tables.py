@@ -133,6 +133,8 @@ class Tables:
     definitions: dict[str, Definition] = field(default_factory=dict)
     logs: dict[RunId, list[LogLine]] = field(default_factory=dict)
     recalled: dict[bytes, tuple[RunId, str]] = field(default_factory=dict)
+    turnstiles: dict[str, int] = field(default_factory=dict)
+    """How many runs each lets in."""
     serial: int = 0
 
     def counts(self, key: tuple[str, str]) -> bool:

@@ -16,7 +16,7 @@ from functools import lru_cache
 
 from codemation.core.ids import RunId
 from codemation.core.ports import Commit, Drop, GoOn
-from codemation.core.states import FINISHED
+from codemation.core.states import FINISHED, RunStatus
 from codemation.host.postgres.codes import FIRST_FINISHED, STATUS_CODES, TicketKind, TicketState
 from codemation.host.postgres.rows import storable
 from codemation.host.postgres.statements import HELD, LANE, Statement, numbers, statement, texts
@@ -103,7 +103,8 @@ def in_groups(commits: Iterable[Commit]) -> tuple[list[Commit], list[Commit]]:
 def _can_be_grouped(commit: Commit) -> bool:
     ends = commit.status in FINISHED
     plain = isinstance(commit.then, Drop) or (isinstance(commit.then, GoOn) and bool(commit.then.activation))
-    return plain and not (commit.cancelling or commit.consumed or commit.waits or (ends and commit.activation))
+    special = commit.cancelling or commit.consumed or commit.waits or commit.turnstile is not None
+    return plain and not (special or commit.status is RunStatus.QUEUED or (ends and commit.activation))
 
 
 def shape_of(commits: Sequence[Commit]) -> GroupShape:

@@ -10,6 +10,7 @@ from typing import assert_never
 import psycopg
 from psycopg import errors
 
+from codemation.core.concurrency import Turnstile, refused
 from codemation.core.errors import HostError, InputError
 from codemation.core.ids import ActivationId, Head, RunId, TicketId
 from codemation.core.ports import (
@@ -27,7 +28,7 @@ from codemation.core.ports import (
     Reopening,
     RunRow,
 )
-from codemation.core.states import FINISHED
+from codemation.core.states import FINISHED, RunStatus
 from codemation.host.postgres import run_statements
 from codemation.host.postgres.codes import (
     STATUS_CODES,
@@ -39,6 +40,7 @@ from codemation.host.postgres.lanes import Lanes
 from codemation.host.postgres.link import Link
 from codemation.host.postgres.rows import run_and_entries, storable
 from codemation.host.postgres.statements import StepShape, Then, numbers, step, texts
+from codemation.host.postgres.turnstiles import at, let_in, reopened, started
 from codemation.host.postgres.waits import wait_values
 
 
@@ -73,10 +75,13 @@ class PostgresJournal:
             **self._new_tickets(run.tickets, run.digest),
             "worker": run.claimed_by,
             **_deadline(run.deadline),
+            **_turnstile(run.turnstile),
         }
+        keyed, timed, queued = run.key is not None, run.deadline is not None, run.turnstile is not None
+        statement = run_statements.start(keyed=keyed, timed=timed, queued=queued)
         with self._connections.lease() as link:
             try:
-                recorded = link.one(_STARTS[run.key is not None, run.deadline is not None], values)
+                recorded = started(link, statement, values) if queued else link.one(statement, values) is not None
             except psycopg.DataError as error:
                 raise InputError(
                     f'the params of "{run.workflow}" cannot be stored: {error.diag.message_primary or error}',
@@ -98,6 +103,8 @@ class PostgresJournal:
             return RunId(str(winner[0]))
         if link.one(run_statements.SAME_RUN, values):
             return run.id
+        if run.turnstile is not None and run.turnstile.refuses and (there := at(link, run.turnstile.name)):
+            raise refused(run.workflow, there[0].id)
         raise HostError(f"another run has the id {run.id}", way_out="start it again under an id of its own")
 
     def step(self, commit: Commit) -> bool:
@@ -108,6 +115,8 @@ class PostgresJournal:
             if not written and shape.then is Then.DROP:
                 # It may have been the ticket of a fold that had nothing to answer.
                 written = self._write(link, replace(shape, then=Then.DROP_FOLD), commit)
+            if written and commit.turnstile is not None:
+                let_in(link, commit.turnstile)
         return written
 
     def _write(self, link: Link, shape: StepShape, commit: Commit) -> bool:
@@ -149,7 +158,7 @@ class PostgresJournal:
         with self._connections.lease() as link:
             rows = link.all(run_statements.LOOK, values)
         row, entries = run_and_entries(run, rows)
-        fence, activation, queue, priority, starts = rows[0][13:]
+        fence, activation, queue, priority, starts = rows[0][14:]
         claim = None
         if fence is not None:
             claim = Claim(
@@ -196,10 +205,12 @@ class PostgresJournal:
             **self._new_tickets(reopening.tickets, reopening.digest),
             "worker": reopening.claimed_by,
             **_deadline(reopening.deadline),
+            **_turnstile(reopening.turnstile),
         }
-        statement = run_statements.REOPEN if reopening.deadline is None else run_statements.REOPEN_TIMED
+        queued = reopening.turnstile is not None
+        statement = run_statements.reopen(timed=reopening.deadline is not None, queued=queued)
         with self._connections.lease() as link:
-            return link.one(statement, values) is not None
+            return reopened(link, statement, values) if queued else link.one(statement, values) is not None
 
     def cancel(self, run: RunId, row: RunRow, new_head: Head, delta: bytes, fold: TicketId) -> bool:
         """Stop the run: mark it, then each of its tickets, and ask for a fold; `False` when `row` is out of date."""
@@ -243,6 +254,8 @@ def _shape(commit: Commit) -> StepShape:
         ends=commit.status in FINISHED,
         consumes=bool(commit.consumed),
         cancelling=commit.cancelling,
+        leaves=commit.turnstile is not None,
+        queued=commit.status is RunStatus.QUEUED,
     )
 
 
@@ -262,6 +275,7 @@ def _values(commit: Commit) -> dict[str, object]:
         "reason": storable(commit.reason),
         "consumed": numbers(commit.consumed),
         "activation": commit.activation,
+        "turnstile": commit.turnstile,
     }
     if isinstance(then, Leave):
         values |= {"queue": then.queue, "priority": then.priority, "delay": then.delay}
@@ -275,14 +289,11 @@ def _values(commit: Commit) -> dict[str, object]:
     return values
 
 
-_STARTS = {
-    (False, False): run_statements.START,
-    (True, False): run_statements.START_BY_KEY,
-    (False, True): run_statements.START_TIMED,
-    (True, True): run_statements.START_TIMED_BY_KEY,
-}
-"""By whether there are a key and a deadline."""
-
-
 def _deadline(deadline: Deadline | None) -> dict[str, object]:
     return {} if deadline is None else {"deadline_ticket": deadline.ticket, "deadline": deadline.seconds}
+
+
+def _turnstile(turnstile: Turnstile | None) -> dict[str, object]:
+    if turnstile is None:
+        return {}
+    return {"turnstile": turnstile.name, "cap": turnstile.runs, "refuses": turnstile.refuses}

@@ -31,7 +31,8 @@ def run_and_entries(run: RunId, rows: list[Row]) -> tuple[RunRow, tuple[Entry, .
 
 def run_row(run: RunId, row: Row) -> RunRow:
     """A run from its columns, as `run_statements` and `run_queries` ask for them."""
-    revision, head, created_at, _, workflow, digest, status, reason, stop, params, priority, started, finished, *_ = row
+    revision, head, created_at, _, workflow, digest, status, reason, stop, params, priority, *rest = row
+    started, finished, turnstile, *_ = rest
     return RunRow(
         id=run,
         workflow=WorkflowId(workflow),
@@ -46,4 +47,5 @@ def run_row(run: RunId, row: Row) -> RunRow:
         created_at=created_at,
         started_at=started,
         finished_at=finished,
+        turnstile=turnstile,
     )

@@ -25,10 +25,12 @@ from sqlalchemy import (
 from sqlalchemy.dialects.postgresql.psycopg import PGDialect_psycopg
 from sqlalchemy.sql.expression import CompoundSelect
 
+from codemation.core.states import RunStatus
 from codemation.core.waits import DEADLINE
-from codemation.host.postgres.codes import FIRST_FINISHED, FOLD_LANE, TicketKind, TicketState
+from codemation.host.postgres.codes import FIRST_FINISHED, FOLD_LANE, STATUS_CODES, TicketKind, TicketState
 from codemation.host.postgres.tables import lanes, runs, signals, tickets, workers
 
+QUEUED = STATUS_CODES[RunStatus.QUEUED]
 Query = Select[Any] | CompoundSelect[Any]
 OVERDUE: ColumnElement[Any] = literal_column("now_() - interval '60 seconds'")
 """A waiting ticket whose time came before this should have been fired."""
@@ -61,6 +63,7 @@ def columns() -> tuple[ColumnElement[Any], ...]:
         runs.c.priority,
         runs.c.started_at,
         runs.c.finished_at,
+        runs.c.turnstile,
         cast(runs.c.id, Text),
     )
 
@@ -151,7 +154,7 @@ def _overdue() -> Select[Any]:
 def _without_waker() -> Select[Any]:
     """Work that waits for nothing; a wait can be answered for as long as its ticket is there."""
     claimed = tickets.c.kind.in_((TicketKind.WORK, TicketKind.FOLD))
-    waits = and_(tickets.c.state == TicketState.WAITING, tickets.c.due_at.is_(None), claimed)
+    waits = and_(tickets.c.state == TicketState.WAITING, tickets.c.due_at.is_(None), claimed, runs.c.status != QUEUED)
     return _of_ticket(func.format(literal("%s waits, and nobody will wake it"), _name())).where(waits)
 
 

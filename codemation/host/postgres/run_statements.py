@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
+
 from codemation.core.ids import START as GIVEN
 from codemation.core.ids import activation_id
+from codemation.core.states import RunStatus
 from codemation.core.waits import DEADLINE
-from codemation.host.postgres.codes import FIRST_FINISHED, FOLD_LANE, TicketKind, TicketState
+from codemation.host.postgres.codes import FIRST_FINISHED, FOLD_LANE, STATUS_CODES, TicketKind, TicketState
 from codemation.host.postgres.statements import HELD, Statement, ask_for_fold, statement
+from codemation.host.postgres.turnstile_statements import FREE, WAIT_KEY
 
+_QUEUED = str(STATUS_CODES[RunStatus.QUEUED])
 # The first of the new tickets is held from the start if somebody claims it.
 _TICKETS = f"""
     INSERT INTO tickets (id, run_id, activation, kind, state, lane, priority, due_at, owner, fence, starts)
@@ -19,46 +24,77 @@ _TICKETS = f"""
         CASE WHEN x.n = 1 AND :worker::bigint IS NOT NULL THEN 1 ELSE 0 END
     FROM r, unnest(:ids::bigint[], :activations::text[], :lanes::int[], :priorities::int[])
         WITH ORDINALITY AS x (id, activation, lane, priority, n)"""
-
-_RECORD = f"""
-    r AS (
-        INSERT INTO runs (id, workflow, digest, status, reason, revision, head, priority, params, retention,
-            created_at, started_at, finished_at)
-        SELECT :run::uuid, :workflow, :digest, :status::smallint, :reason, 1, :head, :priority, :params::jsonb,
-            :retention::jsonb, now_(), now_(), CASE WHEN :status::smallint >= {FIRST_FINISHED} THEN now_() END {{keyed}}
-        ON CONFLICT (id) DO NOTHING RETURNING id, priority),
-    j AS (
-        INSERT INTO journal (run_id, revision, head, at, delta, output)
-        SELECT id, 1, :head, now_(), :delta, :output FROM r),
-    k AS ({_TICKETS}){{timed}}
-    SELECT 1 FROM r"""
+# Before a turnstile nobody holds anything.
+_QUEUED_TICKETS = f"""
+    INSERT INTO tickets (id, run_id, activation, kind, state, lane, priority, wait_key)
+    SELECT x.id, r.id, x.activation, {TicketKind.WORK:d}, {TicketState.WAITING:d}, x.lane,
+        COALESCE(NULLIF(x.priority, 0), r.priority), {WAIT_KEY}
+    FROM r, unnest(:ids::bigint[], :activations::text[], :lanes::int[], :priorities::int[])
+        AS x (id, activation, lane, priority)"""
 _TIMED = f""",
     e AS (
         INSERT INTO tickets (id, run_id, activation, kind, state, lane, due_at, wait)
         SELECT :deadline_ticket::bigint, r.id, '{activation_id(GIVEN)}', {TicketKind.TIMER:d}, {TicketState.WAITING:d},
             {FOLD_LANE}, now_() + :deadline::float8 * interval '1 second', '{DEADLINE}' FROM r)"""
-START = statement("WITH " + _RECORD.format(keyed="", timed=""))
 # A key whose time is over, and whose run is not there any more, starts anew.
 # A key in use gives no row, and the winner is not visible to this statement.
-_KEY = """WITH key AS (
+_KEY = """
+    key AS (
         INSERT INTO run_keys AS known (workflow, run_key, run_id, input_digest, expires_at)
-        VALUES (:workflow, :key, :run::uuid, :input_digest, now_() + :key_age::float8 * interval '1 second')
+        SELECT :workflow, :key, :run::uuid, :input_digest::bytea, now_() + :key_age::float8 * interval '1 second'
+        {source}
         ON CONFLICT (workflow, run_key) DO UPDATE SET run_id = EXCLUDED.run_id, input_digest = EXCLUDED.input_digest,
             expires_at = EXCLUDED.expires_at
             WHERE known.expires_at < now_() AND NOT EXISTS (SELECT FROM runs WHERE runs.id = known.run_id)
         RETURNING run_id),"""
-START_BY_KEY = statement(_KEY + _RECORD.format(keyed="FROM key", timed=""))
-START_TIMED = statement("WITH " + _RECORD.format(keyed="", timed=_TIMED))
-START_TIMED_BY_KEY = statement(_KEY + _RECORD.format(keyed="FROM key", timed=_TIMED))
+_RECORD = f"""
+    r AS (
+        INSERT INTO runs (id, workflow, digest, status, reason, revision, head, priority, params, retention,
+            created_at, started_at, finished_at{{column}})
+        SELECT :run::uuid, :workflow, :digest, {{status}}, :reason, 1, :head, :priority, :params::jsonb,
+            :retention::jsonb, now_(), {{started}}, CASE WHEN {{status}} >= {FIRST_FINISHED} THEN now_() END
+            {{value}} {{source}}
+        ON CONFLICT (id) DO NOTHING RETURNING id, priority),
+    j AS (
+        INSERT INTO journal (run_id, revision, head, at, delta, output)
+        SELECT id, 1, :head, now_(), :delta, :output FROM r),
+    k AS ({{tickets}}){{timed}}
+    SELECT 1 FROM r"""
+
+
+@lru_cache
+def start(*, keyed: bool = False, timed: bool = False, queued: bool = False) -> Statement:
+    """The statement that begins a run: a row comes back if it is recorded.
+
+    A `queued` run waits before its turnstile, whose row is locked already; without a free place it is not recorded
+    where the turnstile refuses.
+    """
+    opening, source = ("\n" + FREE + ",", "FROM free WHERE free.free OR NOT :refuses::bool") if queued else ("", "")
+    key = _KEY.format(source=source) if keyed else ""
+    record = _RECORD.format(
+        column=", turnstile" if queued else "",
+        value=", :turnstile" if queued else "",
+        status=_QUEUED if queued else ":status::smallint",
+        started="NULL::timestamptz" if queued else "now_()",
+        source="FROM key" if keyed else source,
+        tickets=_QUEUED_TICKETS if queued else _TICKETS,
+        timed=_TIMED if timed else "",
+    )
+    return statement("WITH" + opening + key + record)
+
+
 WINNER = statement("SELECT run_id, input_digest FROM run_keys WHERE workflow = :workflow AND run_key = :key")
 SAME_RUN = statement("SELECT 1 FROM journal WHERE run_id = :run::uuid AND revision = 1 AND head = :head")
 
 
-def _reopen(timed: str) -> Statement:
+@lru_cache
+def reopen(*, timed: bool = False, queued: bool = False) -> Statement:
+    """The statement that lets a run go on anew: a row comes back if it does."""
+    status = _QUEUED if queued else ":status::smallint"
     return statement(f"""
     WITH r AS (
-        UPDATE runs SET revision = revision + 1, head = :new_head, digest = :digest, status = :status, stop = 0,
-            reason = :reason, finished_at = CASE WHEN :status::smallint >= {FIRST_FINISHED} THEN now_() END
+        UPDATE runs SET revision = revision + 1, head = :new_head, digest = :digest, status = {status}, stop = 0,
+            reason = :reason, finished_at = CASE WHEN {status} >= {FIRST_FINISHED} THEN now_() END
         WHERE id = :run AND revision = :revision AND head = :head AND stop = 0
             AND status = ANY(:reopenable::smallint[])
         RETURNING id, priority),
@@ -69,11 +105,9 @@ def _reopen(timed: str) -> Statement:
     d AS (DELETE FROM tickets USING r WHERE tickets.run_id = r.id RETURNING tickets.id),
     x AS (DELETE FROM progress USING d WHERE progress.ticket = d.id),
     s AS (DELETE FROM signals USING r WHERE signals.run_id = r.id),
-    k AS ({_TICKETS}){timed}
+    k AS ({_QUEUED_TICKETS if queued else _TICKETS}){_TIMED if timed else ""}
     SELECT 1 FROM r""")
 
-
-REOPEN, REOPEN_TIMED = _reopen(""), _reopen(_TIMED)
 
 STOP = statement("""
     WITH r AS (
@@ -90,21 +124,21 @@ MARK = statement(f"""
     m AS (UPDATE tickets SET stop = 1 FROM t WHERE tickets.id = t.id)
     {ask_for_fold("SELECT :fold::bigint AS id, id AS run_id, 0 AS signal FROM q")}""")
 
-_RUN = """r.revision, r.head, r.created_at, NULL::bytea AS delta, r.workflow, r.digest, r.status, r.reason, r.stop,
-    r.params::text, r.priority, r.started_at, r.finished_at"""
+RUN = """r.revision, r.head, r.created_at, NULL::bytea AS delta, r.workflow, r.digest, r.status, r.reason, r.stop,
+    r.params::text, r.priority, r.started_at, r.finished_at, r.turnstile"""
 _ENTRIES = """
     UNION ALL SELECT revision, head, at, delta, {nothing} FROM journal WHERE run_id = :run AND revision > :after"""
 LOAD = statement(
-    f"SELECT {_RUN} FROM runs r WHERE r.id = :run"
-    + _ENTRIES.format(nothing=", ".join(["NULL"] * 9)).replace(":after", "0")
+    f"SELECT {RUN} FROM runs r WHERE r.id = :run"
+    + _ENTRIES.format(nothing=", ".join(["NULL"] * 10)).replace(":after", "0")
 )
 AGE = statement(
     "SELECT extract(epoch FROM now_() - at)::float8 FROM journal WHERE run_id = :run::uuid AND revision = :revision"
 )
 LOOK = statement(
-    f"""SELECT {_RUN}, t.fence, t.activation, l.queue, t.priority, t.starts
+    f"""SELECT {RUN}, t.fence, t.activation, l.queue, t.priority, t.starts
     FROM runs r LEFT JOIN tickets t ON t.id = :ticket AND t.owner = :worker AND t.{HELD}
         LEFT JOIN lanes l ON l.id = t.lane
     WHERE r.id = :run"""
-    + _ENTRIES.format(nothing=", ".join(["NULL"] * 14))
+    + _ENTRIES.format(nothing=", ".join(["NULL"] * 15))
 )

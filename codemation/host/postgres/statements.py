@@ -6,7 +6,7 @@ Two rules hold for every statement that writes (why: each was seen to break with
 * Lock the guarded row, then hang everything on it. The parts of a statement all see the moment of its beginning and do
   not see one another: a guard that is only joined lets a late write through. So `run` is locked and compared first, the
   ticket second, and every insert, update and delete selects from them. Locks are taken in this order everywhere: runs,
-  then tickets by id.
+  then tickets by id, then turnstiles and pools.
 """
 
 from __future__ import annotations
@@ -17,7 +17,15 @@ from dataclasses import dataclass
 from enum import Enum
 from functools import lru_cache
 
-from codemation.host.postgres.codes import FIRST_FINISHED, FOLD_LANE, FOLD_PRIORITY, TicketKind, TicketState
+from codemation.core.states import RunStatus
+from codemation.host.postgres.codes import (
+    FIRST_FINISHED,
+    FOLD_LANE,
+    FOLD_PRIORITY,
+    STATUS_CODES,
+    TicketKind,
+    TicketState,
+)
 
 _NAME = re.compile(r"(?<!:):([a-z_]+)")
 
@@ -76,6 +84,10 @@ class StepShape:
     ends: bool = False
     consumes: bool = False
     cancelling: bool = False
+    leaves: bool = False
+    """It gives back the place that the run has at a turnstile."""
+    queued: bool = False
+    """The run keeps standing where it stands, queued or let in meanwhile."""
 
 
 # A ticket is found by its id. Said plainly, its state would lead the planner to the index of a worker's tickets
@@ -84,7 +96,7 @@ HELD = f"state + 0 = {TicketState.RUNNING:d}"
 
 _RUN = """
     q AS MATERIALIZED (
-        SELECT id, digest, priority FROM runs
+        SELECT id, digest, priority{more} FROM runs
         WHERE id = :run AND revision = :revision AND head = :head AND {conditions} FOR NO KEY UPDATE)"""
 _FENCE = f"tickets.id = :ticket AND tickets.run_id = q.id AND owner = :worker AND fence = :fence AND {HELD}"
 _PASSED = "RETURNING tickets.run_id, q.digest, q.priority"
@@ -167,8 +179,14 @@ _CLEAR = f"""
         DELETE FROM tickets USING t WHERE tickets.run_id = t.run_id AND id <> :ticket
             AND state <> {TicketState.RUNNING:d} RETURNING id),
     p AS (DELETE FROM progress USING o WHERE ticket = o.id)"""
+# The turnstile's row comes last, here as everywhere. Who has been queued has no place to give back.
+_LEAVE = f"""
+    g AS (
+        UPDATE turnstiles SET running = GREATEST(running - 1, 0) FROM t JOIN q ON q.id = t.run_id
+        WHERE turnstiles.name = :turnstile AND q.status > {STATUS_CODES[RunStatus.QUEUED]}
+            AND q.status < {FIRST_FINISHED})"""
 _RECORD = """
-UPDATE runs SET revision = :revision + 1, head = :new_head, status = :status,
+UPDATE runs SET revision = :revision + 1, head = :new_head, status = {status},
     started_at = COALESCE(started_at, now_()), reason = COALESCE(NULLIF(:reason::text, ''), reason) {ended}
 FROM t WHERE runs.id = t.run_id RETURNING 1"""
 
@@ -184,7 +202,8 @@ def step(shape: StepShape) -> Statement:
     conditions = "stop <> 0" if shape.cancelling else "stop = 0"
     if not shape.ends:
         conditions += " AND finished_at IS NULL"
-    parts = [_RUN.format(conditions=conditions), _TICKET[shape.then], _JOURNAL]
+    locked = _RUN.format(conditions=conditions, more=", status" if shape.leaves else "")
+    parts = [locked, _TICKET[shape.then], _JOURNAL]
     if shape.more:
         parts.append(_MORE)
     if shape.waits:
@@ -196,8 +215,11 @@ def step(shape: StepShape) -> Statement:
     parts.append(_PROGRESS[drops])
     if shape.ends or shape.cancelling:
         parts.append(_CLEAR)
+    if shape.leaves:
+        parts.append(_LEAVE)
+    status = "runs.status" if shape.queued else ":status"
     ended = ", stop = 0, finished_at = COALESCE(finished_at, now_())" if shape.ends else ""
-    return statement("WITH" + ",".join(parts) + _RECORD.format(ended=ended))
+    return statement("WITH" + ",".join(parts) + _RECORD.format(ended=ended, status=status))
 
 
 # --- answering a wait ----------------------------------------------------------------------------------------------

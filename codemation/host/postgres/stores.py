@@ -21,6 +21,7 @@ from codemation.host.postgres.pruning import PostgresDuties, PostgresPruning
 from codemation.host.postgres.recall import PostgresRecall
 from codemation.host.postgres.runs import PostgresRuns
 from codemation.host.postgres.tickets import PostgresTickets
+from codemation.host.postgres.turnstiles import PostgresTurnstiles
 from codemation.host.postgres.waits import PostgresWaits
 from codemation.host.postgres.workers import PostgresWorkers
 
@@ -47,6 +48,7 @@ class PostgresStores:
             pruning=PostgresPruning(connections, self.blobs),
             duties=PostgresDuties(connections),
             recall=PostgresRecall(connections),
+            turnstiles=PostgresTurnstiles(connections),
         )
 
     def __enter__(self) -> Self:

@@ -75,6 +75,7 @@ runs = Table(
     _needed("reason", Text, default=EMPTY),
     _needed("params", JSONB, default=text("'{}'")),
     Column("retention", JSONB),
+    Column("turnstile", Text),  # where it has its place, or is queued for one
     # Each check costs every step a little, so only those stand here that keep the protocol honest.
     CheckConstraint(text(f"(finished_at IS NULL) = (status < {FIRST_FINISHED})"), name="finished"),
     postgresql_with={"fillfactor": 80},
@@ -88,6 +89,16 @@ Index(
     "runs_prunable",
     func.kept_until(runs.c.finished_at, runs.c.status, runs.c.retention),
     postgresql_where=text("finished_at IS NOT NULL AND retention IS NOT NULL"),
+)
+# Only runs that need a place stand in it, for as long as they are not over.
+Index(
+    "runs_at_turnstile",
+    runs.c.turnstile,
+    runs.c.status,
+    runs.c.priority.desc(),
+    runs.c.created_at,
+    runs.c.id,
+    postgresql_where=text("turnstile IS NOT NULL AND finished_at IS NULL"),
 )
 Index("runs_of_parent", runs.c.parent_run, postgresql_where=text("parent_run IS NOT NULL"))
 
@@ -154,6 +165,7 @@ tickets = Table(
     Column("wait_key", Text),
     Column("input", JSONB),  # of a wait: what people are shown
     Column("wait", Text),  # of a wait: what names it within its activation
+    Column("pool", Text),  # whose slot it takes while somebody holds it
     CheckConstraint(text("(state = 1) = (owner IS NOT NULL)"), name="owner"),
     CheckConstraint(text("state <> 0 OR due_at IS NOT NULL"), name="ready"),
     CheckConstraint(
@@ -310,20 +322,32 @@ pools = Table(
     _key("name", Text),
     _needed("cap", Integer),
     _needed("used", Integer, default=ZERO),
-    CheckConstraint(text("used BETWEEN 0 AND cap"), name="used"),
+    # It may be more than the cap, for a while, when the cap was lowered.
+    CheckConstraint(text("used >= 0"), name="used"),
 )
 
-gates = Table(
-    "gates",
+turnstiles = Table(
+    "turnstiles",
     metadata,
-    _key("workflow", Text),
+    _key("name", Text),
     _needed("running", Integer, default=ZERO),
     _needed("cap", Integer),
-    _needed("policy", Text, default=EMPTY),
     CheckConstraint(text("running >= 0"), name="running"),
 )
 
-rates = Table("rates", metadata, _key("name", Text), _needed("tokens", DOUBLE_PRECISION), _needed("at", TIME))
+# Until when calls are spoken for.
+rates = Table("rates", metadata, _needed("at", TIME), _key("name", Text))
+
+# A run to be started because another one has failed, until it is there.
+follow_ups = Table(
+    "follow_ups",
+    metadata,
+    _key("run_id", UUID(as_uuid=False)),
+    _key("revision", Integer),
+    _needed("at", TIME, default=NOW),
+    _needed("workflow", Text),
+)
+Index("follow_ups_of_workflow", follow_ups.c.workflow)
 
 schedules = Table(
     "schedules",

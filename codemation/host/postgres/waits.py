@@ -24,7 +24,7 @@ _ANSWER = statement(f"""
     WITH {
     answering(
         f'''SELECT id, run_id, :body::json AS body FROM tickets WHERE wait_key = :wait_key AND state = {_WAITING}
-            AND kind <> {_EVENT} AND (due_at IS NULL OR due_at > now_())''',
+            AND kind NOT IN ({TicketKind.WORK:d}, {_EVENT}) AND (due_at IS NULL OR due_at > now_())''',
         "c.body",
         fold=":fold::bigint",
         skip=False,

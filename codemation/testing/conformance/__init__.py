@@ -25,8 +25,8 @@ two fixtures and says which contracts hold:
     class TestTickets(conformance.TicketsContract): ...
 
 and so on for `WorkersContract`, `PayloadsContract`, `BlobsContract`, `DefinitionsContract`, `InboxContract`,
-`LogsContract`, `RunListContract`, `WaitsContract`, `EventsContract`, `PruningContract` and `DutiesContract`.
-Both fixtures have function scope, and
+`LogsContract`, `RunListContract`, `WaitsContract`, `EventsContract`, `PruningContract`, `DutiesContract` and
+`TurnstilesContract`. Both fixtures have function scope, and
 everything in the stores belongs to the test. On PostgreSQL `later` replaces the function `now_()`, which tells the time
 to every statement, by one that adds the seconds that were asked for so far.
 
@@ -60,6 +60,7 @@ for _module in (
     "start",
     "step",
     "step_races",
+    "turnstiles",
     "waiting",
     "waits",
     "walk",
@@ -79,6 +80,7 @@ from codemation.testing.conformance.pruning import DutiesContract, PruningContra
 from codemation.testing.conformance.recall import RecallContract  # noqa: E402
 from codemation.testing.conformance.runs import RunListContract  # noqa: E402
 from codemation.testing.conformance.tickets import TicketsContract  # noqa: E402
+from codemation.testing.conformance.turnstiles import TurnstilesContract  # noqa: E402
 from codemation.testing.conformance.waiting import WaitsContract  # noqa: E402
 from codemation.testing.conformance.workers import WorkersContract  # noqa: E402
 
@@ -97,6 +99,7 @@ CONTRACTS = (
     EventsContract,
     PruningContract,
     DutiesContract,
+    TurnstilesContract,
 )
 
 __all__ = [
@@ -113,6 +116,7 @@ __all__ = [
     "RecallContract",
     "RunListContract",
     "TicketsContract",
+    "TurnstilesContract",
     "WaitsContract",
     "WorkersContract",
 ]

@@ -119,3 +119,6 @@ class TestPruning(conformance.PruningContract):
 
 class TestDuties(conformance.DutiesContract):
     """What one process of all should do from time to time."""
+
+
+class TestTurnstiles(conformance.TurnstilesContract): ...

@@ -95,13 +95,15 @@ def test_ten_steps_write_little_log_and_keep_less(world: World, database: psycop
     for _ in range(100):
         walk(world, 10)
     assert (written() - before) / 100 < 9 * 1024
+    for _ in range(400):  # so many that the first page of each index weighs little
+        walk(world, 10)
     database.execute("VACUUM")
     kept = database.execute(
         """SELECT sum(pg_total_relation_size(name::regclass))
         FROM unnest(ARRAY['runs', 'journal', 'tickets']) AS x (name)"""
     ).fetchone()
     assert kept is not None
-    assert kept[0] / 201 < 4 * 1024
+    assert kept[0] / 601 < 4 * 1024
 
 
 def test_the_last_step_of_a_long_run_reads_as_many_pages_as_its_first(opened: PostgresStores, world: World) -> None:

@@ -1,0 +1,135 @@
+"""What a run is started with, and what is recorded when it begins or goes on anew."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from hashlib import sha256
+
+from codemation.core.concurrency import Turnstile
+from codemation.core.definition import Definition
+from codemation.core.delivery import Courier, Means
+from codemation.core.errors import RunError, UnknownRun
+from codemation.core.facts import encode_delta
+from codemation.core.ids import NodeId, RunId, WorkerId
+from codemation.core.items import Batch, BatchKind
+from codemation.core.limits import UNLIMITED, Limits
+from codemation.core.opening import Opener, OpenRun
+from codemation.core.ports import Deadline, NewRun, Reopening
+from codemation.core.settling import Step
+from codemation.core.signals import Started
+from codemation.core.standing import Standing
+from codemation.core.states import FINISHED, RunStatus
+
+Stored = tuple[bytes, int, BatchKind]
+"""Bytes, count and kind of what a port holds."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Start:
+    """What a run is started with."""
+
+    id: RunId
+    params: str
+    """JSON."""
+    input: Stored
+    key: str | None = None
+    priority: int | None = None
+    """Instead of the definition's."""
+    limits: Limits = UNLIMITED
+    """What the run may use at the most."""
+    claim: bool = True
+    """Whether this process goes on with the first node itself."""
+    given: Batch | None = None
+    """Instead of the input: what is stored for the run already."""
+    session: bool = False
+    source: str = ""
+    standing: tuple[Standing, ...] = ()
+    """What is pinned, and what is taken over from the source."""
+    unwanted: tuple[NodeId, ...] = ()
+    """Nodes that nothing stands on that is asked for."""
+    turnstile: Turnstile | None = None
+    """Where the run needs a place; a session needs none."""
+
+
+class Scribe:
+    """Makes of what was wished for what is recorded of it."""
+
+    def __init__(self, courier: Courier, means: Means) -> None:
+        self._courier = courier
+        self._means = means
+
+    def new_run(
+        self, definition: Definition, start: Start, step: Step, output: bytes | None, worker: WorkerId
+    ) -> NewRun:
+        """A run as it begins; `worker` holds the first of its tickets, if it wants to and the run has a place."""
+        return NewRun(
+            id=start.id,
+            workflow=definition.workflow,
+            digest=definition.digest,
+            params=start.params,
+            head=self._courier.new_head(),
+            delta=encode_delta(step.delta),
+            output=output,
+            tickets=self._courier.tickets(definition.plan, step.due),
+            claimed_by=worker if start.claim else None,
+            status=step.status,
+            reason=step.reason,
+            priority=definition.priority if start.priority is None else start.priority,
+            key=start.key,
+            deadline=None if start.session else self._deadline(definition, step.status),
+            key_age=self._means.key_age,
+            retention={**self._means.retention, **definition.retention},
+            input_digest=sha256(start.params.encode() + b"\n" + start.input[0]).digest(),
+            turnstile=None if start.session or step.status in FINISHED else start.turnstile,
+        )
+
+    def reopening(self, run: OpenRun, latest: Definition, step: Step, worker: WorkerId) -> Reopening:
+        """A run that goes on anew, by a definition that may be another one."""
+        return Reopening(
+            run=run.id,
+            revision=run.snapshot.revision,
+            head=run.head,
+            new_head=self._courier.new_head(),
+            delta=encode_delta(step.delta),
+            digest=latest.digest,
+            tickets=self._courier.tickets(latest.plan, step.due),
+            claimed_by=worker,
+            status=step.status,
+            reason=step.reason,
+            of=frozenset({run.snapshot.status}),
+            deadline=None if run.snapshot.session else self._deadline(latest, step.status),
+            turnstile=None if step.status in FINISHED or not run.finished else _again(run, latest),
+        )
+
+    def _deadline(self, definition: Definition, status: RunStatus) -> Deadline | None:
+        """The end of a run's time, if it has one and is not over at once; in a session people take their time."""
+        if definition.timeout is None or status in FINISHED:
+            return None
+        return Deadline(ticket=self._courier.new_ticket(), seconds=definition.timeout)
+
+
+def _again(run: OpenRun, latest: Definition) -> Turnstile | None:
+    """Where a run that was over needs a place again; one that is not over has its own still."""
+    name, said = run.turnstile, latest.concurrency
+    return None if name is None or not said else Turnstile(name=name, runs=said["runs"])
+
+
+def started(start: Start, given: Batch) -> Started:
+    """The signal that begins a run."""
+    return Started(
+        input=given,
+        session=start.session,
+        source=start.source,
+        standing=start.standing,
+        unwanted=start.unwanted,
+        limits=start.limits,
+    )
+
+
+def known_run(opener: Opener, run: RunId, start: Start) -> OpenRun:
+    """The run that a key has started before."""
+    try:
+        return opener.open(run)
+    except UnknownRun as error:
+        what = f'the key "{start.key}" has started run {run} already, which was pruned since'
+        raise RunError(what, way_out="give another key to start another run") from error

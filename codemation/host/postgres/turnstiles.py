@@ -1,0 +1,63 @@
+"""Places for runs on PostgreSQL."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from codemation.core.ids import RunId
+from codemation.core.ports import RunRow
+from codemation.core.states import RunStatus
+from codemation.host.postgres.codes import STATUS_CODES
+from codemation.host.postgres.connection import Connections
+from codemation.host.postgres.link import Link
+from codemation.host.postgres.rows import run_row
+from codemation.host.postgres.run_statements import RUN
+from codemation.host.postgres.statements import Statement, statement
+from codemation.host.postgres.turnstile_statements import ENTER, FORGET, LET_IN, LOCK, RECOUNT
+
+_AT = statement(f"""
+    SELECT {RUN}, r.id::text FROM runs r WHERE r.turnstile = :turnstile AND r.finished_at IS NULL
+    ORDER BY r.status = {STATUS_CODES[RunStatus.QUEUED]},
+        CASE r.status WHEN {STATUS_CODES[RunStatus.QUEUED]} THEN -r.priority END, r.created_at, r.id""")
+
+
+class PostgresTurnstiles:
+    """Places for runs, and who is queued for them."""
+
+    def __init__(self, connections: Connections) -> None:
+        self._connections = connections
+
+    def at(self, name: str) -> tuple[RunRow, ...]:
+        """The unfinished runs of a turnstile: those that have a place, then those that are queued."""
+        with self._connections.lease() as link:
+            return at(link, name)
+
+    def mend(self, name: str) -> int:
+        """Count the places anew and let in who is queued for a free one; says how many."""
+        values = {"turnstile": name}
+        with self._connections.lease() as link:
+            _, _, let, _ = link.together((LOCK, values), (RECOUNT, values), (LET_IN, values), (FORGET, values))
+        return let
+
+
+def at(link: Link, name: str) -> tuple[RunRow, ...]:
+    """The unfinished runs of a turnstile, as `Turnstiles.at` gives them."""
+    return tuple(run_row(RunId(row[-1]), row) for row in link.all(_AT, {"turnstile": name}))
+
+
+def started(link: Link, start: Statement, values: Mapping[str, object]) -> bool:
+    """Record a run that needs a place, and give it one if there is one."""
+    _, recorded, *_ = link.together((ENTER, values), (start, values), (LET_IN, values), (FORGET, values))
+    return recorded == 1
+
+
+def reopened(link: Link, reopen: Statement, values: Mapping[str, object]) -> bool:
+    """Let a run go on that needs a place anew; the run is locked first, as everywhere."""
+    recorded, *_ = link.together((reopen, values), (ENTER, values), (LET_IN, values), (FORGET, values))
+    return recorded == 1
+
+
+def let_in(link: Link, name: str) -> None:
+    """Give free places to who is queued for them."""
+    values = {"turnstile": name}
+    link.together((LOCK, values), (LET_IN, values), (FORGET, values))
