@@ -102,9 +102,9 @@ def _next(row: RunRow) -> str:
     return ""
 
 
-def log_lines(lines: Sequence[LogLine], *, with_node: bool) -> Iterator[str]:
-    """What nodes have printed and logged, with the time and, among several, the node."""
-    room = max((len(node_of(line.activation)) for line in lines), default=0)
+def log_lines(lines: Sequence[LogLine], *, with_node: bool, room: int = 0) -> Iterator[str]:
+    """What nodes have printed and logged, with the time and, among several, the node in as much room as they need."""
+    room = room or max((len(node_of(line.activation)) for line in lines), default=0)
     for line in lines:
         when = click.style(line.at.astimezone().strftime("%H:%M:%S"), dim=True)
         node = f"  {click.style(node_of(line.activation).ljust(room), fg='cyan')}" if with_node else ""

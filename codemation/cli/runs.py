@@ -11,7 +11,8 @@ import click
 from codemation.cli.commands import Group
 from codemation.cli.driving import Manner, drive
 from codemation.cli.export import export
-from codemation.cli.history import list_lines, log_lines, show_lines
+from codemation.cli.history import list_lines, show_lines
+from codemation.cli.logs import logs
 from codemation.cli.opening import opened
 from codemation.cli.questions import as_json, diff, trace, why
 from codemation.cli.replay import replay
@@ -22,9 +23,8 @@ from codemation.core.ids import RunId
 from codemation.core.states import FINISHED, RunStatus
 from codemation.host.app import App
 from codemation.host.handles import RunHandle
-from codemation.host.overview import find_run, known_node, list_runs, run_view, short
+from codemation.host.overview import find_run, list_runs, run_view, short
 from codemation.host.settings import Settings
-from codemation.views.records import plain
 
 
 @click.group(cls=Group)
@@ -88,34 +88,7 @@ def show(screen: Screen, run: str, as_json: bool) -> None:
             screen.show(line)
 
 
-@runs.command()
-@click.argument("run")
-@click.argument("node", required=False)
-@click.option(
-    "--tail",
-    type=click.IntRange(1, 100_000),
-    default=1000,
-    show_default=True,
-    metavar="N",
-    help="At most the last N lines.",
-)
-@as_json
-@click.pass_obj
-def logs(screen: Screen, run: str, node: str | None, tail: int, as_json: bool) -> None:
-    """Show what the nodes of a run, or one of them, have printed and logged."""
-    with opened() as app:
-        handle = app.attach(find_run(app, run))
-        lines = app.stores.logs.read(handle.id, known_node(handle, node) if node else None, tail)
-    if as_json:
-        screen.show_json(plain(lines))
-        return
-    for line in log_lines(lines, with_node=node is None):
-        screen.show(line)
-    if not lines:
-        screen.say("nothing was printed or logged")
-
-
-for command in (waits, why, trace, diff, export):
+for command in (logs, waits, why, trace, diff, export):
     runs.add_command(command)
 
 

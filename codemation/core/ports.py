@@ -709,6 +709,8 @@ class LogLine:
     attempt: int
     level: str
     text: str
+    number: int = field(default=0, compare=False)
+    """Of two lines of a run the one that was kept later has the higher one; the store says so."""
 
 
 class Logs(Protocol):
@@ -718,8 +720,14 @@ class Logs(Protocol):
         """Keep lines."""
         ...
 
-    def read(self, run: RunId, node: str | None = None, limit: int = 10_000) -> tuple[LogLine, ...]:
-        """The lines of a run or of one node, oldest first; at most the last `limit`."""
+    def read(
+        self, run: RunId, node: str | None = None, limit: int = 10_000, *, after: int | None = None
+    ) -> tuple[LogLine, ...]:
+        """The lines of a run or of one node, oldest first; at most the last `limit`.
+
+        With `after` the first `limit` of those with a higher number. Whoever goes on from the highest that he has read
+        is given every line, for none is ever kept with a number below one that could be read before.
+        """
         ...
 
 

@@ -179,14 +179,26 @@ class _OneDefinitionForEachWorkflow(MemoryDefinitions):
 
 
 class _FirstLines(MemoryLogs):
-    def read(self, run: RunId, node: str | None = None, limit: int = 10_000) -> tuple[LogLine, ...]:
-        return super().read(run, node)[:limit]
+    def read(
+        self, run: RunId, node: str | None = None, limit: int = 10_000, *, after: int | None = None
+    ) -> tuple[LogLine, ...]:
+        return super().read(run, node, after=after)[:limit]
 
 
 class _LinesByPrefix(MemoryLogs):
-    def read(self, run: RunId, node: str | None = None, limit: int = 10_000) -> tuple[LogLine, ...]:
-        lines = super().read(run)
+    def read(
+        self, run: RunId, node: str | None = None, limit: int = 10_000, *, after: int | None = None
+    ) -> tuple[LogLine, ...]:
+        lines = super().read(run, after=after)
         return tuple(line for line in lines if node is None or line.activation.startswith(node))[-limit:]
+
+
+class _AlwaysAnew(MemoryLogs):
+    def read(
+        self, run: RunId, node: str | None = None, limit: int = 10_000, *, after: int | None = None
+    ) -> tuple[LogLine, ...]:
+        lines = super().read(run, node, limit)
+        return tuple(line for line in lines if after is None or line.number >= after)
 
 
 class _PiecesArePatterns(MemoryRunList):
@@ -235,7 +247,7 @@ STORAGE_DEFECTS = [
         definitions_as_numbers_go=_DefinitionsAsNumbersGo,
         one_definition_for_each_workflow=_OneDefinitionForEachWorkflow,
     ),
-    *defects(LogsContract, "logs", first_lines=_FirstLines, lines_by_prefix=_LinesByPrefix),
+    *defects(LogsContract, "logs", first_lines=_FirstLines, lines_by_prefix=_LinesByPrefix, always_anew=_AlwaysAnew),
     Defect(
         name="a letter between reading and writing is left behind",
         contract=InboxContract,

@@ -17,20 +17,23 @@ LINES_KEPT = 10_000
 """The latest lines that are kept of an activation, give or take `_TRIM_EVERY`."""
 _TRIM_EVERY = 1_000
 
+# Lines of one run are numbered in the order in which they are committed, so that whoever reads on misses none.
 _APPEND = statement("""
+    WITH alone AS MATERIALIZED (SELECT pg_advisory_xact_lock(hashtextextended('logs ' || :run, 0)) AS held)
     INSERT INTO logs (run_id, at, attempt, activation, level, text)
     SELECT :run::uuid, x.at, x.attempt, x.activation, x.level, x.text
-    FROM unnest(:ats::timestamptz[], :attempts::int[], :activations::text[], :levels::text[], :texts::text[])
+    FROM alone, unnest(:ats::timestamptz[], :attempts::int[], :activations::text[], :levels::text[], :texts::text[])
         WITH ORDINALITY AS x (at, attempt, activation, level, text, place) ORDER BY x.place""")
 _TRIM = statement(f"""
     DELETE FROM logs WHERE run_id = :run AND activation = :activation AND n <= (
         SELECT n FROM logs WHERE run_id = :run AND activation = :activation
         ORDER BY n DESC OFFSET {LINES_KEPT} LIMIT 1)""")
 # A node's activations are its name, a slash, and a turn without a slash.
-_READ = statement("""
-    SELECT at, activation, attempt, level, text FROM logs WHERE run_id = :run
-        AND (:node::text IS NULL OR regexp_replace(activation, '/[^/]*$', '') = :node)
-    ORDER BY n DESC LIMIT :limit""")
+_WANTED = "run_id = :run AND (:node::text IS NULL OR regexp_replace(activation, '/[^/]*$', '') = :node)"
+_READ = statement(f"""
+    SELECT at, activation, attempt, level, text, n FROM logs WHERE {_WANTED} ORDER BY n DESC LIMIT :limit""")
+_READ_ON = statement(f"""
+    SELECT at, activation, attempt, level, text, n FROM logs WHERE {_WANTED} AND n > :after ORDER BY n LIMIT :limit""")
 
 
 class PostgresLogs:
@@ -57,13 +60,16 @@ class PostgresLogs:
             for activation in self._talkative(run, lines):
                 link.run(_TRIM, {"run": run, "activation": activation})
 
-    def read(self, run: RunId, node: str | None = None, limit: int = 10_000) -> tuple[LogLine, ...]:
-        """The lines of a run or of one node, oldest first; at most the last `limit`."""
+    def read(
+        self, run: RunId, node: str | None = None, limit: int = 10_000, *, after: int | None = None
+    ) -> tuple[LogLine, ...]:
+        """The lines of a run or of one node, oldest first; at most the last `limit`, or the first after a number."""
+        values = {"run": run, "node": node, "limit": limit}
         with self._connections.lease() as link:
-            rows = link.all(_READ, {"run": run, "node": node, "limit": limit})
+            rows = link.all(_READ, values)[::-1] if after is None else link.all(_READ_ON, {**values, "after": after})
         return tuple(
-            LogLine(at=at, activation=ActivationId(activation), attempt=attempt, level=level, text=text)
-            for at, activation, attempt, level, text in reversed(rows)
+            LogLine(at=at, activation=ActivationId(activation), attempt=attempt, level=level, text=text, number=number)
+            for at, activation, attempt, level, text, number in rows
         )
 
     def _talkative(self, run: RunId, lines: Sequence[LogLine]) -> list[ActivationId]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import Any, BinaryIO
 
@@ -35,6 +35,7 @@ from codemation.host.runtime.meter import Meter
 from codemation.host.runtime.patient_blobs import PatientBlobs
 from codemation.host.runtime.recent import Recent
 from codemation.host.runtime.resources import Resources
+from codemation.host.runtime.saying import Listening
 from codemation.host.runtime.trouble import info_of, retry_delay, trace_of
 
 Performed = tuple[Signal, bytes | None]
@@ -54,9 +55,11 @@ class Workbench:
     resources: Resources
     notebooks: NotebookRunner
     clock: Clock = REAL
+    listening: Listening = field(default_factory=Listening)
 
     def close(self) -> None:
         """Close what was opened for the nodes."""
+        self.listening.close()
         self.resources.close()
         self.loop.close()
 

@@ -65,6 +65,11 @@ class Sink:
             lines, self._lines = self._lines, []
             return lines
 
+    def take_back(self, lines: list[LogLine]) -> None:
+        """Have lines again that could not be recorded."""
+        with self._guard:
+            self._lines[:0] = lines
+
     def _add(self, level: str, text: str) -> None:
         if self._kept >= LINES:
             self._left_out += 1

@@ -16,6 +16,7 @@ from codemation.host.runtime.gate import Gate, entered
 from codemation.host.runtime.itemwise import ItemwisePerformance
 from codemation.host.runtime.meter import Meter
 from codemation.host.runtime.recalling import recalled, remember
+from codemation.host.runtime.saying import Saying
 from codemation.host.runtime.trouble import ItemFailed
 from codemation.host.runtime.waiting import perform_waiting
 
@@ -29,6 +30,7 @@ class Performance:
         self._bench = bench
         self._activity = Activity(bench, run, code, claim, meter)
         self._sink = Sink(claim.activation, self._activity.attempt)
+        self._saying = Saying(bench.engine, run.id, self._sink)
 
     def perform(self, stop: Stop) -> Performed:
         """Do the work.
@@ -37,6 +39,7 @@ class Performance:
             Interrupted: `stop` said so; what was finished until then is recorded as progress.
         """
         activity = self._activity
+        self._bench.listening.begin(self._saying)
         with CAPTURE.into(self._sink):
             try:
                 return self._performed(stop)
@@ -49,7 +52,8 @@ class Performance:
                 return activity.failure(self.error, delay=delay), None
             finally:
                 activity.meter.end(activity.node.id)
-                self._keep_logs(last=True)
+                self._bench.listening.end(self._saying)
+                self._saying.keep(last=True)
 
     def keep(self) -> None:
         """Once the step stands: have at hand what the next nodes will read."""
@@ -87,7 +91,7 @@ class Performance:
 
     def _itemwise(self, stop: Stop, way: type[ItemwisePerformance] = ItemwisePerformance) -> Performed:
         """A failure was decided item by item, retries included; anything else that goes wrong is final."""
-        work = way(self._activity, stop, self._keep_logs)
+        work = way(self._activity, stop, self._saying.keep)
         try:
             return work.perform()
         except (StoreUnavailable, ResourceError):  # the latter fails the whole activation, which may be tried again
@@ -100,9 +104,3 @@ class Performance:
             if self._activity.node.caught_by:
                 return self._activity.caught(error)
             return self._activity.failure(error, partial=work.partial()), None
-
-    def _keep_logs(self, *, last: bool = False) -> None:
-        lines = self._sink.take(last=last)
-        if lines:
-            engine = self._bench.engine
-            engine.persist(engine.stores.logs.append, self._activity.run.id, lines)

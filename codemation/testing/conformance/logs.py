@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
+from threading import Thread
 
-from codemation.core.ids import ActivationId
+from codemation.core.ids import ActivationId, RunId
 from codemation.core.ports import LogLine, Stores
 from codemation.testing.conformance.world import Contract, World
 
@@ -13,6 +14,11 @@ NOON = datetime(2026, 2, 3, 12, tzinfo=UTC)
 
 def _line(text: str, activation: str = "a/1") -> LogLine:
     return LogLine(at=NOON, activation=ActivationId(activation), attempt=1, level="INFO", text=text)
+
+
+def _write(stores: Stores, run: RunId, activation: str) -> None:
+    for number in range(25):
+        stores.logs.append(run, [_line(f"{number} {part}", activation) for part in range(3)])
 
 
 class LogsContract(Contract):
@@ -46,6 +52,35 @@ class LogsContract(Contract):
         stores.logs.append(run, [_line(str(number)) for number in range(10)])
         assert [line.text for line in stores.logs.read(run, limit=3)] == ["7", "8", "9"]
         assert len(stores.logs.read(run, limit=50)) == 10
+
+    def test_who_reads_on_is_given_every_line_once(self, stores: Stores, world: World) -> None:
+        """What is read after the highest number that was read before is what has been kept since."""
+        run, other = world.start("a/1"), world.start("a/1")
+        stores.logs.append(run, [_line("1"), _line("2"), _line("3", "b/1")])
+        stores.logs.append(other, [_line("another's")])
+        first = stores.logs.read(run, limit=2, after=0)
+        assert [line.text for line in first] == ["1", "2"]
+        stores.logs.append(run, [_line("4")])
+        assert [line.text for line in stores.logs.read(run, after=first[-1].number)] == ["3", "4"]
+        assert [line.text for line in stores.logs.read(run, "a", after=first[-1].number)] == ["4"]
+        latest = stores.logs.read(run, limit=1)
+        assert latest[0].text == "4"
+        assert stores.logs.read(run, after=latest[0].number) == ()
+
+    def test_no_line_comes_before_one_that_was_read(self, stores: Stores, world: World) -> None:
+        """Of lines that are kept at the same time none is missed by whoever reads on meanwhile."""
+        run = world.start("a/1")
+        writers = [Thread(target=_write, args=(stores, run, f"{name}/1")) for name in "abcd"]
+        for writer in writers:
+            writer.start()
+        seen, cursor = 0, 0
+        while True:
+            over = not any(writer.is_alive() for writer in writers)
+            lines = stores.logs.read(run, after=cursor)
+            seen, cursor = seen + len(lines), lines[-1].number if lines else cursor
+            if over and not lines:
+                break
+        assert seen == 4 * 25 * 3
 
     def test_the_lines_of_one_node_are_read(self, stores: Stores, world: World) -> None:
         """A node's lines are those of all its activations, and of no node whose name merely begins like its own."""
