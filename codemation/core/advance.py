@@ -40,7 +40,7 @@ from codemation.core.signals import (
 )
 from codemation.core.snapshot import Snapshot
 from codemation.core.standing import UNWANTED
-from codemation.core.states import FINISHED, RunStatus
+from codemation.core.states import FINISHED, GIVEN_UP, RunStatus
 
 
 def advance(snapshot: Snapshot, signal: Signal) -> Step | None:
@@ -139,10 +139,7 @@ def _suspended(snapshot: Snapshot, signal: Suspended) -> Step | None:
 def _lost(snapshot: Snapshot, signal: Lost) -> Step | None:
     if snapshot.cancelling or signal.activation not in snapshot.live or signal.activation in snapshot.waits:
         return None
-    error = ErrorInfo(
-        type="Lost",
-        message=f"the process that worked on it died {signal.times} times; it was taken out of service",
-    )
+    error = ErrorInfo(type="Lost", message=GIVEN_UP % signal.times)
     attempt = snapshot.live[signal.activation]
     return broken(snapshot, Broke(activation=signal.activation, attempt=attempt, error=error))
 

@@ -27,7 +27,7 @@ from codemation.core.params import Params
 from codemation.core.places import Place
 from codemation.core.planning import planned
 from codemation.core.policies import Conduct, Report, conduct, shared
-from codemation.core.roles import check_cases, function_of, signature_of
+from codemation.core.roles import check_cases, check_sharding, function_of, signature_of
 from codemation.core.signature import NodeCode, Shape, Signature
 from codemation.core.steps import Catch, PortUse, Return, Stand, Step, upstream
 from codemation.core.widening import check_join, check_merge
@@ -221,6 +221,7 @@ class Assembly:
         if step.kind is NodeKind.SWITCH:
             check_cases(step, signature.result, report)
         manner = conduct(step.id, _settings(step), report)
+        check_sharding(step, signature, manner.policy, report)
         outlets = _outlets(step, signature, binding.arriving, manner, report)
         self.wiring.outlets[step] = outlets
         plan, code = planned(step, function, binding, manner, outlets)

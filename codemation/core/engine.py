@@ -22,6 +22,7 @@ from codemation.core.items import Batch
 from codemation.core.opening import Opener, OpenRun
 from codemation.core.ports import Claim, Holding, Lane, NewTicket, Reopening, Stores
 from codemation.core.settling import Step
+from codemation.core.sharding import Splitter
 from codemation.core.signals import CancelRequested, Rearranged, Resumed
 from codemation.core.snapshot import Snapshot
 from codemation.core.states import RunStatus
@@ -49,6 +50,7 @@ class Engine:
         self.settle = self._courier.settle
         self.deliver_together = Groups(stores, self._courier).deliver
         self.fold_inbox = Inboxes(stores, self.opener, self._courier).fold
+        self.settle_shards = Splitter(stores, self.opener, self._courier.new_ticket).settle
 
     def start(self, definition: Definition, start: Start) -> tuple[OpenRun, Outcome]:
         """Record a new run and its first activations; with a used key, the run that is there already.
@@ -106,7 +108,7 @@ class Engine:
         if lost:
             self.persist(self.stores.tickets.hand_back, lost)
         free = {holding.ticket for holding in lost} | {row.id for row in rows if row.state == "ready"}
-        return Outcome(ready=tuple(row.id for row in rows if row.kind == "work" and row.id in free))
+        return Outcome(ready=tuple(row.id for row in rows if row.kind in ("work", "shard") and row.id in free))
 
     def cancel(self, run: RunId, *, who: str = "", reason: str = "") -> RunStatus:
         """Ask a run to stop; when this returns, nothing of it is claimed any more. Says where the run stood before."""

@@ -34,6 +34,8 @@ class Given:
     count: int = 0
     key: str = "start:"
     """What the keys of its items begin with."""
+    first: int = 0
+    """Position of the first item, where this is a part of what reached the input."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -77,11 +79,19 @@ class Fetcher:
                 {name: replace(file, source=self.files) for name, file in attached[at].items()}
                 if at in attached
                 else {},
-                key=f"{given.key}{at}",
+                key=f"{given.key}{given.first + at}",
                 origins=items.origin(at),
             )
             for at, value in enumerate(items.values)
         ]
+
+    def part(self, given: Given, start: int, stop: int) -> Given:
+        """What stands at the positions from `start` up to `stop`."""
+        if given.table is not None:
+            table = bytes(self.tables.part(given.table, start, stop).data)
+            return replace(given, table=table, count=stop - start, first=start)
+        items = self.items(given).part(start, stop)
+        return replace(given, items=items, count=len(items.values), first=start)
 
     def stored(self, node: NodeId, batch: Batch) -> StoredItems:
         """The items of a batch that a node gave."""

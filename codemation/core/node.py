@@ -91,6 +91,9 @@ class NodeOptions(TypedDict, total=False):
     """Bounds the activation: all its calls and tries and the waiting between them, from when it became due."""
     concurrency: int
     """Calls at a time, over the items of one batch."""
+    shards: int
+    """Parts in which a batch is worked on side by side; instead, `shard_size` says how many items each has."""
+    shard_size: int
     queue: str
     priority: int
     keep_attachments: bool

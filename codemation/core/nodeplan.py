@@ -85,6 +85,10 @@ class Policy:
     total_timeout: float | None = None
     cache: bool = False
     """Whether what was given before for the same code, configuration and inputs is taken again."""
+    shards: int = 0
+    """Parts in which a batch is worked on; 0 where it is not split."""
+    shard_size: int = 0
+    """Items of each part, where their number is not said."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

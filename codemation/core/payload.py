@@ -44,6 +44,15 @@ class StoredItems:
         """How the path of each item begins."""
         return range(len(self.values)) if self.origins is None else [path[0] for path in self.origins]
 
+    def part(self, start: int, stop: int) -> StoredItems:
+        """The items at the positions from `start` up to `stop`, each with the path that it has."""
+        return StoredItems(
+            values=self.values[start:stop],
+            scope=self.scope,
+            origins=[self.origin(at) for at in range(start, min(stop, len(self.values)))],
+            attachments={at - start: files for at, files in self.attachments.items() if start <= at < stop},
+        )
+
     def origin(self, position: int) -> Path:
         """The path of one item."""
         return (position,) if self.origins is None else self.origins[position]

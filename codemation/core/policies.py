@@ -20,7 +20,7 @@ Report = Callable[[str, str], None]
 ONCE = Retry(attempts=1)
 OUTCOMES = ("fail", "drop", "port")
 _SWITCHES = ("keep_attachments", "run_on_empty", "continue_when_empty", "cache")
-_OWN = ("id", "title", "icon", "writes")
+_OWN = ("id", "title", "icon", "writes", "shards", "shard_size")
 """Options that make no sense for several nodes at once."""
 
 
@@ -38,6 +38,8 @@ class Conduct:
 def conduct(node: str, settings: Mapping[str, Any], report: Report) -> Conduct:
     """The options of a node as its conduct; what does not fit is reported and left out."""
     options = {name: value for name, value in settings.items() if _is_right(node, name, value, report)}
+    if "shards" in options and "shard_size" in options:
+        report(f'"{node}" has both shards= and shard_size=', "give one of them: how many parts, or how large they are")
     retry = options.get("retry", ONCE)
     timeout, total_timeout = options.get("timeout"), options.get("total_timeout")
     return Conduct(
@@ -46,6 +48,8 @@ def conduct(node: str, settings: Mapping[str, Any], report: Report) -> Conduct:
             timeout=None if timeout is None else seconds(timeout),
             total_timeout=None if total_timeout is None else seconds(total_timeout),
             concurrency=options.get("concurrency", 1),
+            shards=options.get("shards", 0),
+            shard_size=options.get("shard_size", 0),
             on_error=options.get("on_error", "fail"),
             queue=options.get("queue", "default"),
             priority=options.get("priority", 0),
@@ -88,7 +92,7 @@ def _objection(name: str, value: object) -> str:
             return "" if isinstance(value, Retry) else "write it as cm.Retry(5)"
         case "timeout" | "total_timeout":
             return no_duration(value)
-        case "concurrency":
+        case "concurrency" | "shards" | "shard_size":
             return "" if _is_number(value, least=1) else "give a whole number, 1 or more"
         case "priority":
             return "" if _is_number(value) else "give a whole number; higher goes first"

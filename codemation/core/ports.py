@@ -17,11 +17,11 @@ from codemation.core.credentials import Credential
 from codemation.core.definition import Definition
 from codemation.core.ids import ActivationId, Head, NodeId, RunId, TicketId, WorkerId, WorkflowId
 from codemation.core.items import Batch, BatchKind
-from codemation.core.states import RunStatus
+from codemation.core.states import GIVEN_UP, RunStatus
 from codemation.core.waits import WaitKind
 
-TicketKind: TypeAlias = Literal["work", "fold"] | WaitKind
-"""What a ticket is about: work to claim, an inbox to fold, or something that an activation waits for."""
+TicketKind: TypeAlias = Literal["work", "shard", "fold"] | WaitKind
+"""What a ticket is about: work to claim, a part of it, an inbox to fold, or what an activation waits for."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -63,6 +63,36 @@ class Holding:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Shard:
+    """A part of an activation that somebody works on apart from the others."""
+
+    parent: TicketId
+    """The ticket of the activation, which waits until its last shard has ended."""
+    number: int
+    """From 0."""
+    of: int
+    start: int
+    stop: int
+    """Its own items: the positions from `start` up to `stop` in the input of the activation."""
+    attempt: int = 1
+
+    @property
+    def first_chunk(self) -> int:
+        """The number of its first chunk; those of a shard stand together, and apart from those of all others."""
+        return self.number << 32
+
+    @property
+    def chunks(self) -> range:
+        """The numbers that its chunks may have."""
+        return range(self.first_chunk, self.first_chunk + (1 << 32))
+
+    def given_up(self, lost: int) -> Chunk:
+        """Its end when whoever worked on it has died so many times."""
+        error = {"type": "Lost", "message": f"shard {self.number + 1} of {self.of}: {GIVEN_UP % lost}"}
+        return Chunk(number=self.chunks[-1], items=(), data=b"", error=error)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Claim:
     """A ticket that this worker now holds."""
 
@@ -76,6 +106,10 @@ class Claim:
     """Whether nobody can have worked on the activation before: the claim was part of what made it due."""
     starts: int = 1
     """How often the activation has been claimed: this claim, and those that ended in a death, but none handed back."""
+    shard: Shard | None = None
+    """The part that it is about; `None` for a whole activation."""
+    joins: bool = False
+    """Whether every shard of the activation has ended, and what they have recorded is to be put together."""
 
     def going_on(self, activation: ActivationId) -> Claim:
         """The claim after a step that went on with another activation on the same ticket."""
@@ -335,6 +369,13 @@ class Chunk:
     items: tuple[int, ...]
     """Positions in the input."""
     data: bytes
+    error: Mapping[str, Any] | None = None
+    """Why the rest of a shard is missing, as small JSON."""
+
+    @property
+    def shard(self) -> int:
+        """The number of the shard that it is of."""
+        return self.number >> 32
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -370,7 +411,8 @@ class Tickets(Protocol):
 
         Giving up an activation and leaving the letter that says so, `{"kind": "Lost", "activation": …, "times": …}`,
         are one. Tickets of a run that was asked to stop are done with. A fold ticket is released however often it is
-        lost.
+        lost. A shard that is given up leaves no letter: it ends with an error, and after the last one its activation is
+        ready.
         """
         ...
 
@@ -391,11 +433,51 @@ class Tickets(Protocol):
         ...
 
     def save_progress(self, holding: Holding, activation: ActivationId, chunk: Chunk) -> bool:
-        """Record finished items; `False` when somebody else has taken over. A chunk sent twice is recorded once."""
+        """Record finished items; `False` when somebody else has taken over. A chunk sent twice is recorded once.
+
+        Those of a shard are recorded with the ticket of its activation.
+        """
         ...
 
-    def progress(self, ticket: TicketId, activation: ActivationId) -> tuple[Chunk, ...]:
-        """What was recorded of an activation, in order of chunk number."""
+    def progress(self, ticket: TicketId, activation: ActivationId, shard: Shard | None = None) -> tuple[Chunk, ...]:
+        """What was recorded of an activation, or of a shard of it, in order of chunk number."""
+        ...
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ShardEnd:
+    """What the end of a shard led to."""
+
+    left: int
+    """Shards of the activation that have not ended."""
+    join: Claim | None = None
+    """The ticket of the activation, if this was the last of them: whoever ends it puts together what all have given."""
+
+
+class Shards(Protocol):
+    """Parts of activations, joined by a counter on the ticket of the activation.
+
+    Nobody holds that ticket meanwhile, and neither the journal nor the revision of the run knows of them.
+    """
+
+    def split(self, claim: Claim, shards: Mapping[TicketId, Shard]) -> bool:
+        """Give a held activation up for its shards, which anybody may claim; `False` when it was not held any more.
+
+        So it is when the run was asked to stop: no shard comes to be after that.
+        """
+        ...
+
+    def end(self, claim: Claim, chunk: Chunk) -> ShardEnd | None:
+        """Be done with a shard, record the last that it has to say, and count it; `None` when it was not held any more.
+
+        Counting, and the claim of the activation by whoever ends the last shard, are one. Where the chunk has an error,
+        those shards that nobody works on are done with as well. Where the activation is not waited for any more,
+        nothing but the ticket of the shard goes.
+        """
+        ...
+
+    def again(self, claim: Claim, attempt: int, delay: float) -> bool:
+        """Let a shard wait for another attempt, without any word in the journal; `False` when it was not held."""
         ...
 
 
@@ -746,6 +828,8 @@ class TicketRow:
     kind: TicketKind = "work"
     wait: str = ""
     """Of a wait: what names it within the activation."""
+    shards: tuple[int, int] | None = None
+    """Of an activation that was split: how many of its shards have ended, and how many there are."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -820,6 +904,7 @@ class Stores:
 
     journal: Journal
     tickets: Tickets
+    shards: Shards
     workers: Workers
     payloads: Payloads
     blobs: Blobs

@@ -16,6 +16,7 @@ from codemation.core.ids import MAIN
 from codemation.core.mistakes import listed, meant
 from codemation.core.names import name_of
 from codemation.core.node import FunctionNode
+from codemation.core.nodeplan import Policy
 from codemation.core.notebooks import Notebook, check_notebook
 from codemation.core.policies import Report
 from codemation.core.reading import read_signature
@@ -97,6 +98,22 @@ def check_cases(step: Step, result: Result, report: Report) -> None:
     if missing and DEFAULT not in step.ports:
         values = listed([_shown(value) for value in missing])
         report(f'"{step.id}" may give {values}, for which there is no case', "add the case, or default=…")
+
+
+def check_sharding(step: Step, signature: Signature, policy: Policy, report: Report) -> None:
+    """Report a step that is to be worked on in parts, and has none."""
+    if not (policy.shards or policy.shard_size):
+        return
+    if signature.data is None:
+        report(
+            f'"{step.id}" takes no data, so there is nothing that shards could have parts of',
+            "leave out shards= and shard_size=, or give it a first parameter",
+        )
+    elif step.kind is NodeKind.AGGREGATE:
+        report(
+            f'"{step.id}" makes one item from all, so it cannot work on parts of them',
+            "leave out shards= and shard_size=, or shard a node before it that makes the items smaller",
+        )
 
 
 def _reader(model: Any, report: Report, verb: str = ".parse(%s)") -> Callable[..., Any] | None:

@@ -72,3 +72,6 @@ TRANSITIONS: Mapping[RunStatus, Mapping[str, frozenset[RunStatus]]] = MappingPro
 """status → signal → what the run may be afterwards."""
 
 FINISHED = frozenset({RunStatus.SUCCEEDED, RunStatus.FAILED, RunStatus.CANCELLED})
+
+GIVEN_UP = "the process that worked on it died %s times; it was taken out of service"
+"""What is said of work that nobody survives."""

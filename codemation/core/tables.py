@@ -67,6 +67,14 @@ class Tables(Protocol):
         """
         ...
 
+    def part(self, data: bytes | memoryview, start: int, stop: int) -> PackedTable:
+        """The rows from `start` up to `stop` as a table of their own.
+
+        Raises:
+            PayloadLost: the bytes are damaged.
+        """
+        ...
+
     def from_rows(self, values: Sequence[object]) -> PackedTable:
         """A table of dicts, models or dataclasses, with a column for each name that any of them has.
 
@@ -75,8 +83,8 @@ class Tables(Protocol):
         """
         ...
 
-    def concat(self, parts: Sequence[bytes | memoryview]) -> PackedTable:
-        """One table of the rows of all, its columns in the order of the first.
+    def concat(self, parts: Sequence[bytes | memoryview], parents: Sequence[int] | None = None) -> PackedTable:
+        """One table of the rows of all, its columns in the order of the first; `parents` notes what they came from.
 
         Raises:
             PayloadLost: the bytes are damaged.

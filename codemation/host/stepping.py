@@ -10,6 +10,7 @@ from codemation.core.errors import RunError
 from codemation.core.ids import ActivationId, TicketId, node_of
 from codemation.core.opening import OpenRun
 from codemation.core.ports import Claim, Holding
+from codemation.core.sharding import Ending
 from codemation.core.workflow import Workflow
 from codemation.host.adoption import check_drift, check_free
 from codemation.host.launching import decoded_params
@@ -77,7 +78,11 @@ class Stepper:
             raise
         finally:
             CAPTURE.leave()
-        outcome = self._app.engine.deliver(self.run, claim, signal, output)
+        engine = self._app.engine
+        if isinstance(signal, Ending):  # others have split it, and now its parts are worked on one after the other
+            self.take_up(engine.settle_shards(claim, signal))
+            return self.execute(activation)
+        outcome = engine.deliver(self.run, claim, signal, output)
         if outcome.refusal is not None:
             raise _refused(self.run, outcome.refusal)
         work.keep()
@@ -105,7 +110,7 @@ class Stepper:
         while True:
             self._app.caretaker.recover()
             for row in check_free(self._app.engine, self.run):
-                if row.activation == activation and row.kind == "work":
+                if row.activation == activation and row.kind in ("work", "shard"):
                     claim = self._app.engine.claim(self.run, row.id)
                     if claim is not None:
                         return claim

@@ -148,7 +148,7 @@ def _group_row(title: str, depth: int) -> _Row:
 
 
 def _node_row(node: NodePlan, depth: int, mark: NodeMark | None) -> _Row:
-    said = f"{_kind(node)} {_given(node)}".strip()
+    said = " · ".join(part for part in (f"{_kind(node)} {_given(node)}".strip(), shards_of(node)) if part)
     if mark and mark.status != NodeStatus.PENDING:
         said = _state(mark)
     return _Row("  " * depth + one_line(node.id), _sources(node), said, mark.status if mark else None)
@@ -167,6 +167,13 @@ def _state(mark: NodeMark) -> str:
 
 def _kind(node: NodePlan) -> str:
     return "input" if node.kind == NodeKind.START else node.kind.value
+
+
+def shards_of(node: NodePlan) -> str:
+    """In how many parts a node works, or how large they are; nothing where it works on the whole."""
+    if node.policy.shard_size:
+        return f"shards of {node.policy.shard_size:,}"
+    return f"{node.policy.shards:,} shards" if node.policy.shards else ""
 
 
 def _sources(node: NodePlan) -> str:

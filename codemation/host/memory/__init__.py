@@ -18,6 +18,7 @@ from codemation.host.memory.payloads import MemoryPayloads
 from codemation.host.memory.pruning import MemoryDuties, MemoryPruning
 from codemation.host.memory.recall import MemoryRecall
 from codemation.host.memory.runs import MemoryRunList
+from codemation.host.memory.shards import MemoryShards
 from codemation.host.memory.tables import Tables
 from codemation.host.memory.tickets import MemoryTickets
 from codemation.host.memory.turnstiles import MemoryTurnstiles
@@ -37,6 +38,7 @@ def stores_on(tables: Tables) -> Stores:
     return Stores(
         journal=MemoryJournal(tables),
         tickets=MemoryTickets(tables),
+        shards=MemoryShards(tables),
         workers=MemoryWorkers(tables),
         payloads=MemoryPayloads(tables),
         blobs=MemoryBlobs(tables),

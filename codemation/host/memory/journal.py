@@ -134,7 +134,7 @@ class MemoryJournal:
                 ticket.starts = ticket.lost = 0
                 tables.free(ticket, then.delay)
             case GoOn():
-                ticket.activation, ticket.starts, ticket.lost = then.activation, 1, 0
+                ticket.activation, ticket.starts, ticket.lost, ticket.left = then.activation, 1, 0, None
                 ticket.fence += 1
             case _:
                 assert_never(then)

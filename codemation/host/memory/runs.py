@@ -58,6 +58,7 @@ class MemoryRunList:
                     lost=ticket.lost,
                     kind=ticket.kind,
                     wait=ticket.wait,
+                    shards=None if ticket.left is None else (ticket.shards - ticket.left, ticket.shards),
                 )
                 for ticket in self._tables.of_run(run)
             )
@@ -91,6 +92,10 @@ class MemoryRunList:
                 return f"worker {ticket.owner} holds {name} and is dead"
             case "waiting" if ticket.due_at is not None and ticket.due_at < tables.clock() - OVERDUE:
                 return f"the time of {name} came at {ticket.due_at} and nobody fired it"
+            case "waiting" if ticket.left and not any(
+                one.shard is not None and one.shard.parent == ticket.id for one in tables.of_run(ticket.run)
+            ):
+                return f"{name} waits for shards that are not there"
             case "ready" if not any(ticket.lane in tables.served.get(worker, (ticket.lane,)) for worker in living):
                 return f'nobody serves queue "{ticket.lane.queue}" of definition {ticket.lane.digest[:12]}'
             case _:

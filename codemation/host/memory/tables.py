@@ -24,6 +24,7 @@ from codemation.core.ports import (
     NewTicket,
     RunRow,
     SentEvent,
+    Shard,
     TicketKind,
     WaitTicket,
     WorkerRow,
@@ -62,11 +63,15 @@ class Ticket:
     wait: str = ""
     wait_key: str | None = None
     detail: Mapping[str, Any] = field(default_factory=dict)
+    shard: Shard | None = None
+    left: int | None = None
+    """Shards of an activation that was split that have not ended; `shards` says how many it had."""
+    shards: int = 0
 
     @property
     def is_wait(self) -> bool:
         """Whether something outside of the run answers it, so that nobody claims it."""
-        return self.kind not in ("work", "fold")
+        return self.kind not in ("work", "shard", "fold")
 
     @property
     def is_fold(self) -> bool:
@@ -98,6 +103,8 @@ class Ticket:
             queue=self.lane.queue,
             priority=self.priority,
             starts=self.starts,
+            shard=self.shard,
+            joins=self.left == 0,
         )
 
 
@@ -202,6 +209,18 @@ class Tables:
         """Let anybody claim a ticket, `delay` seconds from now at the earliest."""
         ticket.state, ticket.owner = "waiting" if delay > 0 else "ready", None
         ticket.due_at = self.clock() + timedelta(seconds=max(0.0, delay))
+
+    def count_shard(self, parent: Ticket, chunk: Chunk) -> None:
+        """Record the last that a shard has to say, and that there is one less."""
+        self.progress.setdefault((parent.id, parent.activation), {})[chunk.number] = chunk
+        parent.left = (parent.left or 0) - 1
+
+    def end_idle_shards(self, parent: Ticket) -> None:
+        """Be done with those shards that nobody works on."""
+        for one in self.of_run(parent.run):
+            if one.shard is not None and one.shard.parent == parent.id and one.state != "running":
+                del self.tickets[one.id]
+                parent.left = (parent.left or 0) - 1
 
     def drop(self, ticket: Ticket) -> None:
         """Be done with a ticket."""

@@ -6,7 +6,7 @@ import json
 from collections.abc import Sequence
 
 from codemation.core.ids import ActivationId, RunId, TicketId, WorkerId
-from codemation.core.ports import Chunk, Claim, Holding, Lane, TakenOver
+from codemation.core.ports import Chunk, Claim, Holding, Lane, Shard, TakenOver
 from codemation.host.memory.inbox import MemoryInbox
 from codemation.host.memory.tables import FOLD_LANE, Tables, Ticket
 
@@ -58,6 +58,9 @@ class MemoryTickets:
                 if ticket.stop:
                     stopped[ticket.run] = None
                     self._stopped(ticket)
+                elif ticket.lost >= poison_after and ticket.shard is not None:
+                    poisoned.append((ticket.run, ticket.activation, ticket.lost))
+                    self._poisoned_shard(ticket, ticket.shard)
                 elif ticket.lost >= poison_after and not ticket.is_fold:
                     poisoned.append((ticket.run, ticket.activation, ticket.lost))
                     self._poisoned(ticket)
@@ -98,14 +101,16 @@ class MemoryTickets:
         with self._tables.lock:
             ticket = self._tables.held(holding)
             if ticket is not None:
-                self._tables.progress.setdefault((ticket.id, activation), {})[chunk.number] = chunk
+                kept_with = ticket.shard.parent if ticket.shard else ticket.id
+                self._tables.progress.setdefault((kept_with, activation), {})[chunk.number] = chunk
             return ticket is not None
 
-    def progress(self, ticket: TicketId, activation: ActivationId) -> tuple[Chunk, ...]:
+    def progress(self, ticket: TicketId, activation: ActivationId, shard: Shard | None = None) -> tuple[Chunk, ...]:
         """What was recorded."""
         with self._tables.lock:
-            chunks = self._tables.progress.get((ticket, activation), {})
-            return tuple(chunks[number] for number in sorted(chunks))
+            chunks = self._tables.progress.get((shard.parent if shard else ticket, activation), {})
+            mine = [number for number in chunks if shard is None or number in shard.chunks]
+            return tuple(chunks[number] for number in sorted(mine))
 
     def _stopped(self, ticket: Ticket) -> None:
         """Be done with a ticket of a run that has to stop; its fold may have waited for just this."""
@@ -113,6 +118,17 @@ class MemoryTickets:
         fold = self._tables.fold_of(ticket.run)
         if fold is not None and fold.state == "waiting":
             self._tables.free(fold)
+
+    def _poisoned_shard(self, ticket: Ticket, shard: Shard) -> None:
+        """Give a shard up, as if it had ended with an error."""
+        tables = self._tables
+        del tables.tickets[ticket.id]
+        parent = tables.tickets.get(shard.parent)
+        if parent is None:
+            return
+        tables.count_shard(parent, shard.given_up(ticket.lost))
+        if not parent.left:
+            tables.free(parent)
 
     def _poisoned(self, ticket: Ticket) -> None:
         """Give an activation up, and leave word of it in the run's inbox."""

@@ -23,7 +23,7 @@ STATUSES: Mapping[int, RunStatus] = {code: status for status, code in STATUS_COD
 
 
 class TicketKind(IntEnum):
-    """What a ticket is about; see `codemation.core.ports.TicketKind`. Shards keep their number for a later release."""
+    """What a ticket is about; see `codemation.core.ports.TicketKind`."""
 
     WORK = 0
     SHARD = 1

@@ -46,7 +46,8 @@ _WRITE = """
         INSERT INTO journal (run_id, revision, head, at, delta, output)
         SELECT run, revision + 1, new_head, now_(), delta, output FROM t),
     g AS (
-        UPDATE tickets SET activation = t.activation, fence = tickets.fence + 1, starts = 1, lost = 0
+        UPDATE tickets SET activation = t.activation, fence = tickets.fence + 1, starts = 1, lost = 0,
+            left_ = NULL
         FROM t WHERE tickets.id = t.ticket AND t.activation <> ''),
     d AS (DELETE FROM tickets WHERE id = ANY(ARRAY(SELECT ticket FROM t WHERE t.activation = ''))),
     x AS (DELETE FROM progress WHERE ticket = ANY(ARRAY(SELECT ticket FROM t)))"""

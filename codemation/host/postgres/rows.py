@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from typing import Any
+
 from codemation.core.errors import UnknownRun
 from codemation.core.ids import Head, RunId, WorkflowId
 from codemation.core.ports import Entry, RunRow
@@ -49,3 +52,12 @@ def run_row(run: RunId, row: Row) -> RunRow:
         finished_at=finished,
         turnstile=turnstile,
     )
+
+
+def cleaned(value: Any) -> Any:
+    """JSON without what the database cannot hold."""
+    if isinstance(value, str):
+        return storable(value)
+    if isinstance(value, Mapping):
+        return {storable(str(name)): cleaned(one) for name, one in value.items()}
+    return [cleaned(one) for one in value] if isinstance(value, list | tuple) else value

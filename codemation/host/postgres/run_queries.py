@@ -12,6 +12,7 @@ from sqlalchemy import (
     Text,
     and_,
     any_,
+    case,
     cast,
     exists,
     func,
@@ -103,6 +104,8 @@ def tickets_of(run: str) -> Select[Any]:
             tickets.c.lost,
             tickets.c.kind,
             tickets.c.wait,
+            tickets.c.left_,
+            case((tickets.c.left_.is_not(None), tickets.c.input["shards"].as_integer())),
         )
         .where(tickets.c.run_id == run)
         .order_by(tickets.c.id)
@@ -153,8 +156,11 @@ def _overdue() -> Select[Any]:
 
 def _without_waker() -> Select[Any]:
     """Work that waits for nothing; a wait can be answered for as long as its ticket is there."""
-    claimed = tickets.c.kind.in_((TicketKind.WORK, TicketKind.FOLD))
-    waits = and_(tickets.c.state == TicketState.WAITING, tickets.c.due_at.is_(None), claimed, runs.c.status != QUEUED)
+    claimed = tickets.c.kind.in_((TicketKind.WORK, TicketKind.SHARD, TicketKind.FOLD))
+    shards = tickets.alias("shards")
+    wakes = exists().where(shards.c.run_id == tickets.c.run_id, shards.c.parent == tickets.c.id)
+    still = and_(tickets.c.state == TicketState.WAITING, tickets.c.due_at.is_(None), claimed)
+    waits = and_(still, not_(wakes), runs.c.status != QUEUED)
     return _of_ticket(func.format(literal("%s waits, and nobody will wake it"), _name())).where(waits)
 
 

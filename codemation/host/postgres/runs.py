@@ -48,6 +48,7 @@ class PostgresRuns:
         """The live tickets of a run."""
         from codemation.host.postgres import run_queries  # noqa: PLC0415 - imports SQLAlchemy
 
+        rows = self._ask(run_queries.tickets_of(run))
         return tuple(
             TicketRow(
                 id=TicketId(ticket),
@@ -59,8 +60,9 @@ class PostgresRuns:
                 lost=lost,
                 kind=cast("TicketKind", KINDS[kind]),
                 wait=wait or "",
+                shards=None if left is None else (many - left, many),
             )
-            for ticket, activation, state, owner, due_at, lost, kind, wait in self._ask(run_queries.tickets_of(run))
+            for ticket, activation, state, owner, due_at, lost, kind, wait, left, many in rows
         )
 
     def unattended(self) -> tuple[Unattended, ...]:

@@ -109,7 +109,7 @@ LANE = "(SELECT id FROM lanes WHERE lanes.queue = {queue} AND lanes.digest = {di
 _TICKET = {
     Then.GO_ON: f"""
     t AS (
-        UPDATE tickets SET activation = :activation, fence = fence + 1, starts = 1, lost = 0
+        UPDATE tickets SET activation = :activation, fence = fence + 1, starts = 1, lost = 0, left_ = NULL
         FROM q WHERE {_FENCE} AND {_SAME_KIND} {_PASSED})""",
     Then.DROP: f"""
     t AS (DELETE FROM tickets USING q WHERE {_FENCE} AND kind <> {TicketKind.FOLD:d} {_PASSED})""",
@@ -134,6 +134,7 @@ _TICKET = {
     t AS (
         UPDATE tickets SET activation = :activation, state = {state:d}, owner = NULL, starts = 0, lost = 0,
             priority = :priority, due_at = now_() + :delay::float8 * interval '1 second',
+            left_ = CASE WHEN activation = :activation THEN left_ END,
             lane = CASE WHEN kind = {TicketKind.FOLD:d} THEN lane
                 ELSE {LANE.format(queue=":queue", digest="q.digest")} END
         FROM q WHERE {_FENCE} AND {_SAME_KIND} {_PASSED})"""

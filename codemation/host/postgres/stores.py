@@ -20,6 +20,7 @@ from codemation.host.postgres.payloads import PostgresPayloads
 from codemation.host.postgres.pruning import PostgresDuties, PostgresPruning
 from codemation.host.postgres.recall import PostgresRecall
 from codemation.host.postgres.runs import PostgresRuns
+from codemation.host.postgres.shards import PostgresShards
 from codemation.host.postgres.tickets import PostgresTickets
 from codemation.host.postgres.turnstiles import PostgresTurnstiles
 from codemation.host.postgres.waits import PostgresWaits
@@ -36,6 +37,7 @@ class PostgresStores:
         self.stores = Stores(
             journal=PostgresJournal(connections, lanes),
             tickets=PostgresTickets(connections, lanes),
+            shards=PostgresShards(connections),
             workers=PostgresWorkers(connections),
             payloads=PostgresPayloads(connections, self.blobs),
             blobs=self.blobs,

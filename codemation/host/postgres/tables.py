@@ -163,7 +163,7 @@ tickets = Table(
     _needed("hints", SmallInteger, default=ZERO),
     _needed("activation", Text),
     Column("wait_key", Text),
-    Column("input", JSONB),  # of a wait: what people are shown
+    Column("input", JSONB),  # of a wait: what people are shown; of a shard: its items; of what was split: how often
     Column("wait", Text),  # of a wait: what names it within its activation
     Column("pool", Text),  # whose slot it takes while somebody holds it
     CheckConstraint(text("(state = 1) = (owner IS NOT NULL)"), name="owner"),
@@ -198,7 +198,7 @@ progress = Table(
     metadata,
     _key("ticket", BigInteger),
     _key("activation", Text),
-    _key("chunk", Integer),
+    _key("chunk", BigInteger),
     _needed("items", ARRAY(Integer)),
     _needed("batch", BYTEA),
     Column("errors", JSONB),

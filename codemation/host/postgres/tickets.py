@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from codemation.core.ids import ActivationId, RunId, TicketId, WorkerId
-from codemation.core.ports import Chunk, Claim, Holding, Lane, TakenOver
+from codemation.core.ports import Chunk, Claim, Holding, Lane, Shard, TakenOver
+from codemation.core.states import GIVEN_UP
 from codemation.host.postgres.codes import FOLD_LANE, TicketKind, TicketState
 from codemation.host.postgres.connection import Connections
 from codemation.host.postgres.lanes import Lanes
@@ -14,7 +15,8 @@ from codemation.host.postgres.statements import HELD, RANDOM_ID, UNFINISHED, ans
 
 _READY, _RUNNING, _WAITING = (f"{state:d}" for state in TicketState)
 _FOLD = f"{TicketKind.FOLD:d}"
-_CLAIMED = f"({TicketKind.WORK:d}, {_FOLD})"
+_SHARD = f"{TicketKind.SHARD:d}"
+_CLAIMED = f"({TicketKind.WORK:d}, {_SHARD}, {_FOLD})"
 """Kinds that somebody claims; the others are waits, which are answered."""
 
 # The buried claim nothing. One who is buried in this very moment may: take-over is asked again and again, and finds it.
@@ -23,7 +25,8 @@ _CLAIM = f"""
     FROM lanes WHERE lanes.id = tickets.lane
         AND NOT EXISTS (SELECT FROM workers WHERE id = :worker AND dead_at IS NOT NULL)
         AND tickets.id = ({{chosen}} FOR NO KEY UPDATE SKIP LOCKED)
-    RETURNING tickets.id, fence, run_id, activation, lanes.queue, priority, starts"""
+    RETURNING tickets.id, fence, run_id, activation, lanes.queue, priority, starts, left_, parent,
+        CASE kind WHEN {_SHARD} THEN input END"""
 _URGENCY = "ORDER BY priority DESC, due_at, id LIMIT 1"
 _CLAIM_ONE = statement(
     _CLAIM.format(
@@ -67,14 +70,33 @@ _HAND_BACK = statement(f"""
     SELECT 1 FROM held""")
 
 # A poisoned ticket goes, and the letter that says so comes, in the same moment: no crash can lose it. What belongs to a
-# run that was asked to stop goes as well. A fold is never poison, for nobody else would end the run.
+# run that was asked to stop goes as well. A fold is never poison, for nobody else would end the run. A poisoned shard
+# is counted as one that has ended with an error; where its activation's ticket is locked, it is left for the next time.
 _TAKE_OVER = statement(f"""
-    WITH held AS MATERIALIZED (
-        SELECT id, run_id, activation, fence, lost + 1 AS lost,
-            EXISTS (SELECT FROM runs WHERE runs.id = run_id AND {UNFINISHED}) AS unfinished, stop <> 0 AS stopped,
-            stop = 0 AND lost + 1 >= :poison_after AND kind <> {_FOLD} AS poisoned
-        FROM tickets WHERE owner = ANY(:dead::bigint[]) AND state = {_RUNNING}
+    WITH parents AS MATERIALIZED (
+        SELECT id FROM tickets WHERE id IN (
+            SELECT parent FROM tickets WHERE owner = ANY(:dead::bigint[]) AND state = {_RUNNING} AND kind = {_SHARD}
+                AND lost + 1 >= :poison_after)
         ORDER BY id FOR NO KEY UPDATE SKIP LOCKED),
+    held AS MATERIALIZED (
+        SELECT id, run_id, activation, fence, lost + 1 AS lost, parent, input,
+            EXISTS (SELECT FROM runs WHERE runs.id = run_id AND {UNFINISHED}) AS unfinished, stop <> 0 AS stopped,
+            stop = 0 AND lost + 1 >= :poison_after AND kind <> {_FOLD} AS poisoned, kind = {_SHARD} AS shard
+        FROM tickets WHERE owner = ANY(:dead::bigint[]) AND state = {_RUNNING}
+            AND (kind <> {_SHARD} OR stop <> 0 OR lost + 1 < :poison_after
+                OR parent = ANY(ARRAY(SELECT id FROM parents)))
+        ORDER BY id FOR NO KEY UPDATE SKIP LOCKED),
+    poisoned AS MATERIALIZED (SELECT * FROM held WHERE shard AND poisoned),
+    ends AS (
+        INSERT INTO progress (ticket, activation, chunk, items, batch, errors)
+        SELECT parent, activation, ((input->>'number')::bigint + 1 << 32) - 1, '{{}}', '', json_build_object(
+            'type', 'Lost', 'message', format('shard %s of %s: {GIVEN_UP}',
+                (input->>'number')::int + 1, input->>'of', lost))
+        FROM poisoned ON CONFLICT (ticket, activation, chunk) DO NOTHING),
+    counted AS (
+        UPDATE tickets SET left_ = left_ - p.many, state = CASE WHEN left_ = p.many THEN {_READY} ELSE state END,
+            due_at = CASE WHEN left_ = p.many THEN now_() ELSE due_at END
+        FROM (SELECT parent, count(*)::int AS many FROM poisoned GROUP BY parent) AS p WHERE tickets.id = p.parent),
     back AS (
         UPDATE tickets SET owner = NULL, lost = held.lost,
             state = CASE WHEN held.lost = 1 THEN {_READY} ELSE {_WAITING} END,
@@ -88,7 +110,8 @@ _TAKE_OVER = statement(f"""
         INSERT INTO signals (run_id, key, body)
         SELECT run_id, 'lost:' || id || ':' || fence,
             json_build_object('kind', 'Lost', 'activation', activation, 'times', lost)
-        FROM held WHERE poisoned AND unfinished ON CONFLICT (run_id, key) DO NOTHING RETURNING id, run_id),
+        FROM held WHERE poisoned AND unfinished AND NOT shard
+        ON CONFLICT (run_id, key) DO NOTHING RETURNING id, run_id),
     folds AS ({
     ask_for_fold(
         f'''SELECT {RANDOM_ID} AS id, run_id, max(signal) AS signal FROM (
@@ -129,14 +152,16 @@ _STOPPING = statement(f"SELECT DISTINCT run_id FROM tickets WHERE owner = :worke
 
 _SAVE = statement(f"""
     WITH t AS MATERIALIZED (
-        SELECT id FROM tickets WHERE id = :ticket AND owner = :worker AND fence = :fence AND {HELD}
-        FOR NO KEY UPDATE)
+        SELECT CASE kind WHEN {_SHARD} THEN parent ELSE id END AS id FROM tickets
+        WHERE id = :ticket AND owner = :worker AND fence = :fence AND {HELD} FOR NO KEY UPDATE)
     INSERT INTO progress (ticket, activation, chunk, items, batch)
-    SELECT id, :activation, :chunk, :items::int[], :data FROM t
+    SELECT id, :activation, :chunk::bigint, :items::int[], :data FROM t
     ON CONFLICT (ticket, activation, chunk) DO UPDATE SET items = EXCLUDED.items, batch = EXCLUDED.batch RETURNING 1""")
-_PROGRESS = statement(
-    "SELECT chunk, items, batch FROM progress WHERE ticket = :ticket AND activation = :activation ORDER BY chunk"
-)
+_PROGRESS = statement("""
+    SELECT chunk, items, batch, errors FROM progress
+    WHERE ticket = :ticket AND activation = :activation AND chunk >= :first::bigint AND chunk < :end::bigint
+    ORDER BY chunk""")
+_EVERY = range(1 << 62)
 
 
 class PostgresTickets:
@@ -221,11 +246,16 @@ class PostgresTickets:
         with self._connections.lease() as link:
             return link.one(_SAVE, values) is not None
 
-    def progress(self, ticket: TicketId, activation: ActivationId) -> tuple[Chunk, ...]:
-        """What was recorded of an activation, in order of chunk number."""
+    def progress(self, ticket: TicketId, activation: ActivationId, shard: Shard | None = None) -> tuple[Chunk, ...]:
+        """What was recorded of an activation, or of a shard of it, in order of chunk number."""
+        chunks = _EVERY if shard is None else shard.chunks
+        kept_with = ticket if shard is None else shard.parent
+        values = {"ticket": kept_with, "activation": activation, "first": chunks.start, "end": chunks.stop}
         with self._connections.lease() as link:
-            rows = link.all(_PROGRESS, {"ticket": ticket, "activation": activation})
-        return tuple(Chunk(number=number, items=tuple(items), data=data) for number, items, data in rows)
+            rows = link.all(_PROGRESS, values)
+        return tuple(
+            Chunk(number=number, items=tuple(items), data=data, error=error) for number, items, data, error in rows
+        )
 
 
 def _claim_best(link: Link, worker: WorkerId, lanes: list[int]) -> Row | None:
@@ -241,7 +271,7 @@ def _claim_best(link: Link, worker: WorkerId, lanes: list[int]) -> Row | None:
 
 
 def _claim(worker: WorkerId, row: Row) -> Claim:
-    ticket, fence, run, activation, queue, priority, starts = row
+    ticket, fence, run, activation, queue, priority, starts, left, parent, shard = row
     return Claim(
         holding=Holding(ticket=TicketId(ticket), worker=worker, fence=fence),
         run=RunId(str(run)),
@@ -249,6 +279,8 @@ def _claim(worker: WorkerId, row: Row) -> Claim:
         queue=queue,
         priority=priority,
         starts=starts,
+        shard=None if shard is None else Shard(parent=TicketId(parent), **shard),
+        joins=left == 0,
     )
 
 

@@ -14,7 +14,7 @@ from codemation.core.ports import OpenWait, WaitTicket
 from codemation.core.waits import DEADLINE, WaitKind
 from codemation.host.postgres.codes import KINDS, TicketKind, TicketState
 from codemation.host.postgres.connection import Connections
-from codemation.host.postgres.rows import storable
+from codemation.host.postgres.rows import cleaned, storable
 from codemation.host.postgres.statements import answering, numbers, statement, texts
 
 _WAITING = f"{TicketState.WAITING:d}"
@@ -36,7 +36,7 @@ _OPEN = statement(f"""
     SELECT k.id, k.run_id::text, r.workflow, k.activation, k.wait, k.kind, k.wait_key, k.due_at, k.input::text
     FROM tickets k JOIN runs r ON r.id = k.run_id
     WHERE k.state = {_WAITING} AND k.stop = 0 AND k.wait IS DISTINCT FROM '{DEADLINE}'
-        AND k.kind NOT IN ({TicketKind.WORK:d}, {TicketKind.FOLD:d})
+        AND k.kind NOT IN ({TicketKind.WORK:d}, {TicketKind.SHARD:d}, {TicketKind.FOLD:d})
         AND (:kind::int IS NULL OR k.kind = :kind::int) AND (:run::uuid IS NULL OR k.run_id = :run::uuid)
     ORDER BY k.due_at NULLS LAST, k.id LIMIT :most::int""")
 
@@ -92,7 +92,7 @@ def wait_values(waits: Sequence[WaitTicket]) -> dict[str, object]:
         "wait_untils": _maybe(wait.until for wait in waits),
         "wait_keys": _maybe_texts([wait.wait_key for wait in waits]),
         "wait_names": texts(storable(wait.wait) for wait in waits),
-        "wait_details": texts(json.dumps(_clean(wait.detail), ensure_ascii=False) for wait in waits),
+        "wait_details": texts(json.dumps(cleaned(wait.detail), ensure_ascii=False) for wait in waits),
     }
 
 
@@ -103,12 +103,3 @@ def _maybe(values: Any) -> str:
 def _maybe_texts(values: Sequence[str | None]) -> str:
     quoted = ("NULL" if value is None else texts([storable(value)])[1:-1] for value in values)
     return "{" + ",".join(quoted) + "}"
-
-
-def _clean(value: Any) -> Any:
-    """JSON without what the database cannot hold."""
-    if isinstance(value, str):
-        return storable(value)
-    if isinstance(value, dict):
-        return {storable(str(name)): _clean(one) for name, one in value.items()}
-    return [_clean(one) for one in value] if isinstance(value, list | tuple) else value

@@ -12,18 +12,17 @@ from typing import Any, BinaryIO
 from codemation.core.context import Context
 from codemation.core.definition import Input, NodeKind, NodePlan, Source
 from codemation.core.engine import Engine, Stored
-from codemation.core.errors import LimitExceeded
 from codemation.core.expression import Computed
 from codemation.core.ids import ERROR, NodeId, RunId, node_of, turn_of
 from codemation.core.inputs import Fetcher, Given, taken
 from codemation.core.items import EMPTY, Attachment, Batch, Item
-from codemation.core.limits import Limits
 from codemation.core.mistakes import listed
 from codemation.core.opening import OpenRun
 from codemation.core.outputs import Outputs, failure_of
 from codemation.core.params import ParamRef, Params
 from codemation.core.ports import Claim, NotebookRunner, Slot
-from codemation.core.signals import Failed, Signal, Succeeded
+from codemation.core.sharding import Ending, ShardAgain, ShardEnded
+from codemation.core.signals import ErrorInfo, Failed, Signal, Succeeded
 from codemation.core.signature import Injection, NodeCode, Parameter
 from codemation.core.tables import Tables
 from codemation.host.credentials import Credentials
@@ -31,6 +30,7 @@ from codemation.host.runtime.allowance import Allowance
 from codemation.host.runtime.calling import Loop
 from codemation.host.runtime.capture import NODE_LOGGER
 from codemation.host.runtime.clock import REAL, Clock
+from codemation.host.runtime.giving import check_output, part_given
 from codemation.host.runtime.meter import Meter
 from codemation.host.runtime.patient_blobs import PatientBlobs
 from codemation.host.runtime.recent import Recent
@@ -38,8 +38,8 @@ from codemation.host.runtime.resources import Resources
 from codemation.host.runtime.saying import Listening
 from codemation.host.runtime.trouble import info_of, retry_delay, trace_of
 
-Performed = tuple[Signal, bytes | None]
-"""A signal, and the output that goes into the journal with it."""
+Performed = tuple[Signal | Ending, bytes | None]
+"""How it ended, and the output that goes into the journal with it."""
 Stop = Callable[[], bool]
 
 
@@ -89,7 +89,9 @@ class Activity:
         self.meter = meter
         self.params = code.params
         self.node: NodePlan = run.snapshot.plan.nodes[node_of(claim.activation)]
-        self.attempt = run.snapshot.live.get(claim.activation, 1)
+        self.shard = claim.shard
+        """The part of the activation that is worked on; `None` for the whole of it."""
+        self.attempt = self.shard.attempt if self.shard else run.snapshot.live.get(claim.activation, 1)
         self._key = ""
         self.items = 0
         """Items, or rows, that came in."""
@@ -141,6 +143,9 @@ class Activity:
         back = self.node.id in self.run.snapshot.rounds
         wanted = [one for one in self.node.inputs if not one.ordering and one.back is back]
         given = {one.name: self.fetcher.given(one) for one in wanted}
+        if self.shard is not None and self.node.grain == "batch":
+            name, whole = next(iter(given.items()))
+            given[name] = self.fetcher.part(whole, self.shard.start, self.shard.stop)
         self.items = sum(one.count for one in given.values())
         self._key = next((one.key for one in given.values()), "")
         return given
@@ -215,6 +220,8 @@ class Activity:
     def succeeded(self, outputs: Outputs, scope: NodeId | None = None, failures: int = 0) -> Performed:
         """Store what the node gave and say so; `scope` is the node that numbered its items."""
         encoded: dict[str, Stored] = outputs.encoded(scope or self.node.id)
+        if self.shard is not None:
+            return ShardEnded(data=part_given(self.bench.engine, self.run.id, encoded, failures)), None
         for data, count, _ in encoded.values():
             check_output(self.node.id, self.run.snapshot.limits, items=count, payload=len(data))
         batches, inline = self.bench.engine.store_outputs(self.run.id, encoded)
@@ -246,12 +253,19 @@ class Activity:
 
     def failure(
         self, error: Exception, *, item: int | None = None, delay: float | None = None, partial: Batch = EMPTY
-    ) -> Failed:
-        """The signal that the node failed."""
+    ) -> Failed | Ending:
+        """That the node failed, or the part of it that is worked on."""
+        if self.shard is not None:
+            last = ShardEnded(error=info_of(error, item))
+            return last if delay is None else ShardAgain(attempt=self.attempt + 1, retry_in=delay)
+        return self.broken(info_of(error, item), delay=delay, partial=partial)
+
+    def broken(self, error: ErrorInfo, *, delay: float | None = None, partial: Batch = EMPTY) -> Failed:
+        """The signal that the node failed with what is remembered of an error."""
         return Failed(
             activation=self.claim.activation,
             attempt=self.attempt,
-            error=info_of(error, item),
+            error=error,
             retry_in=delay,
             milliseconds=self._milliseconds(),
             partial=partial,
@@ -270,19 +284,6 @@ class Activity:
 
 def _age(bench: Workbench, run: OpenRun, node: NodeId) -> float:
     return bench.engine.persist(bench.engine.stores.journal.age, run.id, run.snapshot.nodes[node].since)
-
-
-def check_output(node: str, limits: Limits, *, items: int, payload: int) -> None:
-    """See that an output is no larger than a run may hold.
-
-    Raises:
-        LimitExceeded: it is; says by what.
-    """
-    if said := limits.objection(items=items, payload=payload):
-        raise LimitExceeded(
-            f'"{node}" gave {said} for one output of a node',
-            way_out="give less at a time, or raise the limit: cm.Limits(…) of the workflow, within the host's settings",
-        )
 
 
 def _fetched(bench: Workbench, run: RunId, batch: Batch) -> bytes:

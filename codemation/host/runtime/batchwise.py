@@ -13,7 +13,7 @@ from codemation.core.outputs import batch_outputs, failure_of
 from codemation.core.tables import Derived, is_table
 from codemation.host.runtime.activity import Activity, Performed, Stop, handed
 from codemation.host.runtime.calling import awaited, called, outcome
-from codemation.host.runtime.passing import derived, passed_on
+from codemation.host.runtime.passing import derived, part_passed_on, passed_on
 from codemation.host.runtime.trouble import trace_of
 
 
@@ -23,7 +23,7 @@ def perform_batch(activity: Activity, stop: Stop) -> Performed:
     given = activity.inputs()
     activity.meter.begin(node.id, None)
     data, first = code.signature.data, next(iter(given.values()), None)
-    context = activity.context(stop)
+    context = activity.context(stop, "" if activity.shard is None else f"/{activity.shard.start}-{activity.shard.stop}")
     args, kwargs, entered = (), activity.arguments(given, context), None
     if data and first:
         entered = taken(activity.fetcher, node, data, first)
@@ -33,7 +33,7 @@ def perform_batch(activity: Activity, stop: Stop) -> Performed:
         kwargs |= computed_of(activity, first)
         value = _answer(activity, args, kwargs)
         if node.kind is NodeKind.TAP and first:
-            return passed_on(activity, first)
+            return passed_on(activity, first) if activity.shard is None else part_passed_on(activity, first)
         if isinstance(value, Derived):
             return derived(activity, value, first)
         outputs = activity.outputs()

@@ -17,6 +17,7 @@ from codemation.core.outputs import Outputs
 from codemation.core.payload import without_collecting
 from codemation.core.ports import Chunk
 from codemation.core.progress import Finished, decode_finished, encode_finished
+from codemation.core.sharding import ShardAgain
 from codemation.core.signals import ItemsLeft
 from codemation.core.signature import Parameter
 from codemation.host.runtime.activity import Activity, Performed, Stop, handed
@@ -37,7 +38,12 @@ class ItemwisePerformance:
         self._stop: Stop = lambda: stop() or abandoned.is_set()  # without self: what was finished is freed at once
         self._keep_logs = keep_logs
         self._finished: dict[int, Finished] = {}
-        self._chunks = 0
+        self.fresh: list[Finished] = []
+        """What is finished and not recorded yet."""
+        self.chunks = 0
+        """How many were recorded before, and the number of the next."""
+        self.errors: list[Mapping[str, Any]] = []
+        """Why parts are missing that were worked on as shards."""
 
     def perform(self) -> Performed:
         """Work on every item that is left.
@@ -51,14 +57,26 @@ class ItemwisePerformance:
             given = activity.inputs()
             first = next(iter(given.values()))
             work, door = self._prepared(given, first)
-            if activity.node.policy.on_error == "fail":
+            said = self.instead(work, door)
+            if said is not None:
+                return said
+            if activity.node.policy.on_error == "fail" and activity.shard is None:  # shards: when it was split
                 checked(work, door.value)
         postponed = self._run(work)
         if postponed:
             return self._items_left(postponed), None
-        return self._succeeded(first, len(work.items))
+        return self.ended(first, len(work.items))
 
-    def _succeeded(self, first: Given, count: int) -> Performed:
+    def instead(self, work: ItemWork, door: Door) -> Performed | None:
+        """What is said before any item is worked on, so that none is; `None` to work on them."""
+        return None
+
+    def failed(self, error: Exception, position: int | None = None) -> Performed:
+        """That it failed, and what was finished before."""
+        return self.activity.failure(error, item=position, partial=self.partial()), None
+
+    def ended(self, first: Given, count: int) -> Performed:
+        """What all items have given."""
         activity, outputs = self.activity, self.activity.outputs()
         outputs.emit_each(self._finished[position].emitted for position in range(count))
         scope = first.items.scope if first.items else NodeId(first.key.rstrip(":"))
@@ -94,7 +112,7 @@ class ItemwisePerformance:
             node=node,
             code=code,
             items=items,
-            todo=[position for position in range(len(items)) if position not in self._finished],
+            todo=[position for position in self.own(len(items)) if position not in self._finished],
             ask=asking(activity, self._stop, code.signature.data, door, given),
             attempt=activity.attempt,
             seed=activity.seed,
@@ -107,6 +125,10 @@ class ItemwisePerformance:
         )
         return work, door
 
+    def own(self, count: int) -> range:
+        """The positions that are worked on, of so many."""
+        return range(count)
+
     def _rows(self, table: object) -> list[dict[str, Any]]:
         tables = self.activity.bench.tables
         return tables.rows(tables.pack(table).data)
@@ -114,7 +136,6 @@ class ItemwisePerformance:
     def _run(self, work: ItemWork) -> list[Postponed]:
         """Work on what is left; record finished items now and then, and whenever the work breaks off."""
         postponed: list[Postponed] = []
-        fresh: list[Finished] = []
         recorded_at = time.monotonic()
         node = self.activity.node.id
         try:
@@ -124,20 +145,20 @@ class ItemwisePerformance:
                         postponed.append(ending)
                         continue
                     self._finished[ending.position] = ending
-                    fresh.append(ending)
+                    self.fresh.append(ending)
                     self.activity.meter.move(node, len(self._finished))
-                    due = len(fresh) >= CHUNK_ITEMS or time.monotonic() - recorded_at >= CHUNK_SECONDS
+                    due = len(self.fresh) >= CHUNK_ITEMS or time.monotonic() - recorded_at >= CHUNK_SECONDS
                     if due and len(self._finished) < len(work.items):
-                        self._record(fresh)
+                        self._record()
                         self._keep_logs()
-                        fresh, recorded_at = [], time.monotonic()
+                        recorded_at = time.monotonic()
         except ItemFailed:
             raise
         except BaseException:
-            self._record(fresh)
+            self._record()
             raise
         if postponed:
-            self._record(fresh)
+            self._record()
         return postponed
 
     def _recorded(self) -> list[Finished]:
@@ -147,24 +168,28 @@ class ItemwisePerformance:
         known = decode_finished(activity.fetch(record.partial)) if record and record.partial.size else []
         if activity.claim.fresh:
             return known
-        engine, claim = activity.bench.engine, activity.claim
-        chunks = engine.persist(engine.stores.tickets.progress, claim.holding.ticket, claim.activation)
-        self._chunks = len(chunks)
-        return known + [one for chunk in chunks for one in decode_finished(chunk.data)]
+        chunks = recorded(activity)
+        self.chunks = len(chunks)
+        self.errors = [chunk.error for chunk in chunks if chunk.error]
+        return known + [one for chunk in chunks if chunk.data for one in decode_finished(chunk.data)]
 
-    def _record(self, fresh: list[Finished]) -> None:
-        if not fresh:
+    def _record(self) -> None:
+        if not self.fresh:
             return
-        positions = tuple(one.position for one in fresh)
+        first = self.activity.shard.first_chunk if self.activity.shard else 0
+        positions = tuple(one.position for one in self.fresh)
         with without_collecting():
-            chunk = Chunk(number=self._chunks, items=positions, data=encode_finished(fresh))
-        self._chunks += 1
+            chunk = Chunk(number=first + self.chunks, items=positions, data=encode_finished(self.fresh))
+        self.chunks += 1
+        self.fresh = []
         engine, claim = self.activity.bench.engine, self.activity.claim
         if not engine.persist(engine.stores.tickets.save_progress, claim.holding, claim.activation, chunk):
             raise Interrupted
 
-    def _items_left(self, postponed: list[Postponed]) -> ItemsLeft:
+    def _items_left(self, postponed: list[Postponed]) -> ItemsLeft | ShardAgain:
         soonest = min(postponed, key=lambda one: one.delay)
+        if self.activity.shard is not None:
+            return ShardAgain(attempt=self.activity.attempt + 1, retry_in=soonest.delay)
         return ItemsLeft(
             activation=self.activity.claim.activation,
             attempt=self.activity.attempt,
@@ -173,6 +198,12 @@ class ItemwisePerformance:
             retry_in=soonest.delay,
             error=info_of(soonest.error, soonest.position),
         )
+
+
+def recorded(activity: Activity) -> tuple[Chunk, ...]:
+    """What was recorded of the activation, or of the part of it that is worked on."""
+    engine, claim = activity.bench.engine, activity.claim
+    return engine.persist(engine.stores.tickets.progress, claim.holding.ticket, claim.activation, claim.shard)
 
 
 def asking(activity: Activity, stop: Stop, data: Parameter, door: Door, given: Mapping[str, Given]) -> Ask:

@@ -24,6 +24,14 @@ def passed_on(activity: Activity, given: Given, port: str = MAIN) -> Performed:
     return activity.succeeded(outputs, activity.fetcher.items(given).scope)
 
 
+def part_passed_on(activity: Activity, given: Given) -> Performed:
+    """A part of the batch that reached the node; the whole of it is passed on by reference if no part fails."""
+    outputs = activity.outputs()
+    if activity.node.policy.on_error != "fail":
+        outputs.emit((MAIN, item) for item in activity.fetcher.wrapped(given))
+    return activity.succeeded(outputs)
+
+
 def derived(activity: Activity, value: Derived, given: Given | None) -> Performed:
     """A table whose node says where its rows came from, and which did not become one.
 
@@ -40,7 +48,7 @@ def derived(activity: Activity, value: Derived, given: Given | None) -> Performe
         outputs.emit((ERROR, Item(replace(failure, node=activity.node.id))) for failure in value.failures)
     if value.same and given is not None and value.rows is not None:
         whole = len(value.rows) == given.count and all(row == at for at, row in enumerate(value.rows))
-        if whole and not value.failures:
+        if whole and not value.failures and activity.shard is None:
             return passed_on(activity, given)
         if given.items is not None:
             items = activity.fetcher.wrapped(given)

@@ -17,6 +17,7 @@ from codemation.host.runtime.itemwise import ItemwisePerformance
 from codemation.host.runtime.meter import Meter
 from codemation.host.runtime.recalling import recalled, remember
 from codemation.host.runtime.saying import Saying
+from codemation.host.runtime.sharding import ItemJoin, ItemShard, ItemSplit, is_sharded, join_batches, split_batch
 from codemation.host.runtime.trouble import ItemFailed
 from codemation.host.runtime.waiting import perform_waiting
 
@@ -32,8 +33,8 @@ class Performance:
         self._sink = Sink(claim.activation, self._activity.attempt)
         self._saying = Saying(bench.engine, run.id, self._sink)
 
-    def perform(self, stop: Stop) -> Performed:
-        """Do the work.
+    def perform(self, stop: Stop, *, splits: bool = False) -> Performed:
+        """Do the work; where the node asks for shards and `splits` allows it, only say in which parts it is done.
 
         Raises:
             Interrupted: `stop` said so; what was finished until then is recorded as progress.
@@ -42,12 +43,12 @@ class Performance:
         self._bench.listening.begin(self._saying)
         with CAPTURE.into(self._sink):
             try:
-                return self._performed(stop)
+                return self._performed(stop, splits=splits)
             except StoreUnavailable:  # no fault of the node, and nothing could be recorded now
                 raise
             except Exception as error:  # noqa: BLE001  # whatever a node raises is its result
                 self.error, delay = activity.judged(error)
-                if delay is None and activity.node.caught_by and not isinstance(error, LimitExceeded):
+                if delay is None and self._caught and not isinstance(error, LimitExceeded):
                     return activity.caught(self.error)
                 return activity.failure(self.error, delay=delay), None
             finally:
@@ -61,9 +62,29 @@ class Performance:
         if self._activity.node.policy.cache and self.error is None:
             remember(self._activity)
 
-    def _performed(self, stop: Stop) -> Performed:
-        known = recalled(self._activity) if self._activity.caches else None
-        return (known, None) if known is not None else self._executed(stop)
+    def _performed(self, stop: Stop, *, splits: bool) -> Performed:
+        activity = self._activity
+        if activity.shard is not None or activity.claim.joins:
+            return self._part(stop) if activity.shard is not None else self._joined(stop)
+        known = recalled(activity) if activity.caches else None
+        if known is not None:
+            return known, None
+        if not (splits and is_sharded(activity)):
+            return self._executed(stop)
+        if activity.node.grain == "item":
+            return self._itemwise(stop, ItemSplit)
+        split = split_batch(activity)
+        return (split, None) if split is not None else self._executed(stop)
+
+    def _part(self, stop: Stop) -> Performed:
+        if self._activity.node.grain == "item":
+            return self._itemwise(stop, ItemShard)
+        return perform_batch(self._activity, stop)
+
+    def _joined(self, stop: Stop) -> Performed:
+        if self._activity.node.grain == "item":
+            return self._itemwise(stop, ItemJoin)
+        return join_batches(self._activity)
 
     def _executed(self, stop: Stop) -> Performed:
         match self._activity.node.kind:
@@ -82,6 +103,11 @@ class Performance:
             case _:
                 return perform_batch(self._activity, stop)
 
+    @property
+    def _caught(self) -> bool:
+        """Whether a failure of the whole comes to the end of a piece; that of a part fails the whole first."""
+        return bool(self._activity.node.caught_by) and self._activity.shard is None
+
     def _waiting(self) -> Performed:
         try:
             return perform_waiting(self._activity)
@@ -98,9 +124,9 @@ class Performance:
             raise
         except ItemFailed as failed:
             self.error = failed.error
-            return self._activity.failure(failed.error, item=failed.position, partial=work.partial()), None
+            return work.failed(failed.error, failed.position)
         except Exception as error:  # noqa: BLE001  # as above
             self.error = error
-            if self._activity.node.caught_by:
+            if self._caught:
                 return self._activity.caught(error)
-            return self._activity.failure(error, partial=work.partial()), None
+            return work.failed(error)

@@ -21,6 +21,7 @@ from codemation.core.params import ParamRef, Params
 from codemation.core.signals import Succeeded
 from codemation.core.signature import NodeCode
 from codemation.core.spelling import outputs_row, read_outputs
+from codemation.core.states import NodeStatus
 from codemation.host.runtime.activity import Activity
 
 CACHED = "cached:"
@@ -62,7 +63,9 @@ def recalled(activity: Activity) -> Succeeded | None:
 def remember(activity: Activity) -> None:
     """Note what the node has given, once it is recorded; what had failures is done again the next time."""
     record = activity.run.snapshot.nodes.get(activity.node.id)
-    if record is None or record.failures or record.how or record.activation != activity.claim.activation:
+    if record is None or record.status is not NodeStatus.SUCCEEDED:  # a part has ended, and not the whole
+        return
+    if record.failures or record.how or record.activation != activity.claim.activation:
         return
     if not record.outputs and activity.node.ports:
         return

@@ -10,6 +10,7 @@ from codemation.core.delivery import Outcome, Refusal
 from codemation.core.engine import Engine
 from codemation.core.ids import TicketId, node_of
 from codemation.core.ports import Claim
+from codemation.core.sharding import Ending
 from codemation.host.runtime.activity import Workbench
 from codemation.host.runtime.agenda import Ready
 from codemation.host.runtime.committing import Committer
@@ -76,9 +77,11 @@ class Walker:
         if watched.stop():
             raise Interrupted
         work = Performance(self._bench, watched.run, watched.code, claim, watched.meter)
-        signal, output = work.perform(watched.stop)
+        signal, output = work.perform(watched.stop, splits=True)
         if work.error is not None:
             watched.errors[node_of(claim.activation)] = work.error
+        if isinstance(signal, Ending):
+            return work, claim, self._engine.settle_shards(claim, signal)
         delivery = self._engine.delivery(watched.run, claim, signal, output)
         outcome = self._committer.record(delivery, lambda told: self._told(watched, work, claim, told))
         return None if outcome is None else (work, claim, outcome)
@@ -102,7 +105,7 @@ class Walker:
             work.keep()
         if outcome.ready or outcome.later:
             self._submit(watched, replace(outcome, next=None))
-        if outcome.next is None:
+        if outcome.next is None or outcome.next.holding.ticket != claim.holding.ticket:
             self._let_go(watched, claim)
         return outcome.next
 

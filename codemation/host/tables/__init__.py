@@ -60,8 +60,18 @@ class ArrowTables:
 
         return stream.write(records.from_rows(values))
 
-    def concat(self, parts: Sequence[bytes | memoryview]) -> PackedTable:
-        """One table of the rows of all, its columns in the order of the first.
+    def part(self, data: bytes | memoryview, start: int, stop: int) -> PackedTable:
+        """The rows from `start` up to `stop` as a table of their own.
+
+        Raises:
+            PayloadLost: the bytes are damaged.
+        """
+        from codemation.host.tables import stream  # noqa: PLC0415 - pyarrow comes with the first table
+
+        return stream.write(stream.read(data, start, stop))
+
+    def concat(self, parts: Sequence[bytes | memoryview], parents: Sequence[int] | None = None) -> PackedTable:
+        """One table of the rows of all, its columns in the order of the first; `parents` notes what they came from.
 
         Raises:
             PayloadLost: the bytes are damaged.
@@ -69,7 +79,7 @@ class ArrowTables:
         """
         from codemation.host.tables import stream, union  # noqa: PLC0415 - pyarrow comes with the first table
 
-        return stream.write(union.of([stream.read(part) for part in parts]))
+        return stream.write(union.of([stream.read(part) for part in parts]), parents)
 
     def join(self, parts: Sequence[bytes | memoryview], on: Sequence[str], how: str) -> PackedTable:
         """Tables matched by the columns `on`, in the order of the first; `how` is `inner`, `left` or `outer`.

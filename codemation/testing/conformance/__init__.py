@@ -25,10 +25,10 @@ two fixtures and says which contracts hold:
     class TestTickets(conformance.TicketsContract): ...
 
 and so on for `WorkersContract`, `PayloadsContract`, `BlobsContract`, `DefinitionsContract`, `InboxContract`,
-`LogsContract`, `RunListContract`, `WaitsContract`, `EventsContract`, `PruningContract`, `DutiesContract` and
-`TurnstilesContract`. Both fixtures have function scope, and
-everything in the stores belongs to the test. On PostgreSQL `later` replaces the function `now_()`, which tells the time
-to every statement, by one that adds the seconds that were asked for so far.
+`LogsContract`, `RunListContract`, `ShardsContract`, `WaitsContract`, `EventsContract`, `PruningContract`,
+`DutiesContract` and `TurnstilesContract`. Both fixtures have function scope, and everything in the stores belongs to
+the test. On PostgreSQL `later` replaces the function `now_()`, which tells the time to every statement, by one that
+adds the seconds that were asked for so far.
 
 `codemation.testing.conformance.machine` has the last test, `walk_at_random`. It needs hypothesis, and is therefore
 imported by its own name.
@@ -57,6 +57,7 @@ for _module in (
     "releases",
     "reopening",
     "runs",
+    "shards",
     "start",
     "step",
     "step_races",
@@ -79,6 +80,7 @@ from codemation.testing.conformance.payloads import PayloadsContract  # noqa: E4
 from codemation.testing.conformance.pruning import DutiesContract, PruningContract  # noqa: E402
 from codemation.testing.conformance.recall import RecallContract  # noqa: E402
 from codemation.testing.conformance.runs import RunListContract  # noqa: E402
+from codemation.testing.conformance.shards import ShardsContract  # noqa: E402
 from codemation.testing.conformance.tickets import TicketsContract  # noqa: E402
 from codemation.testing.conformance.turnstiles import TurnstilesContract  # noqa: E402
 from codemation.testing.conformance.waiting import WaitsContract  # noqa: E402
@@ -87,6 +89,7 @@ from codemation.testing.conformance.workers import WorkersContract  # noqa: E402
 CONTRACTS = (
     JournalContract,
     TicketsContract,
+    ShardsContract,
     WorkersContract,
     PayloadsContract,
     BlobsContract,
@@ -115,6 +118,7 @@ __all__ = [
     "PruningContract",
     "RecallContract",
     "RunListContract",
+    "ShardsContract",
     "TicketsContract",
     "TurnstilesContract",
     "WaitsContract",

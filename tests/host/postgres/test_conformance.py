@@ -74,6 +74,10 @@ class TestTickets(conformance.TicketsContract):
     """Live work."""
 
 
+class TestShards(conformance.ShardsContract):
+    """Parts of activations."""
+
+
 class TestWorkers(conformance.WorkersContract):
     """Who lives."""
 
