@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from codemation.core.events import NamedEvent, event
     from codemation.core.expression import Expression, expr
     from codemation.core.flow import Branch, Flow
+    from codemation.core.following import FailedRun
     from codemation.core.items import Attachment, Failure, Item
     from codemation.core.launch import Launcher, last_run
     from codemation.core.limits import Limits
@@ -63,6 +64,7 @@ __all__ = [
     "Decided",
     "Diff",
     "Expression",
+    "FailedRun",
     "Failure",
     "Flow",
     "FunctionNode",
@@ -122,6 +124,7 @@ _HOMES = {
     "Decided": "codemation.core.answers",
     "Diff": "codemation.core.differing",
     "Expression": "codemation.core.expression",
+    "FailedRun": "codemation.core.following",
     "Failure": "codemation.core.items",
     "Flow": "codemation.core.flow",
     "FunctionNode": "codemation.core.node",

@@ -16,6 +16,7 @@ from codemation.core.annotations import can_be_an_item
 from codemation.core.arming import all_armed
 from codemation.core.binding import Binding
 from codemation.core.definition import Input, NodeKind, NodePlan, Source
+from codemation.core.following import read_on_failure
 from codemation.core.freezing import Frozen, check_draft, check_ids, frozen
 from codemation.core.ids import ERROR, MAIN, NodeId
 from codemation.core.items import Failure
@@ -55,7 +56,8 @@ def built(stand: Stand) -> tuple[Frozen, list[Mistake]]:
             assembly.wiring.check_port(use.end, assembly.reporter(use.place))
     check_ids(steps, assembly.reporter)
     whole = frozen(stand, assembly.plans, assembly.wiring, assembly.reporter(draft.place))
-    whole = replace(whole, triggers=tuple(triggers))
+    following = read_on_failure(draft, assembly.reporter(draft.place))
+    whole = replace(whole, triggers=tuple(triggers), on_failure=following)
     params = None if draft.params is Params else draft.params
     key = read_key(draft, assembly.reporter(draft.place))
     return Frozen(

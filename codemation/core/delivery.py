@@ -178,6 +178,7 @@ class Courier:
             reason=step.reason,
             cancelling=run.snapshot.cancelling,
             turnstile=run.turnstile if ends else None,
+            follow_up=_follow_up(run, step.status),
             **more,
         )
 
@@ -262,6 +263,12 @@ def applied(run: OpenRun, commit: Commit, step: Step) -> None:
     """Let the snapshot have what was written."""
     run.snapshot.apply(step.delta)
     run.head = commit.new_head
+
+
+def _follow_up(run: OpenRun, status: RunStatus) -> str:
+    """What is to be started because the run fails; in a session people see for themselves."""
+    fails = status is RunStatus.FAILED and not run.finished and not run.snapshot.session
+    return run.definition.on_failure if fails else ""
 
 
 def priorities(tickets: Iterable[NewTicket]) -> Mapping[TicketId, int]:

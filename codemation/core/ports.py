@@ -215,6 +215,8 @@ class Commit:
     """Written by the fold of a run that was asked to stop; any other commit is refused on such a run."""
     turnstile: str | None = None
     """Where the run, which ends, gives its place back, if it has one."""
+    follow_up: str = ""
+    """The workflow that is to be started because the run has failed; noted in the same moment."""
 
     @property
     def activation(self) -> ActivationId | None:
@@ -774,6 +776,28 @@ class Turnstiles(Protocol):
         ...
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FollowUp:
+    """A workflow that is to be started because a run has failed."""
+
+    run: RunId
+    revision: int
+    """Of the run, at which it failed: a run that is resumed may fail again."""
+    workflow: WorkflowId
+
+
+class FollowUps(Protocol):
+    """What is to be started because something has failed. Noted by the journal, with the end of the run."""
+
+    def due(self, workflows: Sequence[WorkflowId], limit: int = 100) -> tuple[FollowUp, ...]:
+        """What of these workflows is to be started, the oldest first."""
+        ...
+
+    def done(self, follow_up: FollowUp) -> None:
+        """Forget what was started; again is harmless."""
+        ...
+
+
 class Duties(Protocol):
     """What one process of all should do from time to time; that two do it is a waste, never a fault."""
 
@@ -918,3 +942,4 @@ class Stores:
     duties: Duties
     recall: Recall
     turnstiles: Turnstiles
+    follow_ups: FollowUps

@@ -79,14 +79,15 @@ def workflow(  # noqa: PLR0913 - the options of a workflow
     timeout: str | timedelta | None = None,
     limits: Limits | None = None,
     concurrency: Concurrency | None = None,
+    on_failure: Workflow[Any, ...] | None = None,
     retention: Retention | None = None,
     defaults: NodeOptions | None = None,
 ) -> Start[Data, PS]:
     """Begin a workflow; `params` is its model of parameters, `input` the type of the items that a run is given.
 
     A run that takes longer than `timeout`, waiting included, fails; `limits` are what it may use at the most.
-    `concurrency` says how many runs there may be at a time. A run is kept for as long as `retention` says after its
-    end.
+    `concurrency` says how many runs there may be at a time. When a run fails, `on_failure` is started with a
+    `FailedRun` as its item. A run is kept for as long as `retention` says after its end.
     """
     draft = Draft(
         id=id,
@@ -97,6 +98,7 @@ def workflow(  # noqa: PLR0913 - the options of a workflow
         timeout=timeout,
         limits=limits,
         concurrency=concurrency,
+        on_failure=on_failure,
         priority=priority,
         retention=retention,
         defaults=dict(defaults or {}),

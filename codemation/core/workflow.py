@@ -39,7 +39,34 @@ class Printer(Protocol):
         ...
 
 
-class Workflow(Generic[Out, PS]):
+class Drawn:
+    """What can be seen of a definition."""
+
+    @property
+    def definition(self) -> Definition:
+        """The workflow as plain data."""
+        raise NotImplementedError
+
+    def svg(self) -> str:
+        """The graph as an SVG picture."""
+        return renderer().svg(self.definition)
+
+    def mermaid(self) -> str:
+        """The graph as Mermaid text."""
+        return renderer().mermaid(self.definition)
+
+    def text(self) -> str:
+        """The plan as text: what each node takes and gives."""
+        return renderer().text(self.definition)
+
+    def _repr_mimebundle_(self, include: object = None, exclude: object = None) -> dict[str, str]:
+        return {"text/plain": self.text(), "text/html": f'<div style="overflow-x:auto">{self.svg()}</div>'}
+
+    def _repr_pretty_(self, printer: Printer, _cycle: bool) -> None:
+        printer.text(self.text())
+
+
+class Workflow(Drawn, Generic[Out, PS]):
     """A workflow that has been built; it never changes."""
 
     def __init__(self, frozen: Frozen, wishes: Launch | None = None) -> None:
@@ -74,6 +101,12 @@ class Workflow(Generic[Out, PS]):
     def finished(self, *, outcome: Outcome = "succeeded", params: ByRun = None) -> Trigger:
         """A trigger for another workflow: a run of this one has ended; `params` is given that run."""
         return finished(self.id, outcome=outcome, params=params)
+
+    @property
+    def on_failure(self) -> Workflow[Any, ...] | None:
+        """What is started when one of its runs fails."""
+        following: Workflow[Any, ...] | None = self._frozen.stand.draft.on_failure
+        return following
 
     @property
     def key(self) -> Key | None:
@@ -219,27 +252,9 @@ class Workflow(Generic[Out, PS]):
             return None
         return validated(self.params, values)
 
-    def svg(self) -> str:
-        """The graph as an SVG picture."""
-        return renderer().svg(self.definition)
-
-    def mermaid(self) -> str:
-        """The graph as Mermaid text."""
-        return renderer().mermaid(self.definition)
-
-    def text(self) -> str:
-        """The plan as text: what each node takes and gives."""
-        return renderer().text(self.definition)
-
     def __repr__(self) -> str:
         count = len(self.nodes)
         return f'<Workflow "{self.id}": {count} node{"" if count == 1 else "s"}>'
-
-    def _repr_mimebundle_(self, include: object = None, exclude: object = None) -> dict[str, str]:
-        return {"text/plain": self.text(), "text/html": f'<div style="overflow-x:auto">{self.svg()}</div>'}
-
-    def _repr_pretty_(self, printer: Printer, _cycle: bool) -> None:
-        printer.text(self.text())
 
 
 def _known(word: str, nodes: Mapping[NodeId, NodePlan]) -> str:

@@ -30,11 +30,12 @@ from codemation.host.credentials import Credentials, EnvironmentCredentials, slo
 from codemation.host.handles import RunHandle
 from codemation.host.identity import entropy
 from codemation.host.launching import decoded_params
+from codemation.host.lookout import Lookout
 from codemation.host.notebooks import Notebooks
 from codemation.host.opening import asked
 from codemation.host.patience import Patience
 from codemation.host.pruning import Pruner
-from codemation.host.queueing import Queues, ready_in
+from codemation.host.queueing import ready_in
 from codemation.host.runtime.activity import RunCode, Workbench
 from codemation.host.runtime.calling import Loop
 from codemation.host.runtime.clock import REAL, Clock
@@ -78,7 +79,7 @@ class App:
         self.bench = _bench(self, resources or {}, clock)
         self.scheduler = InlineScheduler(self.engine, self.bench, settings.config.threads)
         self.caretaker = Caretaker(self.engine, __version__, self._changed_elsewhere)
-        self.queues = Queues(self.engine, self.scheduler, self.caretaker.wake)
+        self.lookout = Lookout(self)
         self._patience.notice = self.caretaker.outage
         self.pruner = Pruner(self.engine)
         self._working = False
@@ -145,7 +146,7 @@ class App:
         self.work()
         self.know(workflow)
         run, outcome = self.engine.start(workflow.definition, start)
-        self.queues.make_way(run, self.cancel)
+        self.lookout.make_way(run)
         return run, outcome
 
     def fetch(self, run: RunId, batch: Batch) -> bytes:
@@ -165,6 +166,7 @@ class App:
     def know(self, workflow: Workflow[Any, ...]) -> None:
         """Have the code of a workflow at hand."""
         self._workflows[workflow.digest] = workflow
+        self.lookout.know(workflow)
 
     def resume(
         self, run: RunId, workflow: Workflow[Any, ...], *, with_changes: bool = False, who: str = ""
@@ -227,7 +229,7 @@ class App:
             if self.closed:
                 raise HostError("this app is closed", way_out="open another one: App.open()")
             if not self._working:
-                self.caretaker.begin(lambda: WorkerId(entropy()), self._stopping, self.queues.rest, self.queues.look)
+                self.caretaker.begin(lambda: WorkerId(entropy()), self._stopping, self.lookout.rest, self.lookout.look)
                 self.pruner.begin()
                 self._working = True
 
@@ -248,7 +250,7 @@ class App:
     def _publish(self, run: RunId, revision: int, events: tuple[Event, ...]) -> None:
         for listener in self.listeners:
             listener(run, revision, events)
-        self.queues.hear(events)
+        self.lookout.hear(events)
 
 
 def _means(settings: Settings, patience: Patience, publish: Listener) -> Means:

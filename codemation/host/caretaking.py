@@ -43,16 +43,15 @@ class Caretaker:
         new_worker: Callable[[], WorkerId],
         stopping: Callable[[tuple[RunId, ...]], bool],
         at_rest: Callable[[], bool] = lambda: False,
-        look_at_queues: Callable[[], None] = lambda: None,
+        look_out: Callable[[], None] = lambda: None,
     ) -> None:
         """Enter this process and beat from now on.
 
         `stopping` is told which runs should stop and says whether any run is worked on here; `at_rest` says whether
-        one of them waits for the world or for its turn, which is then looked after more often, the latter by
-        `look_at_queues`.
+        something is waited for that is to be looked after more often, by folding inboxes and by `look_out`.
         """
         self._new_worker, self._stopping, self._at_rest = new_worker, stopping, at_rest
-        self._look_at_queues = look_at_queues
+        self._look_out = look_out
         self._register()
         self._thread = threading.Thread(target=self._beat_on, name="codemation-beat", daemon=True)
         self._thread.start()
@@ -132,7 +131,7 @@ class Caretaker:
                     beaten = time.monotonic()
                     self._beat()
                 elif self._at_rest():
-                    self._look_at_queues()
+                    self._look_out()
                     self.fold()
             except HostError as error:
                 self.outage()
@@ -159,6 +158,7 @@ class Caretaker:
             self._stopping(engine.persist(engine.stores.tickets.stopping, engine.worker))
             engine.persist(engine.stores.events.meet)  # what a crash has left between an event and its waits
             engine.persist(engine.stores.events.forget)
+            self._look_out()
             self.fold()
 
     def _take_over(self, dead: list[WorkerId]) -> int:

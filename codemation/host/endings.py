@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Callable, Mapping
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NoReturn
 
 from codemation.core.errors import RunFailed, RunPaused
 from codemation.core.ids import NodeId
@@ -57,6 +57,12 @@ def wait_for_others(run: RunHandle, until: float) -> None:
     while run.snapshot.status not in FINISHED and (left := until - time.monotonic()) > 0:
         run.app.caretaker.fold(run.id)
         waiter.wait(min(POLL, left))
+
+
+def fail(run: RunHandle, causes: Mapping[NodeId, BaseException]) -> NoReturn:
+    """Raise what there is to raise of a failed run, once what follows its failure has been worked on."""
+    run.app.lookout.followers.after(run.id)
+    raise failure_of_run(run, causes)
 
 
 def failure_of_run(run: RunHandle, causes: Mapping[NodeId, BaseException]) -> RunFailed:

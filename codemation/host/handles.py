@@ -22,7 +22,7 @@ from codemation.core.workflow import UnknownNode, Workflow
 from codemation.host.answering import Answering
 from codemation.host.asked import Asked
 from codemation.host.differences import difference
-from codemation.host.endings import driven, failure_of_run, gone, wait_for_others
+from codemation.host.endings import driven, fail, gone, wait_for_others
 from codemation.host.launching import decoded_params
 from codemation.host.replays import Wish, replay, resume_from
 from codemation.host.results import ResultHandle, together
@@ -118,7 +118,7 @@ class RunHandle(Answering, ShownRun, Asked):
         self._wait(timeout)
         status = self.status
         if status is RunStatus.FAILED:
-            raise failure_of_run(self, self._errors)
+            fail(self, self._errors)
         if status is RunStatus.CANCELLED:
             raise RunCancelled(f"run {self.id} was cancelled: {self.reason}", run=self)
         if status not in FINISHED:

@@ -20,20 +20,14 @@ _ENDS = frozenset({"run_succeeded", "run_failed", "run_cancelled"})
 class Queues:
     """The queued runs that this process is to work on."""
 
-    def __init__(self, engine: Engine, scheduler: InlineScheduler, wake: Callable[[], None]) -> None:
-        """`wake` is called when one of them may have been let in."""
+    def __init__(self, engine: Engine, scheduler: InlineScheduler) -> None:
         self._engine = engine
         self._scheduler = scheduler
-        self._wake = wake
 
-    def rest(self) -> bool:
-        """Whether a run that is worked on here waits for the world, or for its turn."""
-        return any(one.run.queued or one.run.snapshot.waits for one in self._scheduler.watched())
-
-    def hear(self, events: tuple[Event, ...]) -> None:
-        """Take note of what has become true: the end of a run lets another one in."""
-        if any(event.kind in _ENDS for event in events) and any(one.run.queued for one in self._scheduler.watched()):
-            self._wake()
+    def concern(self, events: tuple[Event, ...]) -> bool:
+        """Whether something has become true that may have let one of them in: the end of a run."""
+        ended = any(event.kind in _ENDS for event in events)
+        return ended and any(one.run.queued for one in self._scheduler.watched())
 
     def look(self) -> None:
         """Take up those that have been let in; let in who was forgotten by a process that was killed."""

@@ -23,6 +23,7 @@ PUBLIC = (
     "Decided",
     "Diff",
     "Expression",
+    "FailedRun",
     "Failure",
     "Flow",
     "FunctionNode",

@@ -11,6 +11,7 @@ from datetime import UTC, datetime
 from codemation.core.ports import Stores
 from codemation.host.memory.blobs import MemoryBlobs
 from codemation.host.memory.definitions import MemoryDefinitions
+from codemation.host.memory.following import MemoryFollowUps
 from codemation.host.memory.inbox import MemoryInbox
 from codemation.host.memory.journal import MemoryJournal
 from codemation.host.memory.logs import MemoryLogs
@@ -51,5 +52,6 @@ def stores_on(tables: Tables) -> Stores:
         pruning=MemoryPruning(tables),
         duties=MemoryDuties(tables),
         recall=MemoryRecall(tables),
+        follow_ups=MemoryFollowUps(tables),
         turnstiles=MemoryTurnstiles(tables),
     )

@@ -102,6 +102,8 @@ class MemoryJournal:
             self._clear(ticket, commit, ends=ends)
             if not ends:
                 self._go_on(ticket, commit)
+            if commit.follow_up:
+                tables.follow_ups[row.id, row.revision] = commit.follow_up
             let_in(tables, commit.turnstile)
             return True
 

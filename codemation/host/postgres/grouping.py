@@ -104,8 +104,9 @@ def in_groups(commits: Iterable[Commit]) -> tuple[list[Commit], list[Commit]]:
 def _can_be_grouped(commit: Commit) -> bool:
     ends = commit.status in FINISHED
     plain = isinstance(commit.then, Drop) or (isinstance(commit.then, GoOn) and bool(commit.then.activation))
-    special = commit.cancelling or commit.consumed or commit.waits or commit.turnstile is not None
-    return plain and not (special or commit.status is RunStatus.QUEUED or (ends and commit.activation))
+    special = commit.cancelling or commit.consumed or commit.waits or (ends and commit.activation)
+    bound = commit.turnstile is not None or commit.follow_up or commit.status is RunStatus.QUEUED
+    return plain and not (special or bound)
 
 
 def shape_of(commits: Sequence[Commit]) -> GroupShape:

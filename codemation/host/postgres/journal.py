@@ -10,7 +10,7 @@ from typing import assert_never
 import psycopg
 from psycopg import errors
 
-from codemation.core.concurrency import Turnstile, refused
+from codemation.core.concurrency import refused
 from codemation.core.errors import HostError, InputError
 from codemation.core.ids import ActivationId, Head, RunId, TicketId
 from codemation.core.ports import (
@@ -40,7 +40,7 @@ from codemation.host.postgres.lanes import Lanes
 from codemation.host.postgres.link import Link
 from codemation.host.postgres.rows import run_and_entries, storable
 from codemation.host.postgres.statements import StepShape, Then, numbers, step, texts
-from codemation.host.postgres.turnstiles import at, let_in, reopened, started
+from codemation.host.postgres.turnstiles import at, let_in, reopened, started, turnstile_values
 from codemation.host.postgres.waits import wait_values
 
 
@@ -75,7 +75,7 @@ class PostgresJournal:
             **self._new_tickets(run.tickets, run.digest),
             "worker": run.claimed_by,
             **_deadline(run.deadline),
-            **_turnstile(run.turnstile),
+            **turnstile_values(run.turnstile),
         }
         keyed, timed, queued = run.key is not None, run.deadline is not None, run.turnstile is not None
         statement = run_statements.start(keyed=keyed, timed=timed, queued=queued)
@@ -205,7 +205,7 @@ class PostgresJournal:
             **self._new_tickets(reopening.tickets, reopening.digest),
             "worker": reopening.claimed_by,
             **_deadline(reopening.deadline),
-            **_turnstile(reopening.turnstile),
+            **turnstile_values(reopening.turnstile),
         }
         queued = reopening.turnstile is not None
         statement = run_statements.reopen(timed=reopening.deadline is not None, queued=queued)
@@ -255,6 +255,7 @@ def _shape(commit: Commit) -> StepShape:
         consumes=bool(commit.consumed),
         cancelling=commit.cancelling,
         leaves=commit.turnstile is not None,
+        follows=bool(commit.follow_up),
         queued=commit.status is RunStatus.QUEUED,
     )
 
@@ -276,6 +277,7 @@ def _values(commit: Commit) -> dict[str, object]:
         "consumed": numbers(commit.consumed),
         "activation": commit.activation,
         "turnstile": commit.turnstile,
+        "follow_up": commit.follow_up,
     }
     if isinstance(then, Leave):
         values |= {"queue": then.queue, "priority": then.priority, "delay": then.delay}
@@ -291,9 +293,3 @@ def _values(commit: Commit) -> dict[str, object]:
 
 def _deadline(deadline: Deadline | None) -> dict[str, object]:
     return {} if deadline is None else {"deadline_ticket": deadline.ticket, "deadline": deadline.seconds}
-
-
-def _turnstile(turnstile: Turnstile | None) -> dict[str, object]:
-    if turnstile is None:
-        return {}
-    return {"turnstile": turnstile.name, "cap": turnstile.runs, "refuses": turnstile.refuses}

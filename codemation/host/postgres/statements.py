@@ -86,6 +86,8 @@ class StepShape:
     cancelling: bool = False
     leaves: bool = False
     """It gives back the place that the run has at a turnstile."""
+    follows: bool = False
+    """Another run is to be started because this one fails."""
     queued: bool = False
     """The run keeps standing where it stands, queued or let in meanwhile."""
 
@@ -180,6 +182,8 @@ _CLEAR = f"""
         DELETE FROM tickets USING t WHERE tickets.run_id = t.run_id AND id <> :ticket
             AND state <> {TicketState.RUNNING:d} RETURNING id),
     p AS (DELETE FROM progress USING o WHERE ticket = o.id)"""
+_FOLLOW_UP = """
+    f AS (INSERT INTO follow_ups (run_id, revision, workflow) SELECT run_id, :revision + 1, :follow_up FROM t)"""
 # The turnstile's row comes last, here as everywhere. Who has been queued has no place to give back.
 _LEAVE = f"""
     g AS (
@@ -216,6 +220,8 @@ def step(shape: StepShape) -> Statement:
     parts.append(_PROGRESS[drops])
     if shape.ends or shape.cancelling:
         parts.append(_CLEAR)
+    if shape.follows:
+        parts.append(_FOLLOW_UP)
     if shape.leaves:
         parts.append(_LEAVE)
     status = "runs.status" if shape.queued else ":status"

@@ -11,6 +11,7 @@ from codemation.host.postgres.blobs import Objects, PostgresBlobs
 from codemation.host.postgres.connection import Connections
 from codemation.host.postgres.definitions import PostgresDefinitions
 from codemation.host.postgres.events import PostgresEvents
+from codemation.host.postgres.following import PostgresFollowUps
 from codemation.host.postgres.inbox import PostgresInbox
 from codemation.host.postgres.journal import PostgresJournal
 from codemation.host.postgres.lanes import Lanes
@@ -50,6 +51,7 @@ class PostgresStores:
             pruning=PostgresPruning(connections, self.blobs),
             duties=PostgresDuties(connections),
             recall=PostgresRecall(connections),
+            follow_ups=PostgresFollowUps(connections),
             turnstiles=PostgresTurnstiles(connections),
         )
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+from codemation.core.concurrency import Turnstile
 from codemation.core.ids import RunId
 from codemation.core.ports import RunRow
 from codemation.core.states import RunStatus
@@ -61,3 +62,10 @@ def let_in(link: Link, name: str) -> None:
     """Give free places to who is queued for them."""
     values = {"turnstile": name}
     link.together((LOCK, values), (LET_IN, values), (FORGET, values))
+
+
+def turnstile_values(turnstile: Turnstile | None) -> dict[str, object]:
+    """What the statements are given of a turnstile."""
+    if turnstile is None:
+        return {}
+    return {"turnstile": turnstile.name, "cap": turnstile.runs, "refuses": turnstile.refuses}

@@ -26,9 +26,9 @@ two fixtures and says which contracts hold:
 
 and so on for `WorkersContract`, `PayloadsContract`, `BlobsContract`, `DefinitionsContract`, `InboxContract`,
 `LogsContract`, `RunListContract`, `ShardsContract`, `WaitsContract`, `EventsContract`, `PruningContract`,
-`DutiesContract` and `TurnstilesContract`. Both fixtures have function scope, and everything in the stores belongs to
-the test. On PostgreSQL `later` replaces the function `now_()`, which tells the time to every statement, by one that
-adds the seconds that were asked for so far.
+`DutiesContract`, `TurnstilesContract` and `FollowUpsContract`. Both fixtures have function scope, and everything in the
+stores belongs to the test. On PostgreSQL `later` replaces the function `now_()`, which tells the time to every
+statement, by one that adds the seconds that were asked for so far.
 
 `codemation.testing.conformance.machine` has the last test, `walk_at_random`. It needs hypothesis, and is therefore
 imported by its own name.
@@ -45,6 +45,7 @@ for _module in (
     "deadlines",
     "definitions",
     "events",
+    "following",
     "groups",
     "inbox",
     "logs",
@@ -73,6 +74,7 @@ for _module in (
 from codemation.testing.conformance.blobs import BlobsContract  # noqa: E402
 from codemation.testing.conformance.definitions import DefinitionsContract  # noqa: E402
 from codemation.testing.conformance.events import EventsContract  # noqa: E402
+from codemation.testing.conformance.following import FollowUpsContract  # noqa: E402
 from codemation.testing.conformance.inbox import InboxContract  # noqa: E402
 from codemation.testing.conformance.journal import JournalContract  # noqa: E402
 from codemation.testing.conformance.logs import LogsContract  # noqa: E402
@@ -103,6 +105,7 @@ CONTRACTS = (
     PruningContract,
     DutiesContract,
     TurnstilesContract,
+    FollowUpsContract,
 )
 
 __all__ = [
@@ -111,6 +114,7 @@ __all__ = [
     "DefinitionsContract",
     "DutiesContract",
     "EventsContract",
+    "FollowUpsContract",
     "InboxContract",
     "JournalContract",
     "LogsContract",

@@ -126,3 +126,6 @@ class TestDuties(conformance.DutiesContract):
 
 
 class TestTurnstiles(conformance.TurnstilesContract): ...
+
+
+class TestFollowUps(conformance.FollowUpsContract): ...
