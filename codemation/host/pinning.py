@@ -50,6 +50,15 @@ def pins_of(given: Any, workflow: Workflow[Any, ...], tables: Tables) -> dict[No
     return found
 
 
+def pins_within(folder: Path, workflow: Workflow[Any, ...], tables: Tables) -> dict[NodeId, Pin]:
+    """The pins of a folder for nodes that the workflow has; others are of other workflows.
+
+    Raises:
+        InputError: the folder is not there, or a value is none that the node may give.
+    """
+    return _from_folder(folder, workflow, tables, strict=False)
+
+
 def made(workflow: Workflow[Any, ...], key: str, value: Any, tables: Tables, source: Provenance) -> Pin:
     """A pin of one value, table, or other pin.
 
@@ -121,9 +130,13 @@ def _add(found: dict[NodeId, Pin], pin: Pin) -> None:
     found[pin.node] = pin if known is None else replace(known, ports={**known.ports, **pin.ports})
 
 
-def _from_folder(folder: Path, workflow: Workflow[Any, ...], tables: Tables) -> dict[NodeId, Pin]:
+def _from_folder(
+    folder: Path, workflow: Workflow[Any, ...], tables: Tables, *, strict: bool = True
+) -> dict[NodeId, Pin]:
     found: dict[NodeId, Pin] = {}
     for file in pin_files.read(folder):
+        if not strict and split_key(file.key)[0] not in workflow.nodes:
+            continue
         if file.table is not None:
             node, port = _place(workflow, file.key)
             data = PinnedData(data=file.table, count=file.count, kind="table")

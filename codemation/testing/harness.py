@@ -15,23 +15,27 @@ from codemation.core.context import Context
 from codemation.core.credentials import Credential, MissingCredential
 from codemation.core.durations import seconds
 from codemation.core.errors import InputError
-from codemation.core.ids import RunId, TicketId, node_of
+from codemation.core.events import NamedEvent
+from codemation.core.ids import NodeId, RunId, node_of
 from codemation.core.mistakes import listed
 from codemation.core.node import Node
 from codemation.core.params import Params
+from codemation.core.pins import Pin
 from codemation.core.ports import OpenWait, Slot
-from codemation.core.run import Run
+from codemation.core.run import Pins, Run
 from codemation.core.states import FINISHED, RunStatus
+from codemation.core.triggers import Trigger
 from codemation.core.workflow import Workflow
 from codemation.host.app import App
+from codemation.host.asking import decide, send
 from codemation.host.backend import Backend
 from codemation.host.handles import RunHandle
-from codemation.host.identity import entropy
-from codemation.host.letters import decision_letter
 from codemation.host.memory import Tables, stores_on
+from codemation.host.pinning import pins_of, pins_within
 from codemation.host.settings import Settings
 from codemation.testing.clock import BEGINNING, VirtualClock
 from codemation.testing.fakes import Fakes, with_fakes
+from codemation.testing.firing import fired, meant
 from codemation.testing.network import closed
 
 Given = Mapping[str, Credential | Mapping[str, object]]
@@ -41,7 +45,8 @@ Given = Mapping[str, Credential | Mapping[str, object]]
 class Harness:
     """Runs workflows for a test; what it has run is gone when it is closed.
 
-    `network` names hosts that may be reached; `resources` stands in for what openers would give.
+    `network` names hosts that may be reached; `resources` stands in for what openers would give; `pins` are folders of
+    what nodes give in every run.
     """
 
     def __init__(
@@ -50,7 +55,9 @@ class Harness:
         now: datetime = BEGINNING,
         network: Sequence[str] = (),
         resources: Mapping[Callable[..., Any], Any] | None = None,
+        pins: Sequence[str | Path] = (),
     ) -> None:
+        self._folders = [Path(folder) for folder in pins]
         self.clock = VirtualClock(now)
         self._open = ExitStack()
         self._credentials = _Credentials()
@@ -85,18 +92,20 @@ class Harness:
         """The time on the clock of this harness."""
         return self.clock.now()
 
-    def run(
+    def run(  # noqa: PLR0913 - everything that a test may put in the place of the world
         self,
         workflow: Workflow[Any, ...],
         items: Any = None,
         *,
         params: Params | Mapping[str, object] | None = None,
+        pins: Pins | None = None,
         replace: Fakes | None = None,
         credentials: Given | None = None,
     ) -> Run:
         """Run a workflow until it has finished or waits for the world; delays before retries take no time.
 
-        `replace` gives nodes, by id or held in the hand, a function that is called instead of theirs.
+        `pins` are what nodes give without being executed, over those of the mark `pins`; `replace` gives nodes, by id
+        or held in the hand, a function that is called instead of theirs.
 
         Raises:
             RunFailed: it failed; has the run.
@@ -104,10 +113,35 @@ class Harness:
         """
         self._credentials.given.update(credentials or {})
         launch = with_fakes(workflow, replace or {}).launch(items, params)
-        run = self._app.launch(launch)
+        run = self._app.launch(dataclasses.replace(launch, pins=self._pinned(workflow, pins)))
         self._runs.append(run)
         self._go_on()
         return cast("Run", run)
+
+    def fire(self, workflow: Workflow[Any, ...], trigger: Trigger | None = None, given: Any = None, **more: Any) -> Run:
+        """Start the run that a trigger of the workflow would start: the only one, or the one that is named.
+
+        `given` is what sets it off: a time for `cm.cron` and `cm.every` (now, if none is given), a run for
+        `workflow.finished()` and `dataset.written()`, a path or an item for `cm.watch`, the item for `cm.webhook` and
+        `cm.poll`. `more` is what `run` takes beside items and params.
+
+        Raises:
+            InputError: the trigger would not be set off by that.
+            RunFailed: the run failed.
+        """
+        items, params = fired(meant(workflow, trigger), given, self.now)
+        return self.run(workflow, items, params=params, **more)
+
+    def send(self, event: NamedEvent[Any], key: str, payload: object, *, dedup: str | None = None) -> bool:
+        """Send an event: whoever waits for it goes on, and it is kept for who waits later; `False` if sent before.
+
+        Raises:
+            InputError: the payload does not fit the event's model.
+            RunFailed: a run failed after it.
+        """
+        new = send(self._app, event, key, payload, dedup)
+        self._go_on()
+        return new
 
     def advance(self, duration: str | timedelta) -> None:
         """Let time pass: whatever falls due meanwhile happens at its time, in order.
@@ -127,6 +161,7 @@ class Harness:
 
         Raises:
             InputError: nothing waits there.
+            InvalidDecision: the fields do not fit the form.
             RunFailed: a run failed after it.
         """
         self._decide(node, item, who, decision, approved=True)
@@ -151,11 +186,14 @@ class Harness:
             which = "nothing" if item is None else f"no item {item}"
             raise InputError(f'{which} waits for a decision at "{name}"; what waits for one: {there}')
         for wait in found:
-            letter = decision_letter(
-                wait.activation, wait.wait, approved=approved, decision=dict(decision) or None, who=who
-            )
-            self._app.stores.waits.answer(wait.wait_key or "", letter, TicketId(entropy()))
+            decide(self._app, wait.wait_key or "", approved=approved, who=who, fields=dict(decision))
         self._go_on()
+
+    def _pinned(self, workflow: Workflow[Any, ...], pins: Pins | None) -> dict[NodeId, Pin]:
+        """What nodes give: from the folders of the test what the workflow has nodes for, and over it what was given."""
+        tables = self._app.tables
+        found = {node: pin for folder in self._folders for node, pin in pins_within(folder, workflow, tables).items()}
+        return found | pins_of(pins, workflow, tables)
 
     def _waits(self) -> list[OpenWait]:
         return list(self._app.stores.waits.open(kind="approval", limit=100_000))

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
 def pytest_configure(config: pytest.Config) -> None:
     """Name the marks."""
     config.addinivalue_line("markers", "network(*hosts): hosts that the harness of this test may reach")
+    config.addinivalue_line("markers", "pins(*folders): what nodes give in runs of the harness, instead of being run")
 
 
 @pytest.fixture
@@ -22,5 +23,6 @@ def harness(request: pytest.FixtureRequest) -> Iterator[Harness]:
     from codemation.testing.harness import Harness  # noqa: PLC0415 - a session without tests of workflows pays nothing
 
     hosts = [host for mark in request.node.iter_markers("network") for host in mark.args]
-    with Harness(network=hosts) as opened:
+    folders = [request.config.rootpath / folder for mark in request.node.iter_markers("pins") for folder in mark.args]
+    with Harness(network=hosts, pins=folders) as opened:
         yield opened

@@ -35,15 +35,22 @@ def test_alone(harness):
 def test_let_through(harness):
     with socket.create_server(("127.0.0.1", 0)) as server:
         socket.create_connection(server.getsockname()).close()
+
+
+@pytest.mark.pins("pins/doubling")
+def test_pinned(harness):
+    assert_items(harness.run(doubling, [1, 2])["double"], [7])
 """
 
 
 def test_the_plugin_works_in_a_pytest_of_its_own(tmp_path: Path) -> None:
     (tmp_path / "test_theirs.py").write_text(TESTS)
+    (tmp_path / "pins" / "doubling").mkdir(parents=True)
+    (tmp_path / "pins" / "doubling" / "double.jsonl").write_text("7\n")
     command = [sys.executable, "-m", "pytest", "-q", "--strict-markers", "-p", "codemation.testing.plugin", "."]
     surroundings = os.environ | {"PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1", "PYTHONPATH": str(ROOT)}
     done = subprocess.run(command, cwd=tmp_path, env=surroundings, capture_output=True, text=True, check=False)
-    assert "1 failed, 3 passed" in done.stdout, done.stdout + done.stderr
+    assert "1 failed, 4 passed" in done.stdout, done.stdout + done.stderr
     assert "item 1 is 4, and not 5" in done.stdout
     assert "comparing.py" not in done.stdout, "the traceback ends in the test"
 
