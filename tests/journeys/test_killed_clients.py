@@ -95,11 +95,11 @@ def test_what_a_dead_process_held_is_free_at_once_where_it_died(town: World, app
 
 
 def test_finished_items_of_a_killed_node_are_not_worked_on_again(town: World, app: App) -> None:
-    key, work = town.key(), town.work(size=60, pace=0.05)
+    key, work = town.key(), town.work(size=200, pace=0.05)
     before = len(town.effects_of("press"))
     driver = town.start(work, key)
-    town.until_effects(before + 50, "press")  # items are recorded once a second, which is every 40 of them
+    town.until_effects(before + 100, "press")  # items are recorded once a second, which is every 40 of them
     driver.kill()
     (handle,) = town.finish(app, work, key)
     again = [key for key in repeats(effects(town.ledger)) if handle.id in key and "/press/" in key]
-    assert 0 < len(again) < 45, f"{len(again)} of 50 items were worked on again"
+    assert 0 < len(again) < 80, f"{len(again)} of a good 100 items were worked on again"
