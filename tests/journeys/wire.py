@@ -52,14 +52,13 @@ class Wire:
     def close(self) -> None:
         """End every connection, and take no more."""
         self._listener.shutdown(socket.SHUT_RDWR)
+        self._threads[0].join(30)  # whom it is letting in right now is hung up on as well
         self._listener.close()
-        with self._guard:
-            ends = list(self._ends)
-        for end in ends:
+        for end in self._ends:
             _hang_up(end)
-        for thread in self._threads:
+        for thread in self._threads[1:]:
             thread.join(30)
-        for end in ends:
+        for end in self._ends:
             end.close()
 
     def _accept(self) -> None:
@@ -67,8 +66,7 @@ class Wire:
             while True:
                 client, _ = self._listener.accept()
                 server = socket.socket(socket.AF_UNIX)
-                with self._guard:
-                    self._ends += (client, server)
+                self._ends += (client, server)
                 try:
                     server.connect(str(self._server))
                 except OSError:
