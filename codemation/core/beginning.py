@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from hashlib import sha256
 
 from codemation.core.concurrency import Turnstile
@@ -15,6 +14,7 @@ from codemation.core.items import Batch, BatchKind
 from codemation.core.limits import UNLIMITED, Limits
 from codemation.core.opening import Opener, OpenRun
 from codemation.core.ports import Deadline, NewRun, Reopening
+from codemation.core.sealed import sealed
 from codemation.core.settling import Step
 from codemation.core.signals import Started
 from codemation.core.standing import Standing
@@ -24,7 +24,7 @@ Stored = tuple[bytes, int, BatchKind]
 """Bytes, count and kind of what a port holds."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@sealed
 class Start:
     """What a run is started with."""
 

@@ -21,6 +21,7 @@ from codemation.core.facts import encode_delta
 from codemation.core.ids import ActivationId, Head, RunId, TicketId, node_of
 from codemation.core.opening import Lock, Opener, OpenRun
 from codemation.core.ports import Claim, Commit, Drop, GoOn, Leave, NewTicket, Stores, WaitTicket
+from codemation.core.sealed import sealed
 from codemation.core.settling import Step
 from codemation.core.signals import Event, Signal
 from codemation.core.states import FINISHED, RunStatus
@@ -61,7 +62,7 @@ class Refusal(StrEnum):
     """Another revision was written first; the signal has to be folded again. Never seen outside of the engine."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@sealed
 class Outcome:
     """What delivering a signal led to."""
 
@@ -76,7 +77,7 @@ class Outcome:
     refusal: Refusal | None = None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@sealed
 class Sent:
     """A step as it was folded, and as it was sent to be written."""
 
@@ -92,6 +93,8 @@ class Delivery:
     claim: Claim
     signal: Signal
     output: bytes | None
+    progressed: bool
+    """Whether progress of the activation may have been recorded."""
     head: Head
     sent: Sent | None = None
     """What was sent of it last without an answer that says that it stands."""
@@ -102,6 +105,7 @@ class Enclosed(TypedDict, total=False):
 
     output: bytes | None
     consumed: tuple[int, ...]
+    progressed: bool
 
 
 class Courier:
@@ -122,9 +126,12 @@ class Courier:
         """
         return self.settle(self.delivery(run, claim, signal, output))
 
-    def delivery(self, run: OpenRun, claim: Claim, signal: Signal, output: bytes | None = None) -> Delivery:
+    def delivery(
+        self, run: OpenRun, claim: Claim, signal: Signal, output: bytes | None = None, *, progressed: bool = True
+    ) -> Delivery:
         """A signal to be recorded, with the head that every sending of it has."""
-        return Delivery(run=run, claim=claim, signal=signal, output=output, head=self.new_head())
+        head = self.new_head()
+        return Delivery(run=run, claim=claim, signal=signal, output=output, progressed=progressed, head=head)
 
     def settle(self, delivery: Delivery) -> Outcome:
         """Record a delivery that perhaps was sent before, and perhaps stands; raises what `deliver` does."""
@@ -149,7 +156,8 @@ class Courier:
         step = advance(run.snapshot, delivery.signal)
         if step is None:
             return None
-        commit = self.commit(run, delivery.claim, step, head=delivery.head, output=delivery.output)
+        output, progressed = delivery.output, delivery.progressed
+        commit = self.commit(run, delivery.claim, step, head=delivery.head, output=output, progressed=progressed)
         return Sent(step=step, commit=commit)
 
     def recorded(self, delivery: Delivery, sent: Sent) -> Outcome:

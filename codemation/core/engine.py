@@ -67,7 +67,7 @@ class Engine:
         known = self.persist(self.stores.journal.start, run)
         if known != start.id:
             return known_run(self.opener, known, start), Outcome()
-        opened = self.opener.begun(known, run.head, definition, step.delta)
+        opened = self.opener.begun(run, definition, step.delta)
         self._means.publish(known, opened.snapshot.revision, step.events)
         if run.turnstile is not None:
             return opened, self._let_in(opened, run.tickets)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
 from typing import NewType
 
 WorkflowId = NewType("WorkflowId", str)
@@ -31,6 +32,7 @@ def activation_id(node: NodeId, turn: int = 1) -> ActivationId:
     return ActivationId(f"{node}/{turn}")
 
 
+@lru_cache(maxsize=4096)
 def node_of(activation: ActivationId) -> NodeId:
     """The node that an activation belongs to."""
     return NodeId(activation.rpartition("/")[0])

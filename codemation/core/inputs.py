@@ -7,7 +7,7 @@ names the node, the item and the place inside of it.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import lru_cache
 from typing import Any, get_origin
 
@@ -20,12 +20,13 @@ from codemation.core.errors import ContractError
 from codemation.core.ids import START, NodeId
 from codemation.core.items import AttachmentSource, Batch, Item
 from codemation.core.payload import NO_ATTACHMENTS, Path, StoredItems, decode_items
+from codemation.core.sealed import sealed
 from codemation.core.signature import Parameter, Shape
 from codemation.core.snapshot import Snapshot
 from codemation.core.tables import Tables
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@sealed
 class Given:
     """What reached one input: items, or a table that nobody has had to turn into items."""
 
@@ -38,7 +39,7 @@ class Given:
     """Position of the first item, where this is a part of what reached the input."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@sealed
 class Fetcher:
     """Reads the inputs of a node's activation."""
 

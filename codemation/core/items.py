@@ -12,13 +12,15 @@ from typing import Any, BinaryIO, Generic, Literal, Protocol
 
 from typing_extensions import TypeVar
 
+from codemation.core.sealed import sealed
+
 T = TypeVar("T", default=Any)
 T_co = TypeVar("T_co", covariant=True, default=Any)
 
 BatchKind = Literal["items", "table"]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@sealed
 class Batch:
     """What a port held: a reference to many items or to one table, never the data itself."""
 

@@ -11,7 +11,7 @@ from codemation.core.definition import Definition, Plan
 from codemation.core.errors import StoreUnavailable, UnreadableRun
 from codemation.core.facts import Delta, Reopened, decode_delta
 from codemation.core.ids import Head, RunId
-from codemation.core.ports import Entry, Holding, Look, RunRow, Stores
+from codemation.core.ports import Entry, Holding, Look, NewRun, RunRow, Stores
 from codemation.core.snapshot import Snapshot
 from codemation.core.states import FINISHED, RunStatus
 
@@ -47,6 +47,7 @@ class Unread:
 
     id: RunId
     head: Head
+    params: str
     read: Callable[[], RunRow]
     stop: bool = False
     turnstile: str | None = None
@@ -77,6 +78,11 @@ class OpenRun:
     @row.setter
     def row(self, row: RunRow) -> None:
         self._row = row
+
+    @property
+    def params(self) -> str:
+        """What the run was started with, as JSON."""
+        return self._row.params
 
     @property
     def finished(self) -> bool:
@@ -127,9 +133,14 @@ class Opener:
         latest = self.definition(snapshot.digest) if snapshot.digest else first
         return OpenRun(row, latest, snapshot, self._lock())
 
-    def begun(self, run: RunId, head: Head, definition: Definition, delta: Delta) -> OpenRun:
+    def begun(self, run: NewRun, definition: Definition, delta: Delta) -> OpenRun:
         """A run whose first revision was just recorded here, so that nothing of it has to be read."""
-        row = Unread(id=run, head=head, read=lambda: self.persist(self.stores.journal.load, run)[0])
+        row = Unread(
+            id=run.id,
+            head=run.head,
+            params=run.params,
+            read=lambda: self.persist(self.stores.journal.load, run.id)[0],
+        )
         return OpenRun(row, definition, Snapshot.of(definition.plan, [delta], self.plan), self._lock())
 
     def folded(

@@ -12,20 +12,21 @@ from __future__ import annotations
 
 import gc
 import json
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
-from dataclasses import dataclass, field
+from collections.abc import Mapping, Sequence
+from dataclasses import field
+from functools import lru_cache
 from typing import Any
 
 from codemation.core.ids import NodeId
 from codemation.core.items import Attachment
+from codemation.core.sealed import sealed
 from codemation.core.values import pack, unpack
 
 Path = tuple[int, ...]
 NO_ATTACHMENTS: Mapping[int, Mapping[str, Attachment]] = {}
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@sealed
 class StoredItems:
     """The items of a batch."""
 
@@ -58,22 +59,34 @@ class StoredItems:
         return (position,) if self.origins is None else self.origins[position]
 
 
-@contextmanager
-def without_collecting() -> Iterator[None]:
+class without_collecting:  # noqa: N801 - used as a function is
     """Let Python's collector of cycles rest while many objects are made at once and all of them are kept.
 
     It would walk them again and again, in proportion to all that the process holds, and find nothing.
     """
-    collects = gc.isenabled()
-    gc.disable()
-    try:
-        yield
-    finally:
-        if collects:
+
+    def __enter__(self) -> None:
+        self._collects = gc.isenabled()
+        gc.disable()
+
+    def __exit__(self, *_: object) -> None:
+        if self._collects:
             gc.enable()
 
 
 _encode = json.JSONEncoder(separators=(",", ":")).encode
+
+
+@lru_cache
+def _scope_alone(scope: NodeId) -> bytes:
+    """The line about items of which nothing else is to be said, as nearly always."""
+    return _encode({"s": scope}).encode()
+
+
+_SHORT = 100
+"""Bytes of a line that is likely to come again."""
+_known = lru_cache(json.loads)
+"""Of a short line; nobody changes what it gives."""
 
 
 def encode_items(items: StoredItems) -> bytes:
@@ -93,7 +106,8 @@ def encode_items(items: StoredItems) -> bytes:
             at: {name: [file.blob, file.size, file.sha256, file.mime] for name, file in files.items()}
             for at, files in items.attachments.items()
         }
-    return _encode(head).encode() + b"\n" + pack(items.values)
+    line = _scope_alone(items.scope) if len(head) == 1 else _encode(head).encode()
+    return line + b"\n" + pack(items.values)
 
 
 def _written(parents: Sequence[int], numbers: Any) -> object:
@@ -123,7 +137,7 @@ def _paths(numbers: Any) -> list[Path] | None:
 def decode_items(data: bytes) -> StoredItems:
     """The batch that `encode_items` wrote."""
     line, _, body = bytes(data).partition(b"\n")
-    head = json.loads(line)
+    head = _known(line) if len(line) <= _SHORT else json.loads(line)
     files = {
         int(at): {
             name: Attachment(blob=blob, size=size, sha256=sha256, mime=mime)

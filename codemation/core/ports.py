@@ -17,6 +17,7 @@ from codemation.core.credentials import Credential
 from codemation.core.definition import Definition
 from codemation.core.ids import ActivationId, Head, NodeId, RunId, TicketId, WorkerId, WorkflowId
 from codemation.core.items import Batch, BatchKind
+from codemation.core.sealed import sealed
 from codemation.core.states import GIVEN_UP, RunStatus
 from codemation.core.waits import WaitKind
 
@@ -24,7 +25,7 @@ TicketKind: TypeAlias = Literal["work", "shard", "fold"] | WaitKind
 """What a ticket is about: work to claim, a part of it, an inbox to fold, or what an activation waits for."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@sealed
 class NewTicket:
     """Work to be claimed by anybody who serves its queue and has the code of its run's definition."""
 
@@ -53,7 +54,7 @@ class WaitTicket:
     """What people are shown, as small JSON."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@sealed
 class Holding:
     """A claim as its holder knows it; refused as soon as somebody else has taken over."""
 
@@ -92,7 +93,7 @@ class Shard:
         return Chunk(number=self.chunks[-1], items=(), data=b"", error=error)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@sealed
 class Claim:
     """A ticket that this worker now holds."""
 
@@ -129,14 +130,14 @@ class Claim:
         return not self.activation
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@sealed
 class GoOn:
     """The ticket is reused for the next activation, which its holder has thereby claimed."""
 
     activation: ActivationId
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@sealed
 class Leave:
     """The ticket is reused for an activation that anybody may claim, `delay` seconds from now at the earliest."""
 
@@ -146,7 +147,7 @@ class Leave:
     delay: float = 0.0
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@sealed
 class Drop:
     """The ticket is done with."""
 
@@ -191,7 +192,7 @@ class NewRun:
     """Where the run needs a place before anything of it may be claimed; `claimed_by` counts for nothing then."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@sealed
 class Commit:
     """One revision of a run, and what becomes of the ticket that brought it: all of it happens, or nothing."""
 
@@ -217,6 +218,8 @@ class Commit:
     """Where the run, which ends, gives its place back, if it has one."""
     follow_up: str = ""
     """The workflow that is to be started because the run has failed; noted in the same moment."""
+    progressed: bool = True
+    """Whether progress of the activation may have been recorded; where not, nobody has to look for it."""
 
     @property
     def activation(self) -> ActivationId | None:
@@ -363,7 +366,7 @@ class Lane:
     digest: str
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@sealed
 class Chunk:
     """Finished items of an activation that is still under way."""
 

@@ -4,15 +4,15 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
 from typing import Any
 
 from codemation.core.items import Attachment, Item
 from codemation.core.outputs import Emitted
+from codemation.core.sealed import sealed
 from codemation.core.values import pack, unpack
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@sealed
 class Finished:
     """One item that is done: what it gave, and whether it failed (and was dropped or sent to the `error` port)."""
 

@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 
 from codemation.core.ids import ActivationId
 from codemation.core.items import EMPTY, Batch
+from codemation.core.sealed import sealed
 from codemation.core.signals import ErrorInfo
 from codemation.core.states import NodeStatus
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@sealed
 class NodeRecord:
     """The latest that the run knows of a node."""
 

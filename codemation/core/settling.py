@@ -23,13 +23,14 @@ from codemation.core.facts import Began, Broke, Delta, Done, Due, Ended, Skipped
 from codemation.core.ids import AGAIN, ActivationId, NodeId, activation_id, node_of
 from codemation.core.items import EMPTY, Batch
 from codemation.core.rounds import opening
+from codemation.core.sealed import sealed
 from codemation.core.signals import Event
 from codemation.core.snapshot import Snapshot
 from codemation.core.states import NodeStatus, RunStatus
 from codemation.core.waits import Wait
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@sealed
 class Step:
     """What one signal does: the facts to record, and what follows from them for whoever schedules."""
 

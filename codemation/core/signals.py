@@ -9,6 +9,7 @@ from typing import Any
 from codemation.core.ids import ActivationId, NodeId
 from codemation.core.items import EMPTY, Batch
 from codemation.core.limits import UNLIMITED, Limits
+from codemation.core.sealed import sealed
 from codemation.core.standing import Standing
 from codemation.core.waits import Answer, Wait
 
@@ -41,7 +42,7 @@ class Started:
     """What it may use at the most."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@sealed
 class Succeeded:
     """A node has worked on its batch; a port that is not named is empty."""
 
@@ -220,7 +221,7 @@ Turning = CancelRequested | Stopped | Resumed | Rearranged
 Signal = Started | Succeeded | Failed | ItemsLeft | Suspended | Answering | Lost | Turning
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@sealed
 class Event:
     """What became true, for those who watch: `run_started`, `node_succeeded` and the like."""
 

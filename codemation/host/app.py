@@ -218,7 +218,7 @@ class App:
         """A handle of a run, and of what this process has to do in it if it is not over."""
         handle = self.last = RunHandle(self, run, workflow)
         if not run.finished:
-            code = RunCode(nodes=workflow.code, params=decoded_params(workflow, run.row.params), cache=cache)
+            code = RunCode(nodes=workflow.code, params=decoded_params(workflow, run.params), cache=cache)
             handle.watched = self.scheduler.watch(run, code)
             self.scheduler.submit(handle.watched, outcome, driven=True)
         return handle

@@ -108,7 +108,7 @@ class Connections:
     def close(self) -> None:
         """Close what is idle; what is in use is closed when it comes back."""
         self._check_process()
-        with self._turn:
+        with self._guard:
             self._closed = True
             idle, self._idle = self._idle, []
             self._open -= len(idle)
@@ -118,7 +118,10 @@ class Connections:
 
     def _start_anew(self) -> None:
         self._process = os.getpid()
-        self._turn = threading.Condition()
+        self._guard = threading.RLock()
+        self._turn = threading.Condition(self._guard)
+        """For those who wait for a connection."""
+        self._waiting = 0
         self._idle = []
         self._open = 0
         self._generation = 0
@@ -132,9 +135,11 @@ class Connections:
 
     def _take(self) -> Link:
         self._check_process()
-        with self._turn:
+        with self._guard:
             while not self._idle and self._open >= self._limit:
+                self._waiting += 1
                 self._turn.wait()
+                self._waiting -= 1
             if self._closed:
                 raise HostError(f"the stores on {self.target} were closed")
             if self._idle:
@@ -144,7 +149,7 @@ class Connections:
         try:
             return Link(self._connect(lost), generation, prepare=self._prepare)
         except BaseException:
-            with self._turn:
+            with self._guard:
                 self._open -= 1
                 self._turn.notify()
             raise
@@ -155,7 +160,7 @@ class Connections:
             return
         cut_off = isinstance(error, psycopg.Error) and loses_connection(error)
         useless: list[Link] = []
-        with self._turn:
+        with self._guard:
             if cut_off and link.generation == self._generation:
                 # The server has gone away, so what is idle was cut off as well.
                 self._generation += 1
@@ -167,7 +172,8 @@ class Connections:
             else:
                 useless.append(link)
             self._open -= len(useless)
-            self._turn.notify(1 + len(useless))
+            if self._waiting:
+                self._turn.notify(1 + len(useless))
         for each in useless:
             each.connection.close()
 
@@ -184,7 +190,7 @@ class Connections:
                 connection = connect(self._conninfo)
             except psycopg.OperationalError as again:
                 raise unreachable(again, self.target) from again
-        with self._turn:
+        with self._guard:
             self._lost = False
         connection.prepare_threshold = None  # whoever prepares does it himself
         return connection

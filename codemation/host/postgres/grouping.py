@@ -11,8 +11,8 @@ from __future__ import annotations
 
 import struct
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
 from functools import lru_cache
+from typing import NamedTuple
 
 from codemation.core.ids import RunId
 from codemation.core.ports import Commit, Drop, GoOn
@@ -49,7 +49,8 @@ _WRITE = """
         UPDATE tickets SET activation = t.activation, fence = tickets.fence + 1, starts = 1, lost = 0,
             left_ = NULL
         FROM t WHERE tickets.id = t.ticket AND t.activation <> ''),
-    d AS (DELETE FROM tickets WHERE id = ANY(ARRAY(SELECT ticket FROM t WHERE t.activation = ''))),
+    d AS (DELETE FROM tickets WHERE id = ANY(ARRAY(SELECT ticket FROM t WHERE t.activation = '')))"""
+_PROGRESS = """
     x AS (DELETE FROM progress WHERE ticket = ANY(ARRAY(SELECT ticket FROM t)))"""
 _MORE = f"""
     m AS (
@@ -71,12 +72,12 @@ UPDATE runs SET revision = t.revision + 1, head = t.new_head, status = t.status,
 FROM t WHERE runs.id = t.run RETURNING t.new_head"""
 
 
-@dataclass(frozen=True, slots=True)
-class GroupShape:
+class GroupShape(NamedTuple):
     """What a group has, apart from its values; one prepared statement each."""
 
     more: bool = False
     ends: bool = False
+    progressed: bool = True
 
 
 @lru_cache
@@ -87,6 +88,8 @@ def group(shape: GroupShape) -> Statement:
         parts.append(_MORE)
     if shape.ends:
         parts.append(_END)
+    if shape.progressed:
+        parts.append(_PROGRESS)
     return statement("WITH" + ",".join(parts) + _RECORD)
 
 
@@ -112,7 +115,9 @@ def _can_be_grouped(commit: Commit) -> bool:
 def shape_of(commits: Sequence[Commit]) -> GroupShape:
     """What the statement for these commits has to have."""
     return GroupShape(
-        more=any(commit.more for commit in commits), ends=any(commit.status in FINISHED for commit in commits)
+        more=any(commit.more for commit in commits),
+        ends=any(commit.status in FINISHED for commit in commits),
+        progressed=any(commit.progressed for commit in commits),
     )
 
 

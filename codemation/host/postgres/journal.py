@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
 from typing import assert_never
 
 import psycopg
@@ -81,7 +80,7 @@ class PostgresJournal:
         statement = run_statements.start(keyed=keyed, timed=timed, queued=queued)
         with self._connections.lease() as link:
             try:
-                recorded = started(link, statement, values) if queued else link.one(statement, values) is not None
+                recorded = started(link, statement, values) if queued else link.gives(statement, values)
             except psycopg.DataError as error:
                 raise InputError(
                     f'the params of "{run.workflow}" cannot be stored: {error.diag.message_primary or error}',
@@ -114,7 +113,7 @@ class PostgresJournal:
             written = self._write(link, shape, commit)
             if not written and shape.then is Then.DROP:
                 # It may have been the ticket of a fold that had nothing to answer.
-                written = self._write(link, replace(shape, then=Then.DROP_FOLD), commit)
+                written = self._write(link, shape._replace(then=Then.DROP_FOLD), commit)
             if written and commit.turnstile is not None:
                 let_in(link, commit.turnstile)
         return written
@@ -122,11 +121,11 @@ class PostgresJournal:
     def _write(self, link: Link, shape: StepShape, commit: Commit) -> bool:
         values = _values(commit)
         try:
-            return link.one(step(shape), values) is not None
+            return link.gives(step(shape), values)
         except errors.NotNullViolation:
             # Only a lane that nobody has entered yet can be missing; the statement has changed nothing.
             self._lanes.enter_for(link, commit)
-            return link.one(step(shape), values) is not None
+            return link.gives(step(shape), values)
 
     def steps(self, commits: Sequence[Commit]) -> frozenset[Head]:
         """Write a revision each of several runs at once; the new heads of those that stand."""
@@ -210,7 +209,7 @@ class PostgresJournal:
         queued = reopening.turnstile is not None
         statement = run_statements.reopen(timed=reopening.deadline is not None, queued=queued)
         with self._connections.lease() as link:
-            return reopened(link, statement, values) if queued else link.one(statement, values) is not None
+            return reopened(link, statement, values) if queued else link.gives(statement, values)
 
     def cancel(self, run: RunId, row: RunRow, new_head: Head, delta: bytes, fold: TicketId) -> bool:
         """Stop the run: mark it, then each of its tickets, and ask for a fold; `False` when `row` is out of date."""
@@ -257,6 +256,7 @@ def _shape(commit: Commit) -> StepShape:
         leaves=commit.turnstile is not None,
         follows=bool(commit.follow_up),
         queued=commit.status is RunStatus.QUEUED,
+        progressed=commit.progressed,
     )
 
 

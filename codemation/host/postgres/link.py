@@ -23,12 +23,13 @@ Row = tuple[Any, ...]
 ANSWER_LIMIT = 60
 """Seconds after which a server that says nothing is taken for lost; it gives up a statement long before."""
 _DONE = frozenset({ExecStatus.TUPLES_OK, ExecStatus.COMMAND_OK})
+_TEXT, _BINARY = int(Format.TEXT), int(Format.BINARY)
 
 
 class Link:
     """One connection; whoever leased it is alone with it."""
 
-    __slots__ = ("_names", "_poll", "_prepares", "_reader", "connection", "generation", "process")
+    __slots__ = ("_awaited", "_names", "_poll", "_prepares", "_reader", "connection", "generation", "process")
 
     def __init__(self, connection: psycopg.Connection[Row], generation: int, *, prepare: bool) -> None:
         self.connection = connection
@@ -38,7 +39,8 @@ class Link:
         self._names: dict[Statement, bytes] = {}
         self._reader = Transformer(connection)
         self._poll = poll()
-        self._poll.register(connection.pgconn.socket, POLLIN)
+        self._awaited = POLLIN
+        self._poll.register(connection.pgconn.socket, self._awaited)
 
     def one(self, statement: Statement, values: Mapping[str, object]) -> Row | None:
         """The first row that the statement gives, if it gives any."""
@@ -46,6 +48,10 @@ class Link:
         if not result.ntuples:
             return None
         return self._read(result, 1)[0]
+
+    def gives(self, statement: Statement, values: Mapping[str, object]) -> bool:
+        """Whether the statement gives a row; what stands in it is not looked at."""
+        return self._execute(statement, values).ntuples > 0
 
     def all(self, statement: Statement, values: Mapping[str, object]) -> list[Row]:
         """Every row that the statement gives."""
@@ -113,7 +119,9 @@ class Link:
         return answer
 
     def _wait(self, wanted: int) -> None:
-        self._poll.modify(self.connection.pgconn.socket, wanted)
+        if wanted != self._awaited:
+            self._poll.modify(self.connection.pgconn.socket, wanted)
+            self._awaited = wanted
         if not self._poll.poll(ANSWER_LIMIT * 1000):
             raise psycopg.OperationalError(f"it has not answered for {ANSWER_LIMIT} seconds")
 
@@ -135,11 +143,11 @@ def _encode(statement: Statement, values: Mapping[str, object]) -> tuple[list[by
     for name in statement.names:
         value = values[name]
         if isinstance(value, bytes):
+            formats.append(_BINARY)
             sent.append(value)
-            formats.append(Format.BINARY)
             continue
-        formats.append(Format.TEXT)
-        sent.append(None if value is None else _text(name, str(value)))
+        formats.append(_TEXT)
+        sent.append(None if value is None else b"%d" % value if type(value) is int else _text(name, str(value)))
     return sent, formats
 
 

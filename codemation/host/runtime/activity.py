@@ -95,6 +95,7 @@ class Activity:
         self._key = ""
         self.items = 0
         """Items, or rows, that came in."""
+        self.progressed = not claim.fresh  # whether finished items may have been recorded
         self.stored: dict[str, bytes] = {}
         """What the ports were given, as it was stored."""
         self.caches = self.node.policy.cache and code.cache
@@ -141,8 +142,7 @@ class Activity:
         A gate is given what leads into its loop, and what comes back once its loop is under way.
         """
         back = self.node.id in self.run.snapshot.rounds
-        wanted = [one for one in self.node.inputs if not one.ordering and one.back is back]
-        given = {one.name: self.fetcher.given(one) for one in wanted}
+        given = {one.name: self.fetcher.given(one) for one in self.node.inputs if not one.ordering and one.back is back}
         if self.shard is not None and self.node.grain == "batch":
             name, whole = next(iter(given.items()))
             given[name] = self.fetcher.part(whole, self.shard.start, self.shard.stop)

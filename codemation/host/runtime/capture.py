@@ -6,9 +6,8 @@ import io
 import logging
 import sys
 import threading
-from collections.abc import Iterator
-from contextlib import contextmanager, suppress
-from contextvars import ContextVar
+from contextlib import suppress
+from contextvars import ContextVar, Token
 from datetime import UTC, datetime
 from typing import Any, Final, TextIO
 
@@ -93,6 +92,21 @@ _STREAMS: Final = {"stdout": "print", "stderr": "stderr"}
 _sink: ContextVar[Sink | None] = ContextVar("codemation_sink", default=None)
 
 
+class Into:
+    """What is printed or logged within a `with` goes to a sink."""
+
+    __slots__ = ("_sink", "_token")
+
+    def __init__(self, sink: Sink) -> None:
+        self._sink = sink
+
+    def __enter__(self) -> None:
+        self._token: Token[Sink | None] = _sink.set(self._sink)
+
+    def __exit__(self, *_: object) -> None:
+        _sink.reset(self._token)
+
+
 class _Tee(io.TextIOBase):
     """Stands in for stdout or stderr while nodes run."""
 
@@ -151,14 +165,9 @@ class Capture:
         self._users = 0
         self._handler = _Handler()
 
-    @contextmanager
-    def into(self, sink: Sink) -> Iterator[None]:
+    def into(self, sink: Sink) -> Into:
         """Everything printed or logged in this context goes to the sink as well."""
-        token = _sink.set(sink)
-        try:
-            yield
-        finally:
-            _sink.reset(token)
+        return Into(sink)
 
     def enter(self) -> None:
         """Route prints and logs from now on; every `enter` has its `leave`."""

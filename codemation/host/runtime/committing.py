@@ -32,7 +32,8 @@ class Committer:
     def __init__(self, engine: Engine, idle: float = IDLE) -> None:
         self._engine = engine
         self._idle = idle
-        self._changed = threading.Condition()
+        self._guard = threading.RLock()
+        self._changed = threading.Condition(self._guard)
         self._left: list[tuple[Delivery, Told]] = []
         self._writer: object = None
         """Stands for whoever is recording."""
@@ -41,7 +42,7 @@ class Committer:
 
     def record(self, delivery: Delivery, told: Told) -> Outcome | None:
         """What follows from a delivery; `None` if it was left here, and `told` will be called."""
-        with self._changed:
+        with self._guard:
             if self._writer is not None or self._left:
                 self._left.append((delivery, told))
                 self._wake()
@@ -53,7 +54,7 @@ class Committer:
             self._written(delivery)
 
     def _written(self, writer: object) -> None:
-        with self._changed:
+        with self._guard:
             if self._writer is writer:
                 self._writer = None
                 if self._left:
@@ -68,7 +69,7 @@ class Committer:
 
     def _commit(self) -> None:
         while True:
-            with self._changed:
+            with self._guard:
                 self._rests = True
                 if not self._changed.wait_for(lambda: self._left, timeout=self._idle):
                     self._alive = self._rests = False

@@ -18,6 +18,7 @@ from codemation.core.items import Attachment, Item
 from codemation.core.outputs import emitted_by_item, failed_item, failure_of
 from codemation.core.progress import Finished
 from codemation.core.retry import delay_before
+from codemation.core.sealed import sealed
 from codemation.core.signature import NodeCode
 from codemation.core.tables import is_table
 from codemation.host.runtime.allowance import Allowance
@@ -47,7 +48,16 @@ Ask = Callable[[int, Item[Any]], tuple[tuple[Any, ...], dict[str, Any], Context 
 """What to call the function with for one item: positional and keyword arguments, and the context if it is given one."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+class Flag:
+    """What may be raised, and is looked at; nobody waits for it."""
+
+    __slots__ = ("raised",)
+
+    def __init__(self) -> None:
+        self.raised = False
+
+
+@sealed
 class ItemWork:
     """A per-item activation."""
 
@@ -67,8 +77,8 @@ class ItemWork:
     """The rows of a table that a call gives: each becomes an item."""
     clock: Clock = REAL
     """What the pauses between two tries go by."""
-    abandoned: threading.Event = field(default_factory=threading.Event)
-    """Set when nobody waits for the calls any more; `stop` then says so as well."""
+    abandoned: Flag = field(default_factory=Flag)
+    """Raised when nobody waits for the calls any more; `stop` then says so as well."""
 
     def endings(self) -> Generator[Ending, None, None]:
         """Work on every item that is left, in any order; closed early, it begins no further call.
@@ -114,7 +124,7 @@ class ItemWork:
             raise
         except BaseException:  # Ctrl-C among others, and the calls cannot be killed
             over.set()
-            self.abandoned.set()
+            self.abandoned.raised = True
             wait(workers, _LEAVE)
             raise
 

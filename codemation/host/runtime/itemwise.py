@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import threading
 import time
 from collections.abc import Callable, Mapping
-from contextlib import closing
 from dataclasses import replace
 from typing import Any
 
@@ -21,7 +19,7 @@ from codemation.core.sharding import ShardAgain
 from codemation.core.signals import ItemsLeft
 from codemation.core.signature import Parameter
 from codemation.host.runtime.activity import Activity, Performed, Stop, handed
-from codemation.host.runtime.items import Ask, ItemWork, Postponed, checked
+from codemation.host.runtime.items import Ask, Flag, ItemWork, Postponed, checked
 from codemation.host.runtime.trouble import Interrupted, ItemFailed, info_of
 
 CHUNK_SECONDS = 1.0
@@ -34,8 +32,8 @@ class ItemwisePerformance:
 
     def __init__(self, activity: Activity, stop: Stop, keep_logs: Callable[[], None]) -> None:
         self.activity = activity
-        self._abandoned = abandoned = threading.Event()
-        self._stop: Stop = lambda: stop() or abandoned.is_set()  # without self: what was finished is freed at once
+        self._abandoned = abandoned = Flag()
+        self._stop: Stop = lambda: stop() or abandoned.raised  # without self: what was finished is freed at once
         self._keep_logs = keep_logs
         self._finished: dict[int, Finished] = {}
         self.fresh: list[Finished] = []
@@ -138,25 +136,27 @@ class ItemwisePerformance:
         postponed: list[Postponed] = []
         recorded_at = time.monotonic()
         node = self.activity.node.id
+        endings = work.endings()
         try:
-            with closing(work.endings()) as endings:
-                for ending in endings:
-                    if isinstance(ending, Postponed):
-                        postponed.append(ending)
-                        continue
-                    self._finished[ending.position] = ending
-                    self.fresh.append(ending)
-                    self.activity.meter.move(node, len(self._finished))
-                    due = len(self.fresh) >= CHUNK_ITEMS or time.monotonic() - recorded_at >= CHUNK_SECONDS
-                    if due and len(self._finished) < len(work.items):
-                        self._record()
-                        self._keep_logs()
-                        recorded_at = time.monotonic()
+            for ending in endings:
+                if isinstance(ending, Postponed):
+                    postponed.append(ending)
+                    continue
+                self._finished[ending.position] = ending
+                self.fresh.append(ending)
+                self.activity.meter.move(node, len(self._finished))
+                due = len(self.fresh) >= CHUNK_ITEMS or time.monotonic() - recorded_at >= CHUNK_SECONDS
+                if due and len(self._finished) < len(work.items):
+                    self._record()
+                    self._keep_logs()
+                    recorded_at = time.monotonic()
         except ItemFailed:
             raise
         except BaseException:
             self._record()
             raise
+        finally:
+            endings.close()
         if postponed:
             self._record()
         return postponed
@@ -182,6 +182,7 @@ class ItemwisePerformance:
             chunk = Chunk(number=first + self.chunks, items=positions, data=encode_finished(self.fresh))
         self.chunks += 1
         self.fresh = []
+        self.activity.progressed = True
         engine, claim = self.activity.bench.engine, self.activity.claim
         if not engine.persist(engine.stores.tickets.save_progress, claim.holding, claim.activation, chunk):
             raise Interrupted

@@ -56,6 +56,11 @@ class Performance:
                 self._bench.listening.end(self._saying)
                 self._saying.keep(last=True)
 
+    @property
+    def progressed(self) -> bool:
+        """Whether finished items may have been recorded."""
+        return self._activity.progressed
+
     def keep(self) -> None:
         """Once the step stands: have at hand what the next nodes will read."""
         self._activity.keep()

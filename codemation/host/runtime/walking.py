@@ -82,7 +82,7 @@ class Walker:
             watched.errors[node_of(claim.activation)] = work.error
         if isinstance(signal, Ending):
             return work, claim, self._engine.settle_shards(claim, signal)
-        delivery = self._engine.delivery(watched.run, claim, signal, output)
+        delivery = self._engine.delivery(watched.run, claim, signal, output, progressed=work.progressed)
         outcome = self._committer.record(delivery, lambda told: self._told(watched, work, claim, told))
         return None if outcome is None else (work, claim, outcome)
 
