@@ -50,7 +50,7 @@ __all__ = [
 DEFINITIONS_LATER = ("triggers", "timeout", "limits", "concurrency", "on_failure")
 NODES_LATER = ("credentials", "writes", "caught_by")
 """Fields of nodes that definitions of the first release do not have."""
-POLICIES_LATER = ("total_timeout", "cache", "shards", "shard_size")
+POLICIES_LATER = ("total_timeout", "cache", "shards", "shard_size", "rate", "pool")
 
 
 @dataclass(frozen=True, kw_only=True)

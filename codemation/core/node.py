@@ -95,6 +95,10 @@ class NodeOptions(TypedDict, total=False):
     """Parts in which a batch is worked on side by side; instead, `shard_size` says how many items each has."""
     shard_size: int
     queue: str
+    rate: str
+    """Calls in a time, such as `"20/s"`, of all processes together."""
+    pool: str
+    """Whose slot the node needs, and has for as long as it works."""
     priority: int
     keep_attachments: bool
     run_on_empty: bool

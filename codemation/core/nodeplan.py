@@ -81,6 +81,10 @@ class Policy:
     run_on_empty: bool = False
     continue_when_empty: bool = False
     queue: str = "default"
+    rate: str = ""
+    """Calls in a time, of all processes together."""
+    pool: str = ""
+    """Whose slot it needs."""
     priority: int = 0
     total_timeout: float | None = None
     cache: bool = False

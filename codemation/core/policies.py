@@ -11,6 +11,7 @@ from codemation.core.durations import seconds
 from codemation.core.mistakes import listed, meant
 from codemation.core.names import ID_RULE, is_id
 from codemation.core.node import NodeOptions
+from codemation.core.rates import spacing
 from codemation.core.retry import Retry
 from codemation.core.triggers import Dataset
 
@@ -52,6 +53,8 @@ def conduct(node: str, settings: Mapping[str, Any], report: Report) -> Conduct:
             shard_size=options.get("shard_size", 0),
             on_error=options.get("on_error", "fail"),
             queue=options.get("queue", "default"),
+            rate=options.get("rate", ""),
+            pool=options.get("pool", ""),
             priority=options.get("priority", 0),
             **{name: options.get(name, False) for name in _SWITCHES},
         ),
@@ -90,16 +93,16 @@ def _objection(name: str, value: object) -> str:
     match name:
         case "retry":
             return "" if isinstance(value, Retry) else "write it as cm.Retry(5)"
-        case "timeout" | "total_timeout":
-            return no_duration(value)
+        case "timeout" | "total_timeout" | "rate":
+            return _refused(spacing if name == "rate" else seconds, value)
         case "concurrency" | "shards" | "shard_size":
             return "" if _is_number(value, least=1) else "give a whole number, 1 or more"
         case "priority":
             return "" if _is_number(value) else "give a whole number; higher goes first"
         case "on_error":
             return "" if value in OUTCOMES else 'give "fail", "drop", "port", a node or a branch'
-        case "queue":
-            return "" if isinstance(value, str) and value else "give the name of a queue"
+        case "queue" | "pool":
+            return "" if isinstance(value, str) and value else f"give the name of a {name}"
         case "title" | "icon":
             return "" if isinstance(value, str) else "give a text"
         case "writes":
@@ -117,8 +120,12 @@ def _is_number(value: object, least: int | None = None) -> bool:
 
 def no_duration(value: Any) -> str:
     """What a duration must be; empty when it is one."""
+    return _refused(seconds, value)
+
+
+def _refused(read: Callable[[Any], float], value: Any) -> str:
     try:
-        seconds(value)
+        read(value)
     except ValueError as error:
         return str(error)
     return ""

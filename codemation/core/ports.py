@@ -779,6 +779,17 @@ class Turnstiles(Protocol):
         ...
 
 
+class Rates(Protocol):
+    """When calls may begin that only so many may in a time, whoever makes them."""
+
+    def book(self, name: str, calls: int, spacing: float) -> float:
+        """Book the next `calls` moments, `spacing` seconds apart; seconds until the first of them.
+
+        No moment is given twice, and none lies in the past. What is booked and not used is lost.
+        """
+        ...
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FollowUp:
     """A workflow that is to be started because a run has failed."""
@@ -946,3 +957,4 @@ class Stores:
     recall: Recall
     turnstiles: Turnstiles
     follow_ups: FollowUps
+    rates: Rates

@@ -17,6 +17,7 @@ from codemation.host.memory.journal import MemoryJournal
 from codemation.host.memory.logs import MemoryLogs
 from codemation.host.memory.payloads import MemoryPayloads
 from codemation.host.memory.pruning import MemoryDuties, MemoryPruning
+from codemation.host.memory.rates import MemoryRates
 from codemation.host.memory.recall import MemoryRecall
 from codemation.host.memory.runs import MemoryRunList
 from codemation.host.memory.shards import MemoryShards
@@ -53,5 +54,6 @@ def stores_on(tables: Tables) -> Stores:
         duties=MemoryDuties(tables),
         recall=MemoryRecall(tables),
         follow_ups=MemoryFollowUps(tables),
+        rates=MemoryRates(tables),
         turnstiles=MemoryTurnstiles(tables),
     )

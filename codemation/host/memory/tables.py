@@ -140,6 +140,8 @@ class Tables:
     definitions: dict[str, Definition] = field(default_factory=dict)
     logs: dict[RunId, list[LogLine]] = field(default_factory=dict)
     recalled: dict[bytes, tuple[RunId, str]] = field(default_factory=dict)
+    rates: dict[str, datetime] = field(default_factory=dict)
+    """Until when calls are booked."""
     follow_ups: dict[tuple[RunId, int], str] = field(default_factory=dict)
     """What is to be started because a run has failed at a revision."""
     turnstiles: dict[str, int] = field(default_factory=dict)

@@ -19,6 +19,7 @@ from codemation.host.postgres.logs import PostgresLogs
 from codemation.host.postgres.migrate import check
 from codemation.host.postgres.payloads import PostgresPayloads
 from codemation.host.postgres.pruning import PostgresDuties, PostgresPruning
+from codemation.host.postgres.rates import PostgresRates
 from codemation.host.postgres.recall import PostgresRecall
 from codemation.host.postgres.runs import PostgresRuns
 from codemation.host.postgres.shards import PostgresShards
@@ -52,6 +53,7 @@ class PostgresStores:
             duties=PostgresDuties(connections),
             recall=PostgresRecall(connections),
             follow_ups=PostgresFollowUps(connections),
+            rates=PostgresRates(connections),
             turnstiles=PostgresTurnstiles(connections),
         )
 

@@ -13,6 +13,7 @@ from codemation.core.outputs import batch_outputs, failure_of
 from codemation.core.tables import Derived, is_table
 from codemation.host.runtime.activity import Activity, Performed, Stop, handed
 from codemation.host.runtime.calling import awaited, called, outcome
+from codemation.host.runtime.pacing import pace_of
 from codemation.host.runtime.passing import derived, part_passed_on, passed_on
 from codemation.host.runtime.trouble import trace_of
 
@@ -31,6 +32,8 @@ def perform_batch(activity: Activity, stop: Stop) -> Performed:
         kwargs |= named
     try:
         kwargs |= computed_of(activity, first)
+        if (pace := pace_of(activity, stop)) is not None:
+            pace.wait()
         value = _answer(activity, args, kwargs)
         if node.kind is NodeKind.TAP and first:
             return passed_on(activity, first) if activity.shard is None else part_passed_on(activity, first)

@@ -24,6 +24,7 @@ from codemation.core.tables import is_table
 from codemation.host.runtime.allowance import Allowance
 from codemation.host.runtime.calling import WHOLE, Loop, awaited, called
 from codemation.host.runtime.clock import REAL, Clock
+from codemation.host.runtime.pacing import Pace
 from codemation.host.runtime.trouble import Interrupted, ItemFailed, retry_delay, trace_of
 
 SHORT = 5.0
@@ -75,6 +76,8 @@ class ItemWork:
     loop: Loop
     rows: Callable[[object], list[dict[str, Any]]]
     """The rows of a table that a call gives: each becomes an item."""
+    pace: Pace | None = None
+    """Where calls may not begin at once."""
     clock: Clock = REAL
     """What the pauses between two tries go by."""
     abandoned: Flag = field(default_factory=Flag)
@@ -177,6 +180,8 @@ class ItemWork:
         tries = 0
         while True:
             tries += 1
+            if self.pace is not None:
+                self.pace.wait()
             try:
                 args, kwargs, context = self.ask(position, self.items[position])
                 value = called(self.node.id, self.allowance.limit(), self.code.function, *args, **kwargs)
@@ -191,6 +196,8 @@ class ItemWork:
         tries = 0
         while True:
             tries += 1
+            if self.pace is not None:
+                await self.pace.rest()
             try:
                 args, kwargs, context = self.ask(position, self.items[position])
                 call: Coroutine[Any, Any, Any] = awaited(

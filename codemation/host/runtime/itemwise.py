@@ -20,6 +20,7 @@ from codemation.core.signals import ItemsLeft
 from codemation.core.signature import Parameter
 from codemation.host.runtime.activity import Activity, Performed, Stop, handed
 from codemation.host.runtime.items import Ask, Flag, ItemWork, Postponed, checked
+from codemation.host.runtime.pacing import pace_of
 from codemation.host.runtime.trouble import Interrupted, ItemFailed, info_of
 
 CHUNK_SECONDS = 1.0
@@ -118,6 +119,7 @@ class ItemwisePerformance:
             abandoned=self._abandoned,
             allowance=activity.allowance,
             loop=activity.bench.loop,
+            pace=pace_of(activity, self._stop),
             clock=activity.bench.clock,
             rows=self._rows,
         )

@@ -26,9 +26,9 @@ two fixtures and says which contracts hold:
 
 and so on for `WorkersContract`, `PayloadsContract`, `BlobsContract`, `DefinitionsContract`, `InboxContract`,
 `LogsContract`, `RunListContract`, `ShardsContract`, `WaitsContract`, `EventsContract`, `PruningContract`,
-`DutiesContract`, `TurnstilesContract` and `FollowUpsContract`. Both fixtures have function scope, and everything in the
-stores belongs to the test. On PostgreSQL `later` replaces the function `now_()`, which tells the time to every
-statement, by one that adds the seconds that were asked for so far.
+`DutiesContract`, `TurnstilesContract`, `FollowUpsContract` and `RatesContract`. Both fixtures have function scope, and
+everything in the stores belongs to the test. On PostgreSQL `later` replaces the function `now_()`, which tells the time
+to every statement, by one that adds the seconds that were asked for so far.
 
 `codemation.testing.conformance.machine` has the last test, `walk_at_random`. It needs hypothesis, and is therefore
 imported by its own name.
@@ -53,6 +53,7 @@ for _module in (
     "model",
     "payloads",
     "pruning",
+    "rates",
     "reading",
     "recall",
     "releases",
@@ -80,6 +81,7 @@ from codemation.testing.conformance.journal import JournalContract  # noqa: E402
 from codemation.testing.conformance.logs import LogsContract  # noqa: E402
 from codemation.testing.conformance.payloads import PayloadsContract  # noqa: E402
 from codemation.testing.conformance.pruning import DutiesContract, PruningContract  # noqa: E402
+from codemation.testing.conformance.rates import RatesContract  # noqa: E402
 from codemation.testing.conformance.recall import RecallContract  # noqa: E402
 from codemation.testing.conformance.runs import RunListContract  # noqa: E402
 from codemation.testing.conformance.shards import ShardsContract  # noqa: E402
@@ -106,6 +108,7 @@ CONTRACTS = (
     DutiesContract,
     TurnstilesContract,
     FollowUpsContract,
+    RatesContract,
 )
 
 __all__ = [
@@ -120,6 +123,7 @@ __all__ = [
     "LogsContract",
     "PayloadsContract",
     "PruningContract",
+    "RatesContract",
     "RecallContract",
     "RunListContract",
     "ShardsContract",
