@@ -23,12 +23,16 @@ from codemation import nodes
 from codemation.core.annotations import readable
 from codemation.core.errors import CodemationError
 from codemation.core.node import FunctionNode, SupportsArrow
-from codemation.core.states import TRANSITIONS
+from codemation.core.states import FINISHED, TRANSITIONS
+from codemation.host.postgres.statements import StepShape, Then, step
+from codemation.host.postgres.tables import metadata
 from codemation.host.settings import Config
 
 DOCS = Path(__file__).resolve().parent
 COMPUTED = {"threads": "processors + 4, at most 32"}
 """Defaults that depend on the machine, in words."""
+PROTOCOL = ("definitions", "runs", "journal", "tickets", "progress", "signals")
+"""The tables in which a run moves."""
 
 
 def main() -> int:
@@ -96,6 +100,44 @@ def stages() -> str:
     return "\n".join(lines) + "\n"
 
 
+def course() -> str:
+    """The stages of a run as a diagram, without what leaves it where it is."""
+    told: dict[tuple[str, str], list[str]] = {}
+    for status, signals in TRANSITIONS.items():
+        for signal, outcomes in signals.items():
+            for outcome in sorted(outcomes - {status}):
+                told.setdefault((status, outcome), []).append(signal)
+    lines = ["```mermaid", "stateDiagram-v2", "    [*] --> queued"]
+    lines += [f"    {before} --> {after}: {', '.join(signals)}" for (before, after), signals in told.items()]
+    lines += [f"    {status} --> [*]" for status in sorted(FINISHED)]
+    return "\n".join([*lines, "```", ""])
+
+
+def schema() -> str:
+    """The tables that a step touches, and what refers to what."""
+    lines = ["```mermaid", "erDiagram"]
+    for name in PROTOCOL:
+        table = metadata.tables[name]
+        refers = {key.parent.name: key.column.table.name for key in table.foreign_keys}
+        refers |= {"run_id": "runs"} if "run_id" in table.columns else {}
+        lines += [f"    {refers[key]} ||--o{{ {name} : {key}" for key in sorted(refers) if refers[key] in PROTOCOL]
+    for name in PROTOCOL:
+        lines.append(f"    {name} {{")
+        for column in metadata.tables[name].columns:
+            kind = str(column.type).split("(")[0].replace(" ", "_").lower()
+            lines.append(f"        {kind} {column.name}{' PK' if column.primary_key else ''}")
+        lines.append("    }")
+    return "\n".join([*lines, "```", ""])
+
+
+def step_statement() -> str:
+    """The statement that records a result and goes on, as it is sent."""
+    sent = step(StepShape(then=Then.GO_ON))
+    sql = re.sub(r"\$(\d+)", lambda found: f":{sent.names[int(found[1]) - 1]}", sent.text.decode())
+    lines = [line.rstrip() for line in sql.splitlines() if line.strip()]
+    return "\n".join(["```sql", *lines, "```", ""])
+
+
 def ready_nodes() -> str:
     """The nodes of the library, each with the first sentence of its docstring."""
     lines = ["| node | what it does |", "|---|---|"]
@@ -129,6 +171,9 @@ PARTS: Mapping[tuple[str, str], Callable[[], str]] = {
     ("reference/errors.md", "errors"): errors,
     ("reference/settings.md", "settings"): settings,
     ("explanation/how-a-run-moves.md", "stages"): stages,
+    ("explanation/protocol.md", "course"): course,
+    ("explanation/protocol.md", "tables"): schema,
+    ("explanation/protocol.md", "step"): step_statement,
     ("reference/ready-nodes.md", "nodes"): ready_nodes,
     **{(f"reference/nodes/{name}.md", name): partial(ready_node, name) for name in _node_names()},
 }
