@@ -11,6 +11,7 @@ from tests.testing.journal_defects import JOURNAL_DEFECTS
 from tests.testing.pruning_defects import PRUNING_DEFECTS
 from tests.testing.races import RACES, Race
 from tests.testing.replay_defects import REPLAY_DEFECTS
+from tests.testing.shard_defects import SHARD_DEFECTS
 from tests.testing.storage_defects import STORAGE_DEFECTS
 from tests.testing.ticket_defects import TICKET_DEFECTS
 from tests.testing.trial import failures, trials
@@ -32,7 +33,15 @@ def test_the_trial_holds_every_test_of_a_contract() -> None:
 
 @pytest.mark.parametrize(
     "defect",
-    [*JOURNAL_DEFECTS, *TICKET_DEFECTS, *STORAGE_DEFECTS, *WAIT_DEFECTS, *PRUNING_DEFECTS, *REPLAY_DEFECTS],
+    [
+        *JOURNAL_DEFECTS,
+        *TICKET_DEFECTS,
+        *STORAGE_DEFECTS,
+        *WAIT_DEFECTS,
+        *PRUNING_DEFECTS,
+        *REPLAY_DEFECTS,
+        *SHARD_DEFECTS,
+    ],
     ids=lambda defect: defect.name,
 )
 def test_a_defect_is_found(defect: Defect) -> None:
