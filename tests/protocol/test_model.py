@@ -17,6 +17,7 @@ from tests.protocol.handback_model import HandBack, HandBackModel
 from tests.protocol.inbox_model import InboxModel, Waking
 from tests.protocol.join_model import Joining, JoinModel
 from tests.protocol.payload_model import PayloadModel, Sharing
+from tests.protocol.shard_model import ShardModel, Way
 from tests.protocol.step_model import HeadLife, Release, StepModel
 from tests.protocol.step_statements import Guard
 from tests.protocol.step_world import Faults
@@ -79,6 +80,13 @@ CLEAN = [
     Clean(name="the end of a child", explored=partial(explore, ChildModel()), states=9),
     Clean(name="an event against a wait", explored=partial(explore, EventModel()), states=13),
     Clean(name="the join of shards", explored=partial(explore, JoinModel()), states=30),
+    Clean(name="the life of a split activation", explored=partial(explore, ShardModel(kills=2)), states=1_500),
+    Clean(name="a split activation against a cancel", explored=partial(explore, ShardModel(cancels=1)), states=2_000),
+    Clean(
+        name="shards that are given up, kills and a cancel",
+        explored=partial(explore, ShardModel(poison=True, kills=2, cancels=1)),
+        states=2_000,
+    ),
     Clean(name="shared payloads and their collector", explored=partial(explore, PayloadModel()), states=30),
     Clean(name="hand-back", explored=partial(explore, HandBackModel()), states=400),
     Clean(name="signals while the inbox is folded", explored=partial(explore, InboxModel()), states=80),
@@ -243,6 +251,39 @@ BROKEN_PARTS = [
     ),
 ]
 
+BROKEN_SHARDS = [
+    Broken(
+        name="an end that does not ask who holds the shard",
+        explored=partial(explore, ShardModel(way=Way.UNFENCED_END)),
+        promise="the join was recorded before every shard had ended",
+        moves=8,
+    ),
+    Broken(
+        name="a split that does not lock the run",
+        explored=partial(explore, ShardModel(way=Way.SPLIT_WITHOUT_THE_RUN, cancels=1)),
+        promise="shard 1 was claimed after the cancel was acknowledged",
+        moves=4,
+    ),
+    Broken(
+        name="an end that claims what a cancel has marked",
+        explored=partial(explore, ShardModel(way=Way.END_IGNORES_A_CANCEL, cancels=1)),
+        promise="the activation was claimed after the cancel was acknowledged",
+        moves=7,
+    ),
+    Broken(
+        name="a join that is claimed in a statement of its own",
+        explored=partial(explore, ShardModel(way=Way.CLAIM_APART)),
+        promise="the activation is stuck",
+        moves=6,
+    ),
+    Broken(
+        name="a shard that is given up and not counted",
+        explored=partial(explore, ShardModel(way=Way.POISON_WITHOUT_COUNTING, poison=True)),
+        promise="the activation is stuck",
+        moves=6,
+    ),
+]
+
 
 @pytest.mark.parametrize("clean", CLEAN, ids=lambda clean: clean.name)
 def test_the_recommended_protocol_keeps_its_promises_in_every_interleaving(clean: Clean) -> None:
@@ -251,7 +292,9 @@ def test_the_recommended_protocol_keeps_its_promises_in_every_interleaving(clean
     assert finding.states >= clean.states, f"only {finding.states} states: some actor or fault no longer takes part"
 
 
-@pytest.mark.parametrize("broken", [*BROKEN_STEPS, *BROKEN_CANCELS, *BROKEN_PARTS], ids=lambda broken: broken.name)
+@pytest.mark.parametrize(
+    "broken", [*BROKEN_STEPS, *BROKEN_CANCELS, *BROKEN_PARTS, *BROKEN_SHARDS], ids=lambda broken: broken.name
+)
 def test_a_weaker_protocol_is_caught_by_its_shortest_story(broken: Broken) -> None:
     finding = broken.explored()
     assert finding.flaw is not None, f"the flaw of '{broken.name}' is no longer seen in {finding.states} states"
