@@ -125,6 +125,11 @@ class Claim:
         )
 
     @property
+    def part(self) -> int:
+        """The number of the part that it is about; 0 for the whole."""
+        return self.shard.number if self.shard else 0
+
+    @property
     def is_fold(self) -> bool:
         """Whether there is no node to run, only signals to fold."""
         return not self.activation

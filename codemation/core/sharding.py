@@ -62,6 +62,11 @@ Ending = Split | ShardEnded | ShardAgain
 """How work ends of which the run is not told."""
 
 
+def is_sharded(policy: Policy) -> bool:
+    """Whether a node asks for shards."""
+    return bool(policy.shards or policy.shard_size)
+
+
 def parts(todo: Sequence[int], policy: Policy) -> tuple[Part, ...]:
     """The parts in which so many positions are worked on: at least two, or none where they are not split."""
     wanted = -(-len(todo) // policy.shard_size) if policy.shard_size else min(policy.shards, len(todo))

@@ -7,17 +7,19 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
 from itertools import islice
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
 from pydantic_core import to_jsonable_python
 
 from codemation.core.definition import Definition, NodePlan
 from codemation.core.errors import CodemationError, UnknownRun
-from codemation.core.ids import START, ActivationId, NodeId, RunId, activation_id
+from codemation.core.ids import START, ActivationId, NodeId, RunId, activation_id, node_of
 from codemation.core.items import Item
 from codemation.core.mistakes import listed, meant
 from codemation.core.ports import RunRow as StoredRun
 from codemation.core.record import NodeRecord
+from codemation.core.sharding import is_sharded
 from codemation.core.snapshot import Snapshot
 from codemation.core.states import FINISHED, RunStatus
 from codemation.core.states import NodeStatus as Stage
@@ -134,17 +136,23 @@ def run_view(handle: RunHandle, *, outputs: bool = False) -> RunView:
     alone = handle.watched is None and snapshot.status not in FINISHED and left_alone(handle.app, [handle.id])
     return RunView(
         row=replace(row, reason=LEFT_ALONE) if alone else row,
-        nodes=tuple(node_rows(definition, snapshot, working)),
+        nodes=tuple(node_rows(definition, snapshot, working, _shards(handle))),
         error=failure(handle),
         params=params_as_written(handle.definition, handle.row.params),
         outputs={name: _json(handle, name) for name in definition.outputs} if outputs else {},
     )
 
 
-def node_rows(definition: Definition, snapshot: Snapshot, working: Collection[ActivationId] = ()) -> list[NodeRow]:
-    """The nodes of a run, sources first; `working` are the activations that somebody is at."""
+def node_rows(
+    definition: Definition,
+    snapshot: Snapshot,
+    working: Collection[ActivationId] = (),
+    shards: Mapping[NodeId, tuple[int, int]] = MappingProxyType({}),
+) -> list[NodeRow]:
+    """The nodes of a run, sources first; `working` are the activations that somebody is at, `shards` their parts."""
     ranked = sorted(definition.nodes, key=lambda node: definition.plan.rank[node.id])
-    return [_node_row(node, snapshot, working) for node in ranked if node.id != START]
+    rows = [_node_row(node, snapshot, working) for node in ranked if node.id != START]
+    return [replace(row, shards=shards.get(row.id)) for row in rows]
 
 
 def _node_row(node: NodePlan, snapshot: Snapshot, working: Collection[ActivationId]) -> NodeRow:
@@ -204,6 +212,15 @@ def _working(handle: RunHandle) -> frozenset[ActivationId]:
         return frozenset(activation_id(node) for node in handle.watched.meter.readings())
     rows = handle.app.stores.runs.tickets(handle.id)
     return frozenset(row.activation for row in rows if row.state == "running")
+
+
+def _shards(handle: RunHandle) -> dict[NodeId, tuple[int, int]]:
+    """Of each node that is worked on in parts now, how many have ended, and how many there are."""
+    live, plan = handle.snapshot.live, handle.snapshot.plan
+    if not any(is_sharded(plan.nodes[node_of(activation)].policy) for activation in live):
+        return {}
+    rows = handle.app.stores.runs.tickets(handle.id)
+    return {node_of(row.activation): row.shards for row in rows if row.shards is not None}
 
 
 def _error_line(snapshot: Snapshot) -> str:

@@ -69,6 +69,8 @@ class NodeRow:
     """The failure in one line, or what it waits for."""
     how: str = ""
     """How it came to stand so if it was not executed: `pinned`, `cached`, `taken over`."""
+    shards: tuple[int, int] | None = None
+    """While it is worked on in parts: how many of them have ended, and how many there are."""
 
     @property
     def rate(self) -> float | None:
@@ -79,7 +81,8 @@ class NodeRow:
     @property
     def mark(self) -> NodeMark:
         """The row as it is marked on a graph."""
-        return NodeMark(status=self.status, counts=self.items_out, error=self.error, seconds=self.seconds, how=self.how)
+        how = self.how if self.shards is None else f"{self.shards[0]:,} of {self.shards[1]:,} shards"
+        return NodeMark(status=self.status, counts=self.items_out, error=self.error, seconds=self.seconds, how=how)
 
     def to_json(self) -> Json:
         """Plain JSON data with every field and the rate."""

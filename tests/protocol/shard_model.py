@@ -45,7 +45,7 @@ class Cancel(Enum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Ticket:
-    """A row: its place, who holds it at which fence, whether a cancel has marked it, and how many shards it waits for."""
+    """A row: its place, who holds it at which fence, whether a cancel has marked it, how many shards it waits for."""
 
     place: Place = Place.ABSENT
     owner: int | None = None
@@ -178,9 +178,7 @@ class ShardModel:
             if ticket.place is not Place.HELD or ticket.owner != DEAD:
                 continue
             if ticket.marked:
-                yield Move(
-                    label=f"{NAMES[number]} is taken over, and done with", after=_placed(world, number, Place.GONE)
-                )
+                yield Move(label=f"{NAMES[number]} is taken over, and goes", after=_placed(world, number, Place.GONE))
             elif number != PARENT and self.poison:
                 gone = _placed(replace(world, ended=world.ended | {number}), number, Place.GONE)
                 counts = self.way is not Way.POISON_WITHOUT_COUNTING

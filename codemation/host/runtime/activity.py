@@ -197,7 +197,7 @@ class Activity:
             log=logging.getLogger(f"{NODE_LOGGER}.{self.run.definition.workflow}.{node}"),
             store=self._attach,
             stopping=stop,
-            report=lambda done, total: self.meter.move(node, done, total),
+            report=lambda done, total: self.meter.move(node, done, total, part=self.claim.part),
             finished=self._finished,
         )
 

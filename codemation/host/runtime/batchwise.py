@@ -22,7 +22,7 @@ def perform_batch(activity: Activity, stop: Stop) -> Performed:
     """Call the node's code once with all that reached it."""
     node, code = activity.node, activity.code
     given = activity.inputs()
-    activity.meter.begin(node.id, None)
+    activity.meter.begin(node.id, None, part=activity.claim.part)
     data, first = code.signature.data, next(iter(given.values()), None)
     context = activity.context(stop, "" if activity.shard is None else f"/{activity.shard.start}-{activity.shard.stop}")
     args, kwargs, entered = (), activity.arguments(given, context), None

@@ -106,7 +106,7 @@ class ItemwisePerformance:
         if not items and node.policy.run_on_empty:
             items = [Item(None)]
         self._finished = {one.position: one for one in self._recorded()}
-        activity.meter.begin(node.id, len(items))
+        activity.meter.begin(node.id, len(self.own(len(items))), part=activity.claim.part)
         work = ItemWork(
             node=node,
             code=code,
@@ -136,9 +136,8 @@ class ItemwisePerformance:
     def _run(self, work: ItemWork) -> list[Postponed]:
         """Work on what is left; record finished items now and then, and whenever the work breaks off."""
         postponed: list[Postponed] = []
-        recorded_at = time.monotonic()
-        node = self.activity.node.id
-        endings = work.endings()
+        recorded_at, node = time.monotonic(), self.activity.node.id
+        done, endings = len(self.own(len(work.items))) - len(work.todo), work.endings()
         try:
             for ending in endings:
                 if isinstance(ending, Postponed):
@@ -146,7 +145,8 @@ class ItemwisePerformance:
                     continue
                 self._finished[ending.position] = ending
                 self.fresh.append(ending)
-                self.activity.meter.move(node, len(self._finished))
+                done += 1
+                self.activity.meter.move(node, done, part=self.activity.claim.part)
                 due = len(self.fresh) >= CHUNK_ITEMS or time.monotonic() - recorded_at >= CHUNK_SECONDS
                 if due and len(self._finished) < len(work.items):
                     self._record()

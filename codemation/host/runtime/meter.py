@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from codemation.core.ids import NodeId
@@ -33,29 +34,39 @@ class Meter:
 
     def __init__(self) -> None:
         self._guard = threading.Lock()
-        self._gauges: dict[NodeId, _Gauge] = {}
+        self._gauges: dict[NodeId, dict[int, _Gauge]] = {}
 
-    def begin(self, node: NodeId, total: int | None) -> None:
-        """A node starts to work."""
+    def begin(self, node: NodeId, total: int | None, *, part: int = 0) -> None:
+        """A node, or a part of its work, is begun."""
         with self._guard:
-            self._gauges[node] = _Gauge(time.monotonic(), total)
+            self._gauges.setdefault(node, {})[part] = _Gauge(time.monotonic(), total)
 
-    def move(self, node: NodeId, done: int, total: int | None = None) -> None:
-        """A node has got so far."""
+    def move(self, node: NodeId, done: int, total: int | None = None, *, part: int = 0) -> None:
+        """It has got so far."""
         with self._guard:
-            gauge = self._gauges.get(node)
+            gauge = self._gauges.get(node, {}).get(part)
             if gauge is not None:
                 gauge.done, gauge.total = done, total or gauge.total
 
-    def end(self, node: NodeId) -> None:
-        """A node has stopped working."""
+    def end(self, node: NodeId, *, part: int = 0) -> None:
+        """Nobody works on it any more."""
         with self._guard:
-            self._gauges.pop(node, None)
+            parts = self._gauges.get(node, {})
+            parts.pop(part, None)
+            if not parts:
+                self._gauges.pop(node, None)
 
     def readings(self) -> dict[NodeId, Reading]:
-        """Every node at work."""
+        """Every node at work, all its parts together."""
         with self._guard:
-            return {
-                node: Reading(started=gauge.started, done=gauge.done, total=gauge.total)
-                for node, gauge in self._gauges.items()
-            }
+            return {node: _reading(list(parts.values())) for node, parts in self._gauges.items()}
+
+
+def _reading(gauges: Sequence[_Gauge]) -> Reading:
+    totals = [gauge.total for gauge in gauges]
+    known = [total for total in totals if total is not None]
+    return Reading(
+        started=min(gauge.started for gauge in gauges),
+        done=sum(gauge.done for gauge in gauges),
+        total=sum(known) if len(known) == len(totals) else None,
+    )

@@ -8,6 +8,7 @@ from codemation.core.opening import OpenRun
 from codemation.core.pausing import WAITING
 from codemation.core.ports import Claim
 from codemation.core.resources import ResourceError
+from codemation.core.sharding import is_sharded
 from codemation.host.runtime.activity import Activity, Performed, RunCode, Stop, Workbench
 from codemation.host.runtime.batchwise import perform_batch
 from codemation.host.runtime.capture import CAPTURE, Sink
@@ -17,7 +18,7 @@ from codemation.host.runtime.itemwise import ItemwisePerformance
 from codemation.host.runtime.meter import Meter
 from codemation.host.runtime.recalling import recalled, remember
 from codemation.host.runtime.saying import Saying
-from codemation.host.runtime.sharding import ItemJoin, ItemShard, ItemSplit, is_sharded, join_batches, split_batch
+from codemation.host.runtime.sharding import ItemJoin, ItemShard, ItemSplit, join_batches, split_batch
 from codemation.host.runtime.trouble import ItemFailed
 from codemation.host.runtime.waiting import perform_waiting
 
@@ -52,7 +53,7 @@ class Performance:
                     return activity.caught(self.error)
                 return activity.failure(self.error, delay=delay), None
             finally:
-                activity.meter.end(activity.node.id)
+                activity.meter.end(activity.node.id, part=activity.claim.part)
                 self._bench.listening.end(self._saying)
                 self._saying.keep(last=True)
 
@@ -74,7 +75,7 @@ class Performance:
         known = recalled(activity) if activity.caches else None
         if known is not None:
             return known, None
-        if not (splits and is_sharded(activity)):
+        if not (splits and is_sharded(activity.node.policy)):
             return self._executed(stop)
         if activity.node.grain == "item":
             return self._itemwise(stop, ItemSplit)

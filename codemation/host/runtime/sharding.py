@@ -30,12 +30,6 @@ from codemation.host.runtime.passing import passed_on
 from codemation.host.runtime.trouble import info_of
 
 
-def is_sharded(activity: Activity) -> bool:
-    """Whether the node asks for shards."""
-    policy = activity.node.policy
-    return bool(policy.shards or policy.shard_size)
-
-
 class ItemSplit(ItemwisePerformance):
     """A per-item activation that is to be cut into parts; where there is but one, it is worked on as a whole."""
 

@@ -19,6 +19,7 @@ from codemation.core.ports import Stores
 from codemation.host.app import App
 from codemation.host.handles import RunHandle
 from codemation.host.opening import begin
+from codemation.host.overview import run_view
 from codemation.testing import Harness
 from tests.host.runtime.conftest import PATIENCE, Run, opened
 
@@ -280,6 +281,10 @@ def test_the_shards_of_a_process_that_has_died_are_redone_alone(stores: Stores, 
         waiter = threading.Event()
         while [row.shards for row in stores.runs.tickets(handle.id) if row.shards] != [(2, 3)]:
             waiter.wait(0.01)
+        row = run_view(handle).nodes[0]
+        assert (row.status, row.shards, row.mark.caption) == ("running", (2, 3), "2 of 3 shards")
+        assert handle.watched is not None
+        assert handle.watched.meter.readings()[row.id].done == 1
         stores.workers.bury([first.engine.worker])
         stores.tickets.take_over([first.engine.worker])
         assert second.resume(handle.id, workflow).result() == [-n for n in range(9)]
