@@ -82,7 +82,14 @@ def _turned(snapshot: Snapshot, signal: Turning) -> Step | None:
 def _started(snapshot: Snapshot, signal: Started) -> Step | None:
     if snapshot.revision:
         return None
-    began = Began(input=signal.input, session=signal.session, source=signal.source, limits=signal.limits)
+    began = Began(
+        input=signal.input,
+        session=signal.session,
+        source=signal.source,
+        limits=signal.limits,
+        parent=signal.parent,
+        depth=signal.depth,
+    )
     started = Event(kind="run_started")
     if not (signal.standing or signal.unwanted):
         return settle(snapshot, (began,), START, {"main": signal.input}, (started,))

@@ -13,7 +13,7 @@ from codemation.core.ids import NodeId, RunId, WorkerId
 from codemation.core.items import Batch, BatchKind
 from codemation.core.limits import UNLIMITED, Limits
 from codemation.core.opening import Opener, OpenRun
-from codemation.core.ports import Deadline, NewRun, Reopening
+from codemation.core.ports import Deadline, NewRun, Parent, Reopening
 from codemation.core.sealed import sealed
 from codemation.core.settling import Step
 from codemation.core.signals import Started
@@ -49,6 +49,11 @@ class Start:
     """Nodes that nothing stands on that is asked for."""
     turnstile: Turnstile | None = None
     """Where the run needs a place; a session needs none."""
+    parent: Parent | None = None
+    address: str = ""
+    """Of the wait of the parent."""
+    depth: int = 0
+    """How many runs stand above it."""
 
 
 class Scribe:
@@ -81,6 +86,7 @@ class Scribe:
             retention={**self._means.retention, **definition.retention},
             input_digest=sha256(start.params.encode() + b"\n" + start.input[0]).digest(),
             turnstile=None if start.session or step.status in FINISHED else start.turnstile,
+            parent=start.parent,
         )
 
     def reopening(self, run: OpenRun, latest: Definition, step: Step, worker: WorkerId) -> Reopening:
@@ -123,6 +129,8 @@ def started(start: Start, given: Batch) -> Started:
         standing=start.standing,
         unwanted=start.unwanted,
         limits=start.limits,
+        parent=start.address,
+        depth=start.depth,
     )
 
 

@@ -11,7 +11,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from codemation.core import pausing
+from codemation.core import nesting, pausing
 from codemation.core.annotations import can_be_an_item
 from codemation.core.arming import all_armed
 from codemation.core.binding import Binding
@@ -60,8 +60,9 @@ def built(stand: Stand) -> tuple[Frozen, list[Mistake]]:
     whole = replace(whole, triggers=tuple(triggers), on_failure=following)
     params = None if draft.params is Params else draft.params
     key = read_key(draft, assembly.reporter(draft.place))
+    gives = {name: either(assembly.type_at(source) for source in ends) for name, ends in whole.outputs.items()}
     return Frozen(
-        definition=whole, params=params, input=draft.input, code=assembly.code, stand=stand, key=key
+        definition=whole, params=params, input=draft.input, code=assembly.code, stand=stand, key=key, gives=gives
     ), assembly.mistakes
 
 
@@ -104,6 +105,8 @@ class Assembly:
                 self._add_union(step, report)
             case NodeKind.CATCH:
                 self._add_catch(step, report)
+            case NodeKind.SUBWORKFLOW:
+                self._add_nested(step, report)
             case NodeKind.LOOP:
                 self.gates[step] = opened(step, self.wiring, len(self.plans), report)
             case _:
@@ -205,6 +208,19 @@ class Assembly:
                 place=str(step.place),
             )
         )
+
+    def _add_nested(self, step: Step, report: Report) -> None:
+        read = nesting.read(step, self.wiring, report)
+        if read is None:
+            self._add_unknown(step, report)
+            return
+        plan, self.code[NodeId(step.id)] = read
+        self.plans.append(plan)
+
+    def type_at(self, source: Source) -> Any:
+        """The type of an item at a port."""
+        by_id = {step.id: outlets for step, outlets in self.wiring.outlets.items()}
+        return by_id[source.node].gives.get(source.port, Any)
 
     def _add_unknown(self, step: Step, report: Report) -> None:
         """A step that cannot be called: what leads to it is still looked at, and it may give anything."""

@@ -187,6 +187,7 @@ class Courier:
             cancelling=run.snapshot.cancelling,
             turnstile=run.turnstile if ends else None,
             follow_up=_follow_up(run, step.status),
+            tells=bool(run.snapshot.parent) and ends,
             **more,
         )
 

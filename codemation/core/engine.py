@@ -11,10 +11,10 @@ from dataclasses import replace
 
 from codemation.core.advance import advance
 from codemation.core.beginning import Scribe, Start, Stored, known_run, started
+from codemation.core.cancelling import Cancels
 from codemation.core.definition import Definition
 from codemation.core.delivery import Courier, Means, Outcome, priorities
 from codemation.core.errors import RunError
-from codemation.core.facts import encode_delta
 from codemation.core.folding import Inboxes
 from codemation.core.grouping import Groups
 from codemation.core.ids import RunId, TicketId, WorkerId
@@ -23,7 +23,7 @@ from codemation.core.opening import Opener, OpenRun
 from codemation.core.ports import Claim, Holding, Lane, NewTicket, Reopening, Stores
 from codemation.core.settling import Step
 from codemation.core.sharding import Splitter
-from codemation.core.signals import CancelRequested, Rearranged, Resumed
+from codemation.core.signals import Rearranged, Resumed
 from codemation.core.snapshot import Snapshot
 from codemation.core.states import RunStatus
 
@@ -49,6 +49,7 @@ class Engine:
         self.delivery = self._courier.delivery
         self.settle = self._courier.settle
         self.deliver_together = Groups(stores, self._courier).deliver
+        self.cancel = Cancels(self.opener, self._courier, means).cancel
         self.fold_inbox = Inboxes(stores, self.opener, self._courier).fold
         self.settle_shards = Splitter(stores, self.opener, self._courier.new_ticket).settle
 
@@ -58,6 +59,7 @@ class Engine:
         Raises:
             InputError: the key was used with other params or another input.
             RunInTheWay: there are as many runs as there may be, and no more are wanted.
+            UnwantedChild: nobody waits for the child any more, or somebody else has started it.
         """
         plan = definition.plan  # what is broken is not stored
         self.persist(self.stores.definitions.put, definition)
@@ -110,26 +112,17 @@ class Engine:
         free = {holding.ticket for holding in lost} | {row.id for row in rows if row.state == "ready"}
         return Outcome(ready=tuple(row.id for row in rows if row.kind in ("work", "shard") and row.id in free))
 
-    def cancel(self, run: RunId, *, who: str = "", reason: str = "") -> RunStatus:
-        """Ask a run to stop; when this returns, nothing of it is claimed any more. Says where the run stood before."""
-        while True:
-            opened = self.open(run)
-            step = advance(opened.snapshot, CancelRequested(who=who, reason=reason))
-            if step is None:
-                return opened.snapshot.status
-            head, fold = self._courier.new_head(), self._courier.new_ticket()
-            delta = encode_delta(step.delta)
-            if self.persist(self.stores.journal.cancel, run, opened.row, head, delta, fold):
-                self._means.publish(run, opened.snapshot.revision + 1, step.events)
-                return opened.snapshot.status
-
-    def resume(self, run: OpenRun, *, who: str = "", definition: Definition | None = None) -> Outcome:
+    def resume(
+        self, run: OpenRun, *, who: str = "", definition: Definition | None = None, wait: TicketId | None = None
+    ) -> Outcome:
         """Let a failed or cancelled run go on, with another definition if one is given; its work is claimed at once.
+
+        The end of a child answers `wait`.
 
         Raises:
             RunError: the run is neither, or somebody else was faster.
         """
-        return self._turn(run, Resumed(who=who), definition, "to resume")
+        return self._turn(run, Resumed(who=who), definition, ("to resume", wait))
 
     def rearrange(self, run: OpenRun, change: Rearranged, *, definition: Definition | None = None) -> Outcome:
         """Change what stands in a run, which goes on from there; the first of its work is claimed at once.
@@ -139,10 +132,17 @@ class Engine:
         Raises:
             RunError: it has succeeded and is no session, is being stopped, or somebody else was faster.
         """
-        return self._turn(run, change, definition, "to change")
+        return self._turn(run, change, definition, ("to change", None))
 
-    def _turn(self, run: OpenRun, signal: Resumed | Rearranged, definition: Definition | None, what: str) -> Outcome:
+    def _turn(
+        self,
+        run: OpenRun,
+        signal: Resumed | Rearranged,
+        definition: Definition | None,
+        wish: tuple[str, TicketId | None],
+    ) -> Outcome:
         """Let a run go on anew."""
+        what, wait = wish
         with run.lock:
             latest = definition or run.definition
             if latest.digest != run.definition.digest:
@@ -152,7 +152,7 @@ class Engine:
             if step is None:
                 stands = "being cancelled" if run.snapshot.cancelling else run.snapshot.status
                 raise RunError(f"run {run.id} is {stands}, so there is nothing {what}")
-            reopening = self._scribe.reopening(run, latest, step, self.worker)
+            reopening = replace(self._scribe.reopening(run, latest, step, self.worker), wait=wait)
             if not self._reopened(reopening):
                 raise RunError(f"run {run.id} has changed meanwhile", way_out=f"codemation runs show {run.id}")
             run.snapshot.apply(step.delta)

@@ -81,6 +81,19 @@ class AmbiguousStart(RunError):
     """Several nodes could be meant to begin at, or to end at."""
 
 
+class UnwantedChild(RunError):
+    """Nobody waits for the child run that was to be started, or somebody else has started it."""
+
+
+class ChildFailed(NodeError):
+    """A run of a sub-workflow has failed, or was cancelled."""
+
+    def __init__(self, message: str, *, run: str = "", way_out: str = "") -> None:
+        super().__init__(message, way_out=way_out)
+        self.run = run
+        """The id of the child."""
+
+
 class SourcePruned(RunError):
     """What is to be taken over from another run is not there any more."""
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Protocol
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -36,3 +37,10 @@ class Reasons(dict[str, Why]):
     def that(self, *what: str) -> tuple[str, ...]:
         """The nodes of which one of these is said: `why.that("ran")`."""
         return tuple(node for node, one in self.items() if one.what in what)
+
+
+class Forecast(Protocol):
+    """What a run would do that has not been started."""
+
+    def why(self) -> Reasons:
+        """For each node why it would run, or would not."""

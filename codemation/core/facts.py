@@ -14,7 +14,16 @@ from codemation.core.items import EMPTY, Batch
 from codemation.core.limits import UNLIMITED, Limits
 from codemation.core.sealed import sealed
 from codemation.core.signals import ErrorInfo
-from codemation.core.spelling import batch_row, outputs_row, read_batch, read_outputs
+from codemation.core.spelling import (
+    answer_row,
+    batch_row,
+    outputs_row,
+    read_answer,
+    read_batch,
+    read_outputs,
+    read_wait,
+    wait_row,
+)
 from codemation.core.standing import Standing, read_standing, standing_row
 from codemation.core.states import RunStatus
 from codemation.core.waits import Answer, Wait
@@ -31,6 +40,10 @@ class Began:
     """The run that this one is a replay of."""
     limits: Limits = UNLIMITED
     """What it may use at the most."""
+    parent: str = ""
+    """The address of the wait that its end answers, if it is a child."""
+    depth: int = 0
+    """How many runs stand above it."""
 
 
 @sealed
@@ -159,7 +172,7 @@ def decode_delta(data: bytes) -> Delta:
 
 def _began_rest(fact: Began) -> list[Any]:
     """What is said of a beginning beside its input, as far as there is anything to say."""
-    rest: list[Any] = [int(fact.session), fact.source, fact.limits.to_json()]
+    rest: list[Any] = [int(fact.session), fact.source, fact.limits.to_json(), fact.parent, fact.depth]
     while rest and not rest[-1]:
         rest.pop()
     return rest
@@ -223,9 +236,7 @@ def _fact(row: list[Any]) -> Fact:
         case ["pass", why, *nodes]:
             return Skipped(nodes=tuple(nodes), why=why)
         case ["begin", cells, *rest]:
-            defaults: list[Any] = [0, "", {}]
-            session, source, limits = rest + defaults[len(rest) :]
-            return Began(input=read_batch(cells), session=bool(session), source=source, limits=Limits.from_json(limits))
+            return _began(cells, rest)
         case ["retry", activation, attempt, delay, error]:
             return Retrying(activation=activation, attempt=attempt, delay=delay, error=ErrorInfo(**error))
         case ["wait" | "answer", *_]:
@@ -240,6 +251,12 @@ def _fact(row: list[Any]) -> Fact:
             )
         case _:
             return _turn(row)
+
+
+def _began(cells: list[Any], rest: list[Any]) -> Began:
+    session, source, limits, parent, depth = rest + [0, "", {}, "", 0][len(rest) :]
+    beside = {"source": source, "parent": parent, "depth": depth}
+    return Began(input=read_batch(cells), session=bool(session), limits=Limits.from_json(limits), **beside)
 
 
 def _turn(row: list[Any]) -> Fact:
@@ -259,35 +276,15 @@ def _turn(row: list[Any]) -> Fact:
 
 def _waiting_row(fact: Waiting | Answered) -> list[Any]:
     if isinstance(fact, Waiting):
-        return ["wait", fact.activation, fact.attempt, *map(_wait_row, fact.waits)]
-    return ["answer", fact.activation, fact.wait, *_answer_row(fact.answer)]
+        return ["wait", fact.activation, fact.attempt, *map(wait_row, fact.waits)]
+    return ["answer", fact.activation, fact.wait, *answer_row(fact.answer)]
 
 
 def _waiting(row: list[Any]) -> Waiting | Answered:
     kind, activation, what, *rest = row
     if kind == "wait":
-        return Waiting(activation=activation, attempt=what, waits=tuple(map(_wait, rest)))
-    return Answered(activation=activation, wait=what, answer=_answer(rest))
-
-
-def _wait_row(wait: Wait) -> list[Any]:
-    row = [wait.key, wait.kind, wait.wakes, wait.delay, wait.until]
-    return [*row, wait.detail] if wait.detail else row
-
-
-def _wait(row: list[Any]) -> Wait:
-    key, kind, wakes, delay, until, *detail = row
-    return Wait(key=key, kind=kind, wakes=wakes, delay=delay, until=until, detail=detail[0] if detail else {})
-
-
-def _answer_row(answer: Answer) -> list[Any]:
-    row = [answer.reply, answer.at, answer.who, answer.body]
-    return [*row, outputs_row(answer.outputs)] if answer.outputs else row
-
-
-def _answer(row: list[Any]) -> Answer:
-    reply, at, who, body, *outputs = row
-    return Answer(reply=reply, at=at, who=who, body=body, outputs=read_outputs(outputs[0]) if outputs else {})
+        return Waiting(activation=activation, attempt=what, waits=tuple(map(read_wait, rest)))
+    return Answered(activation=activation, wait=what, answer=read_answer(rest))
 
 
 def _error_row(error: ErrorInfo) -> dict[str, Any]:

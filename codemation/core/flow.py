@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Generic, Literal, Never, TypeAlias, Typed
 
 from typing_extensions import ParamSpec, TypeVar
 
-from codemation.core import forks, pausing, verbs
+from codemation.core import forks, nesting, pausing, verbs
 from codemation.core.answers import Decided, Received
 from codemation.core.build import built
 from codemation.core.context import Context
@@ -262,6 +262,21 @@ class Flow(Generic[T, PS]):
         given out, and the function makes of it what goes into the next round, or `None`.
         """
         return Flow(forks.looped(self.stand, {"until": until, "next": next}, _piece(body), most=max, id=id))
+
+    def subworkflow(
+        self,
+        workflow: Workflow[U, ...],
+        /,
+        *,
+        per: Literal["batch", "item"] = "batch",
+        id: str | None = None,
+        on_error: OnError = None,
+        **params: object,
+    ) -> Flow[U, PS]:
+        """Let runs of another workflow do the work: one for all items, or one for each; params are given by name."""
+        given = dict(zip(params, _opened(params.values()), strict=True))
+        written = {"id": nesting.name_of(workflow) if id is None else id, "config": {"per": per}, "arguments": given}
+        return _caught(self, NodeKind.SUBWORKFLOW, workflow, on_error=on_error, **written)
 
     def wait(self, until: str | timedelta | datetime | Expression[Any], /, *, id: str | None = None) -> Flow[T, PS]:
         """Let the items wait for a while (`"24h"`) or until a time; no thread waits, and no process has to live."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from pydantic import PydanticUserError
@@ -40,6 +40,8 @@ class Frozen:
     """What was written, so that a node can be exchanged."""
     key: Key | None = None
     """What runs count together by."""
+    gives: Mapping[str, Any] = field(default_factory=dict)
+    """The type of an item of each output, by name."""
 
     @property
     def triggers(self) -> tuple[Trigger, ...]:

@@ -25,11 +25,13 @@ class Knowledge:
         "cancelling",
         "closed",
         "delayed",
+        "depth",
         "digest",
         "limits",
         "live",
         "missing",
         "nodes",
+        "parent",
         "pins",
         "plan",
         "plans",
@@ -75,8 +77,8 @@ class Knowledge:
         """The loops that are under way, by gate."""
         self.session = False
         """It goes on only when somebody says so, and may go back."""
-        self.source = ""
-        """The run that it is a replay of."""
+        self.source, self.parent, self.depth = "", "", 0
+        """The run that it replays; of a child, the wait that its end answers, and how many runs stand above it."""
         self.pins: dict[NodeId, Pinned] = {}
         """What nodes give without being executed."""
         self.closed: set[NodeId] = set()
@@ -164,6 +166,8 @@ COMPARED = (
     "rounds",
     "session",
     "source",
+    "parent",
+    "depth",
     "pins",
     "closed",
     "stale",

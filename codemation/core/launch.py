@@ -11,8 +11,9 @@ from codemation.core.errors import HostError
 if TYPE_CHECKING:  # the package imports this module at once, and nothing heavy may come with it
     from codemation.core.definition import Definition
     from codemation.core.events import NamedEvent
+    from codemation.core.explaining import Forecast
     from codemation.core.params import Params
-    from codemation.core.run import Forecast, Run, Session
+    from codemation.core.run import Run, Session
     from codemation.core.workflow import Workflow
 
 

@@ -34,6 +34,7 @@ class NodeKind(StrEnum):
     WAIT = "wait"
     APPROVE = "approve"
     WAIT_FOR_EVENT = "wait_for_event"
+    SUBWORKFLOW = "subworkflow"
     LOOP = "loop"
     """The gate of a loop: lets items go round again, and out when they are done."""
 
@@ -128,6 +129,17 @@ class NodePlan:
     """The dataset that it writes."""
     caught_by: str = ""
     """The node that its failures come to, in a piece whose failures are caught."""
+
+    @property
+    def label(self) -> str:
+        """Its kind, and whom it lets work, for people."""
+        match self.kind:
+            case NodeKind.START:
+                return "input"
+            case NodeKind.SUBWORKFLOW:
+                return f"{self.kind.value} {self.config.get('workflow', '')}".strip()
+            case _:
+                return self.kind.value
 
     def sources(self, *, back: bool = True) -> list[Source]:
         """All that leads here; without `back` only what leads here before the first turn of a loop."""

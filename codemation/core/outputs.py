@@ -33,7 +33,7 @@ class Outputs:
     """What the keys of the items begin with that the node was given as its data."""
 
     parents: dict[str, list[int]] = field(default_factory=dict)
-    """By port, the positions of the items that those were made from that came with `emit_each`."""
+    """By port, the positions of the items that those were made from that came with `emit_of`."""
 
     def emit(self, emitted: Iterable[Emitted]) -> None:
         """Add items in order."""
@@ -43,11 +43,15 @@ class Outputs:
     def emit_each(self, given: Iterable[Iterable[Emitted]]) -> None:
         """Add what was given for each item that came, in order."""
         for position, emitted in enumerate(given):
-            for port, item in emitted:
-                if port not in self.items:
-                    self.items[port], self.parents[port] = [], []
-                self.items[port].append(item)
-                self.parents[port].append(position)
+            self.emit_of(position, emitted)
+
+    def emit_of(self, position: int, emitted: Iterable[Emitted]) -> None:
+        """Add what was made of the item at a position."""
+        for port, item in emitted:
+            if port not in self.items:
+                self.items[port], self.parents[port] = [], []
+            self.items[port].append(item)
+            self.parents[port].append(position)
 
     def encoded(self, numbered_by: Any) -> dict[str, tuple[bytes, int, BatchKind]]:
         """Bytes, count and kind of every port that holds something, in the order of the node's ports.

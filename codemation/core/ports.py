@@ -167,6 +167,14 @@ class Deadline:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Parent:
+    """Whose child a run is, and which wait of that run is answered by its end."""
+
+    run: RunId
+    ticket: TicketId
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class NewRun:
     """A run to be recorded together with its first revision and its first tickets."""
 
@@ -195,6 +203,7 @@ class NewRun:
     """Seconds for which the run is kept after its end, by outcome, `succeeded` or `failed`; else for ever."""
     turnstile: Turnstile | None = None
     """Where the run needs a place before anything of it may be claimed; `claimed_by` counts for nothing then."""
+    parent: Parent | None = None
 
 
 @sealed
@@ -225,6 +234,8 @@ class Commit:
     """The workflow that is to be started because the run has failed; noted in the same moment."""
     progressed: bool = True
     """Whether progress of the activation may have been recorded; where not, nobody has to look for it."""
+    tells: bool = False
+    """It ends a child: who waits for it finds the letter that says so from the same moment on."""
 
     @property
     def activation(self) -> ActivationId | None:
@@ -251,6 +262,8 @@ class Reopening:
     deadline: Deadline | None = None
     turnstile: Turnstile | None = None
     """Where the run, which is over, needs a place anew; it waits for one, whatever the turnstile refuses."""
+    wait: TicketId | None = None
+    """The wait that is answered when a child ends anew; without one nobody is told, and nobody stops it."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -272,6 +285,7 @@ class RunRow:
     finished_at: datetime | None
     turnstile: str | None = None
     """Where it has its place, or is queued for one."""
+    parent: RunId | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -300,10 +314,13 @@ class Journal(Protocol):
     def start(self, run: NewRun) -> RunId:
         """Record a new run; with a key that was used before, the run that it started. Sent twice, it is recorded once.
 
+        A child is recorded only as long as its parent waits for it.
+
         Raises:
             InputError: the key was used with other params or another input, or the params are not JSON.
             HostError: the definition is not stored, or another run has the id.
             RunInTheWay: its turnstile is full, and refuses.
+            UnwantedChild: nobody waits for it (any more), or somebody else has started it.
         """
         ...
 
@@ -653,6 +670,26 @@ class Waits(Protocol):
         ...
 
 
+class Children(Protocol):
+    """Runs that other runs wait for: a wait of kind `child` names its child in its detail, as `child`.
+
+    The wait is recorded first and the child is started after it, so the end of a child always finds the wait. What a
+    crash leaves in between, or after a cancel, is found by the next who looks.
+    """
+
+    def of(self, run: RunId) -> tuple[RunRow, ...]:
+        """The children of a run, oldest first."""
+        ...
+
+    def wanted(self, run: RunId | None = None, limit: int = 1000) -> tuple[OpenWait, ...]:
+        """Waits of a run, or of all runs, whose child has not been started yet, or does not work for them yet."""
+        ...
+
+    def unwanted(self, run: RunId | None = None, limit: int = 1000) -> tuple[RunId, ...]:
+        """Children of a run, or of all runs, that are neither over nor asked to stop, and that nobody waits for."""
+        ...
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class OpenWait:
     """A wait that nobody has answered yet."""
@@ -956,6 +993,7 @@ class Stores:
     logs: Logs
     runs: RunList
     waits: Waits
+    children: Children
     events: Events
     pruning: Pruning
     duties: Duties

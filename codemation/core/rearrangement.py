@@ -11,6 +11,7 @@ from codemation.core.ids import NodeId, activation_id, node_of
 from codemation.core.knowledge import Knowledge
 from codemation.core.standing import PINNED, Cleared, Pinned, Standing, Taken, Unpinned
 from codemation.core.states import NodeStatus, RunStatus
+from codemation.core.waits import again
 
 
 class Rearrangement(Knowledge):
@@ -80,14 +81,15 @@ class Rearrangement(Knowledge):
     def _ask_again(self) -> None:
         """After a reopening: what was decided stays decided, and whoever let the time pass is asked anew.
 
-        A plain wait is over once its time has come, and nothing answers what is asked of other items than before.
+        A plain wait is over once its time has come, and nothing answers what is asked of other items than before. A
+        child that has failed may go on.
         """
         kept = {}
         for activation, answers in self.answers.items():
             node = self.plan.nodes.get(node_of(activation))
             if node is not None and not self.missing[node.id]:
                 timed = node.kind is NodeKind.WAIT
-                kept[activation] = {key: one for key, one in answers.items() if timed or one.reply != "fired"}
+                kept[activation] = {key: again(one) for key, one in answers.items() if timed or one.reply != "fired"}
         self.answers = kept
 
 

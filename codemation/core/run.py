@@ -222,12 +222,14 @@ class Run(Answerable, Protocol):
         """What one node took and gave."""
         ...
 
+    @property
+    def parent(self) -> Run | None:
+        """The run that has started this one to let it do some of its work."""
+        ...
 
-class Forecast(Protocol):
-    """What a run would do that has not been started."""
-
-    def why(self) -> Reasons:
-        """For each node why it would run, or would not."""
+    @property
+    def children(self) -> Sequence[Run]:
+        """The runs that this one has started to let them do some of its work, oldest first."""
         ...
 
 
@@ -249,10 +251,7 @@ class Session(Run, Protocol):
         ...
 
     def step_into(self, item: int | None = None) -> Any:
-        """Call the code of the next node here, with what it would be given, and record nothing.
-
-        Of a node that is called once per item, `item` is the position of the item.
-        """
+        """Call the code of the next node here, with what it would be given (one `item`), and record nothing."""
         ...
 
     def run_to(self, node: str | Node[Any, Any]) -> Self:

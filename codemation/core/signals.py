@@ -40,6 +40,10 @@ class Started:
     """Nodes that nothing stands on that is asked for."""
     limits: Limits = UNLIMITED
     """What it may use at the most."""
+    parent: str = ""
+    """The address of the wait that its end answers, if it is a child."""
+    depth: int = 0
+    """How many runs stand above it."""
 
 
 @sealed

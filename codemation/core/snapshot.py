@@ -30,6 +30,7 @@ from codemation.core.items import EMPTY
 from codemation.core.knowledge import COMPARED
 from codemation.core.rearrangement import Rearrangement
 from codemation.core.states import NodeStatus, RunStatus
+from codemation.core.waits import again
 
 
 class Snapshot(Rearrangement):
@@ -89,7 +90,7 @@ class Snapshot(Rearrangement):
 
     def _begin(self, fact: Began) -> None:
         self.status, self.session, self.source = RunStatus.RUNNING, fact.session, fact.source
-        self.limits = fact.limits
+        self.limits, self.parent, self.depth = fact.limits, fact.parent, fact.depth
         given = {MAIN: self._stored(MAIN, fact.input)}
         self._note(START, status=NodeStatus.SUCCEEDED, activation=activation_id(START), outputs=given)
         self._report(START)
@@ -123,6 +124,9 @@ class Snapshot(Rearrangement):
         self.delayed.add(activation)
         if isinstance(fact, Waiting):
             self.waits[activation] = {wait.key: wait for wait in fact.waits}
+        elif activation in self.answers:
+            answers = self.answers[activation]
+            self.answers[activation] = {key: again(answer) for key, answer in answers.items()}
         error = fact.error if isinstance(fact, Retrying) else None
         node, waits = node_of(activation), NodeStatus.WAITING
         kept = self._partial(node)

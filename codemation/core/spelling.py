@@ -1,4 +1,4 @@
-"""How batches are spelled in the journal: as short as they can be, for they are in nearly every fact."""
+"""How batches, waits and answers are spelled in the journal: as short as they can be, batches above all."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from typing import Any
 
 from codemation.core.ids import MAIN
 from codemation.core.items import EMPTY, Batch
+from codemation.core.waits import Answer, Wait
 
 
 def outputs_row(outputs: Mapping[str, Batch]) -> dict[str, list[Any]] | list[Any]:
@@ -40,3 +41,27 @@ def read_batch(cells: list[Any]) -> Batch:
     count, size, *rest = cells
     kind, ref = rest or ("items", "")
     return Batch(ref=ref, count=count, kind="table" if kind == "table" else "items", size=size)
+
+
+def wait_row(wait: Wait) -> list[Any]:
+    """A wait as compact JSON."""
+    row = [wait.key, wait.kind, wait.wakes, wait.delay, wait.until]
+    return [*row, wait.detail] if wait.detail else row
+
+
+def read_wait(row: list[Any]) -> Wait:
+    """The wait that `wait_row` wrote."""
+    key, kind, wakes, delay, until, *detail = row
+    return Wait(key=key, kind=kind, wakes=wakes, delay=delay, until=until, detail=detail[0] if detail else {})
+
+
+def answer_row(answer: Answer) -> list[Any]:
+    """An answer as compact JSON."""
+    row = [answer.reply, answer.at, answer.who, answer.body]
+    return [*row, outputs_row(answer.outputs)] if answer.outputs else row
+
+
+def read_answer(row: list[Any]) -> Answer:
+    """The answer that `answer_row` wrote."""
+    reply, at, who, body, *outputs = row
+    return Answer(reply=reply, at=at, who=who, body=body, outputs=read_outputs(outputs[0]) if outputs else {})

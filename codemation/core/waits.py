@@ -14,14 +14,14 @@ events do, whose waits look for them as soon as they are recorded (`Events.meet`
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, Literal, TypeAlias
 
 from codemation.core.ids import ActivationId, RunId
 from codemation.core.items import Batch
 
 WaitKind: TypeAlias = Literal["timer", "approval", "event", "child"]
-Reply: TypeAlias = Literal["fired", "approved", "rejected", "arrived", "ended"]
+Reply: TypeAlias = Literal["fired", "approved", "rejected", "arrived", "ended", "left"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -68,3 +68,9 @@ class Answer:
     """As JSON, and small."""
     outputs: Mapping[str, Batch] = field(default_factory=dict)
     """What a child run has given."""
+
+
+def again(answer: Answer) -> Answer:
+    """What is known of a wait when its activation is tried again: a child that has failed is left to go on with."""
+    failed = answer.reply == "ended" and (answer.body or {}).get("status") != "succeeded"
+    return replace(answer, reply="left") if failed else answer

@@ -11,6 +11,7 @@ from typing_extensions import ParamSpec, TypeVar
 
 from codemation.core.definition import Definition, NodePlan
 from codemation.core.errors import CodemationError, InputError
+from codemation.core.explaining import Forecast
 from codemation.core.freezing import Frozen
 from codemation.core.ids import START, NodeId, WorkflowId
 from codemation.core.keys import Key
@@ -18,7 +19,7 @@ from codemation.core.launch import Launch, launcher, renderer
 from codemation.core.mistakes import listed, meant
 from codemation.core.node import FunctionNode, Node
 from codemation.core.params import Params, validated
-from codemation.core.run import Forecast, Pins, Run, Session
+from codemation.core.run import Pins, Run, Session
 from codemation.core.signature import NodeCode
 from codemation.core.steps import Stand
 from codemation.core.triggers import ByRun, Outcome, Trigger, finished
@@ -66,17 +67,10 @@ class Drawn:
         printer.text(self.text())
 
 
-class Workflow(Drawn, Generic[Out, PS]):
-    """A workflow that has been built; it never changes."""
+class Built(Drawn):
+    """What was frozen, to be read."""
 
-    def __init__(self, frozen: Frozen, wishes: Launch | None = None) -> None:
-        self._frozen = frozen
-        self._wishes = wishes or Launch(workflow=self)
-
-    @property
-    def id(self) -> WorkflowId:
-        """The name of the workflow."""
-        return self.definition.workflow
+    _frozen: Frozen
 
     @property
     def params(self) -> type[Params] | None:
@@ -89,6 +83,11 @@ class Workflow(Drawn, Generic[Out, PS]):
         return self._frozen.input
 
     @property
+    def gives(self) -> Mapping[str, Any]:
+        """The type of an item of each output, by name."""
+        return self._frozen.gives
+
+    @property
     def definition(self) -> Definition:
         """The workflow as plain data."""
         return self._frozen.definition
@@ -97,16 +96,6 @@ class Workflow(Drawn, Generic[Out, PS]):
     def triggers(self) -> tuple[Trigger, ...]:
         """What starts runs by itself, as it was written."""
         return self._frozen.triggers
-
-    def finished(self, *, outcome: Outcome = "succeeded", params: ByRun = None) -> Trigger:
-        """A trigger for another workflow: a run of this one has ended; `params` is given that run."""
-        return finished(self.id, outcome=outcome, params=params)
-
-    @property
-    def on_failure(self) -> Workflow[Any, ...] | None:
-        """What is started when one of its runs fails."""
-        following: Workflow[Any, ...] | None = self._frozen.stand.draft.on_failure
-        return following
 
     @property
     def key(self) -> Key | None:
@@ -132,6 +121,35 @@ class Workflow(Drawn, Generic[Out, PS]):
     def code(self) -> Mapping[NodeId, NodeCode]:
         """What is called for each node; those that the engine executes by itself are not in it."""
         return MappingProxyType(self._frozen.code)
+
+
+class Workflow(Built, Generic[Out, PS]):
+    """A workflow that has been built; it never changes."""
+
+    def __init__(self, frozen: Frozen, wishes: Launch | None = None) -> None:
+        self._frozen = frozen
+        self._wishes = wishes or Launch(workflow=self)
+
+    @property
+    def id(self) -> WorkflowId:
+        """The name of the workflow."""
+        return self.definition.workflow
+
+    @property
+    def fixed(self) -> Mapping[str, object]:
+        """The params that `options` has given already."""
+        given = self._wishes.params
+        return {} if given is None else {name: getattr(given, name) for name in given.model_fields_set}
+
+    def finished(self, *, outcome: Outcome = "succeeded", params: ByRun = None) -> Trigger:
+        """A trigger for another workflow: a run of this one has ended; `params` is given that run."""
+        return finished(self.id, outcome=outcome, params=params)
+
+    @property
+    def on_failure(self) -> Workflow[Any, ...] | None:
+        """What is started when one of its runs fails."""
+        following: Workflow[Any, ...] | None = self._frozen.stand.draft.on_failure
+        return following
 
     def find(self, node: Node[Any, Any] | str) -> NodeId:
         """The id of a node that is named or held in the hand.
@@ -238,11 +256,16 @@ class Workflow(Drawn, Generic[Out, PS]):
     def _launch(self, items: Any, args: tuple[object, ...], params: Mapping[str, object]) -> Launch:
         if args:
             raise InputError("a run takes its items in one argument", way_out=f"{self.id}: run([first, second, …])")
-        given = self._wishes.params
-        if params or given is None:
-            fixed = {name: getattr(given, name) for name in given.model_fields_set} if given is not None else {}
-            given = self._validated({**fixed, **params})
-        return replace(self._wishes, workflow=self, items=items, params=given)
+        return replace(self._wishes, workflow=self, items=items, params=self.params_of(params))
+
+    def params_of(self, given: Mapping[str, object]) -> Params | None:
+        """The params of a run that is given these, beside those that `options` has given.
+
+        Raises:
+            InputError: they do not fit.
+        """
+        wished = self._wishes.params
+        return self._validated({**self.fixed, **given}) if given or wished is None else wished
 
     def _validated(self, given: Params | Mapping[str, object]) -> Params | None:
         values = {name: getattr(given, name) for name in given.model_fields_set} if isinstance(given, Params) else given

@@ -18,6 +18,7 @@ from codemation.core.errors import HostError, RunError, StoreUnavailable
 from codemation.core.ids import RunId, WorkerId
 from codemation.core.items import Batch
 from codemation.core.launch import Launch
+from codemation.core.nesting import nested
 from codemation.core.opening import OpenRun
 from codemation.core.ports import CredentialSource, Stores
 from codemation.core.retention import age_of
@@ -26,6 +27,7 @@ from codemation.core.workflow import Workflow
 from codemation.host.adoption import adopt, check_drift, reopened
 from codemation.host.backend import Backend, open_backend
 from codemation.host.caretaking import Caretaker
+from codemation.host.children import Family
 from codemation.host.credentials import Credentials, EnvironmentCredentials, slots, source_of
 from codemation.host.handles import RunHandle
 from codemation.host.identity import entropy
@@ -35,7 +37,6 @@ from codemation.host.notebooks import Notebooks
 from codemation.host.opening import asked
 from codemation.host.patience import Patience
 from codemation.host.pruning import Pruner
-from codemation.host.queueing import ready_in
 from codemation.host.runtime.activity import RunCode, Workbench
 from codemation.host.runtime.calling import Loop
 from codemation.host.runtime.clock import REAL, Clock
@@ -78,7 +79,9 @@ class App:
         self.credentials = Credentials(sources)
         self.bench = _bench(self, resources or {}, clock)
         self.scheduler = InlineScheduler(self.engine, self.bench, settings.config.threads)
-        self.caretaker = Caretaker(self.engine, __version__, self._changed_elsewhere)
+        self.family = Family(self)
+        self.scheduler.recorded = self.family.recorded
+        self.caretaker = Caretaker(self.engine, __version__, self.family.changed)
         self.lookout = Lookout(self)
         self._patience.notice = self.caretaker.outage
         self.pruner = Pruner(self.engine)
@@ -161,12 +164,18 @@ class App:
             UnknownRun: there is none.
         """
         opened = self.engine.open(run)
-        return RunHandle(self, opened, self._workflows.get(opened.definition.digest))
+        return RunHandle(self, opened, self.known(opened.definition.digest))
 
     def know(self, workflow: Workflow[Any, ...]) -> None:
-        """Have the code of a workflow at hand."""
+        """Have the code of a workflow at hand, and that of the workflows that it lets work."""
         self._workflows[workflow.digest] = workflow
         self.lookout.know(workflow)
+        for inner in nested(workflow):
+            self.know(inner)
+
+    def known(self, digest: str) -> Workflow[Any, ...] | None:
+        """The workflow with this digest, if its code is at hand."""
+        return self._workflows.get(digest)
 
     def resume(
         self, run: RunId, workflow: Workflow[Any, ...], *, with_changes: bool = False, who: str = ""
@@ -190,15 +199,16 @@ class App:
             outcome = reopened(self.engine, opened, workflow, who)
         else:
             outcome = adopt(self.engine, self.caretaker, opened)
-        return self.taken_up(opened, workflow, outcome)
+        handle = self.taken_up(opened, workflow, outcome)
+        self.family.take_up(run)
+        return handle
 
     def cancel(self, run: RunId, *, who: str = "", reason: str = "") -> None:
-        """Ask a run to stop; when this returns, nothing of it is claimed any more.
+        """Ask a run to stop; when this returns, nothing of it or of its children is claimed any more.
 
         It is `cancelled` when nobody works on it any more; those who do get a few seconds to notice here.
         """
-        self.engine.cancel(run, who=who, reason=reason)
-        self._stopping((run,))
+        self.family.stop(run, who=who, reason=reason)
         self.caretaker.recover()
         deadline = time.monotonic() + GRACE
         while not self.engine.open(run).finished and time.monotonic() < deadline:
@@ -229,23 +239,14 @@ class App:
             if self.closed:
                 raise HostError("this app is closed", way_out="open another one: App.open()")
             if not self._working:
-                self.caretaker.begin(lambda: WorkerId(entropy()), self._stopping, self.lookout.rest, self.lookout.look)
+                looks = (self.lookout.rest, self.lookout.look, self.family.tend)
+                self.caretaker.begin(lambda: WorkerId(entropy()), self._stopping, *looks)
                 self.pruner.begin()
                 self._working = True
 
     def _stopping(self, runs: tuple[RunId, ...]) -> bool:
-        if runs:
-            self.scheduler.stop(runs)
+        self.scheduler.stop(runs)
         return bool(self.scheduler.watched())
-
-    def _changed_elsewhere(self, run: OpenRun) -> None:
-        """A run was folded beside those who work on it: let them see."""
-        for watched in self.scheduler.watched():
-            if watched.run.id == run.id:
-                with watched.run.lock:
-                    watched.run.snapshot, watched.run.head, watched.run.row = run.snapshot, run.head, run.row
-                    watched.run.stopping |= run.finished  # what its nodes do is not wanted any more
-                self.scheduler.submit(watched, ready_in(self.engine, run.id))
 
     def _publish(self, run: RunId, revision: int, events: tuple[Event, ...]) -> None:
         for listener in self.listeners:

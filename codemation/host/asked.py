@@ -1,4 +1,4 @@
-"""What a handle of a run says of what the run waits for, and how its holder answers."""
+"""What a handle of a run says of what the run waits for and how its holder answers, and of its parent and children."""
 
 from __future__ import annotations
 
@@ -10,10 +10,11 @@ from codemation.host.asking import RunWait
 
 if TYPE_CHECKING:
     from codemation.host.app import App
+    from codemation.host.handles import RunHandle
 
 
 class Asked:
-    """A run that may be asked what it waits for."""
+    """A run that may be asked what it waits for, and whom it lets work."""
 
     app: App
 
@@ -21,6 +22,18 @@ class Asked:
     def id(self) -> RunId:
         """Names the run."""
         raise NotImplementedError
+
+    @property
+    def parent(self) -> RunHandle | None:
+        """The run that has started this one to let it do some of its work."""
+        parent = self.app.engine.open(self.id).snapshot.parent
+        return self.app.attach(RunId(parent.partition("/")[0])) if parent else None
+
+    @property
+    def children(self) -> list[RunHandle]:
+        """The runs that this one has started to let them do some of its work, oldest first."""
+        engine = self.app.engine
+        return [self.app.attach(row.id) for row in engine.persist(engine.stores.children.of, self.id)]
 
     @property
     def waits(self) -> list[RunWait]:

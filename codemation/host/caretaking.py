@@ -44,14 +44,16 @@ class Caretaker:
         stopping: Callable[[tuple[RunId, ...]], bool],
         at_rest: Callable[[], bool] = lambda: False,
         look_out: Callable[[], None] = lambda: None,
+        tend: Callable[[], None] = lambda: None,
     ) -> None:
         """Enter this process and beat from now on.
 
         `stopping` is told which runs should stop and says whether any run is worked on here; `at_rest` says whether
-        something is waited for that is to be looked after more often, by folding inboxes and by `look_out`.
+        something is waited for that is to be looked after more often, by folding inboxes and by `look_out`; `tend`
+        looks after children now and then.
         """
         self._new_worker, self._stopping, self._at_rest = new_worker, stopping, at_rest
-        self._look_out = look_out
+        self._look_out, self._tend = look_out, tend
         self._register()
         self._thread = threading.Thread(target=self._beat_on, name="codemation-beat", daemon=True)
         self._thread.start()
@@ -159,6 +161,7 @@ class Caretaker:
             engine.persist(engine.stores.events.meet)  # what a crash has left between an event and its waits
             engine.persist(engine.stores.events.forget)
             self._look_out()
+            self._tend()
             self.fold()
 
     def _take_over(self, dead: list[WorkerId]) -> int:

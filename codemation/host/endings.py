@@ -40,7 +40,7 @@ def gone(run: RunHandle) -> RunHandle:
     if watched is not None:
 
         def rests() -> bool:
-            return watched.run.snapshot.at_rest and not watched.active
+            return run.app.family.at_rest(watched)
 
         driven(run, watched, None, until=rests)
         while rests() and run.app.caretaker.fold():  # the world may have answered before it was asked

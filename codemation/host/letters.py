@@ -6,10 +6,11 @@ import json
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from codemation.core.ids import ActivationId
+from codemation.core.ids import ActivationId, RunId
 from codemation.core.items import Batch
-from codemation.core.ports import Letter
+from codemation.core.ports import Letter, OpenWait
 from codemation.core.signals import ChildEnded, Decided, EventArrived, Lost, Signal, TimerFired
+from codemation.core.states import RunStatus
 
 
 def read_letter(letter: Letter) -> Signal:
@@ -29,6 +30,12 @@ def decision_letter(activation: ActivationId, wait: str, *, approved: bool, deci
     """The letter of somebody who has approved or rejected."""
     body = {"kind": "Decided", "activation": activation, "wait": wait, "approved": approved}
     return json.dumps({**body, "decision": decision, "who": who})
+
+
+def ended_letter(wait: OpenWait, child: RunId, status: RunStatus, reason: str) -> str:
+    """The letter that says how a child has ended."""
+    body = {"kind": "ChildEnded", "activation": wait.activation, "wait": wait.wait, "child": child}
+    return json.dumps({**body, "status": status.value, "reason": reason})
 
 
 def _lost(body: Mapping[str, Any], _: float) -> Signal:

@@ -148,7 +148,7 @@ class Lineage:
         if batch.kind == "table":
             return self._run.app.tables.parents(content)
         head = decode_head(content, batch.count)
-        return head.firsts if head.parents is None and plan.grain == "item" else head.parents
+        return head.firsts if head.parents is None and _is_in_place(plan, head) else head.parents
 
     def _filled(self, wanted: Input) -> list[Any]:
         return [source for source in wanted.sources if self._batch(source.node, source.port).size]
@@ -240,6 +240,11 @@ class Lineage:
         reached = {one.node for one in after}
         takers = self._takers.get((place.node, place.port), ())
         return tuple(f"{node}: {_why(self._run, node)}" for node in takers if node not in reached)
+
+
+def _is_in_place(plan: NodePlan, head: StoredItems) -> bool:
+    """Whether the paths of the items that a node gave begin as those of the items that they were made from."""
+    return plan.grain == "item" or (plan.kind is NodeKind.SUBWORKFLOW and head.scope != plan.id)
 
 
 def _prefixes(path: Path) -> list[Path]:

@@ -135,8 +135,9 @@ class SessionHandle(Rearrangeable):
         return f'<Session {self.id} of "{self.definition.workflow}": {self.status}{due}>'
 
     def _next(self) -> ActivationId:
-        due = self._stepper.due()
-        if due:
+        if not self._stepper.due() and self.snapshot.waits:
+            self._stepper.look()
+        if due := self._stepper.due():
             return due[0]
         if failed := self.snapshot.failed():
             raise RunError(
@@ -150,6 +151,8 @@ class SessionHandle(Rearrangeable):
         self.executing = frozenset((activation,))
         try:
             cause = self._stepper.execute(activation)
+            while self._stepper.finish(activation):
+                cause = self._stepper.execute(activation)
         finally:
             self.executing = frozenset()
         node = node_of(activation)

@@ -89,6 +89,23 @@ class Stepper:
         self.take_up(outcome)
         return work.error
 
+    def finish(self, activation: ActivationId) -> bool:
+        """Let the children work that an activation waits for; says whether it is due again.
+
+        Where one of them waits for the world itself, it goes on when the world has answered.
+        """
+        waits = self.run.snapshot.waits.get(activation, {}).values()
+        if not any(wait.kind == "child" for wait in waits):
+            return False
+        self._app.family.work_on(self.run.id)
+        self.look()
+        return activation in self.due()
+
+    def look(self) -> None:
+        """See what has become of the run meanwhile."""
+        self._app.caretaker.fold()
+        self._app.engine.refresh(self.run, [claim.holding.ticket for claim in self._held.values()])
+
     def call(self, activation: ActivationId, item: int | None) -> Any:
         """Call the code of an activation here, with what it would be given; nothing is recorded."""
         check_drift(self.run, self.workflow, with_changes=False)

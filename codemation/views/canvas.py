@@ -142,8 +142,7 @@ def _title(node: NodePlan) -> str:
 
 def _caption(node: NodePlan) -> str:
     given = one_line(node.types.get(f"out:{MAIN}", ""))
-    kind = "input" if node.kind == NodeKind.START else node.kind.value
-    said = f"{kind} · {given}" if given else kind
+    said = f"{node.label} · {given}" if given else node.label
     return f"{said} · {one_line(node.summary)}" if node.kind == NodeKind.START and node.summary else said
 
 

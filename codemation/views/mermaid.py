@@ -26,6 +26,7 @@ _SHAPES: dict[NodeKind, tuple[str, str]] = {
     NodeKind.JOIN: ("((", "))"),
     NodeKind.CATCH: (">", "]"),
     NodeKind.NOTEBOOK: ("[[", "]]"),
+    NodeKind.SUBWORKFLOW: ("[[", "]]"),
     NodeKind.LOOP: ("{{", "}}"),
     NodeKind.WAIT: ("([", "])"),
     NodeKind.APPROVE: ("[/", "/]"),

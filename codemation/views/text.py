@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from heapq import heapify, heappop, heappush
 from textwrap import wrap
 
-from codemation.core.definition import Definition, NodeKind, NodePlan, Source
+from codemation.core.definition import Definition, NodePlan, Source
 from codemation.core.durations import readable
 from codemation.core.ids import MAIN, START, NodeId
 from codemation.views.clusters import Cluster, grouped
@@ -148,7 +148,7 @@ def _group_row(title: str, depth: int) -> _Row:
 
 
 def _node_row(node: NodePlan, depth: int, mark: NodeMark | None) -> _Row:
-    said = " · ".join(part for part in (f"{_kind(node)} {_given(node)}".strip(), shards_of(node)) if part)
+    said = " · ".join(part for part in (f"{node.label} {_given(node)}".strip(), shards_of(node)) if part)
     if mark and mark.status != NodeStatus.PENDING:
         said = _state(mark)
     return _Row("  " * depth + one_line(node.id), _sources(node), said, mark.status if mark else None)
@@ -163,10 +163,6 @@ def _state(mark: NodeMark) -> str:
     if mark.status == NodeStatus.SUCCEEDED:
         return " · ".join(part for part in (f"→ {counts}" if counts else "", took) if part) or mark.status.value
     return " · ".join(part for part in (one_line(mark.error) or mark.status.value, took) if part)
-
-
-def _kind(node: NodePlan) -> str:
-    return "input" if node.kind == NodeKind.START else node.kind.value
 
 
 def shards_of(node: NodePlan) -> str:

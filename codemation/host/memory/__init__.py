@@ -10,6 +10,7 @@ from datetime import UTC, datetime
 
 from codemation.core.ports import Stores
 from codemation.host.memory.blobs import MemoryBlobs
+from codemation.host.memory.children import MemoryChildren
 from codemation.host.memory.definitions import MemoryDefinitions
 from codemation.host.memory.following import MemoryFollowUps
 from codemation.host.memory.inbox import MemoryInbox
@@ -49,6 +50,7 @@ def stores_on(tables: Tables) -> Stores:
         logs=MemoryLogs(tables),
         runs=MemoryRunList(tables),
         waits=MemoryWaits(tables),
+        children=MemoryChildren(tables),
         events=MemoryEvents(tables),
         pruning=MemoryPruning(tables),
         duties=MemoryDuties(tables),

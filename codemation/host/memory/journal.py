@@ -8,9 +8,9 @@ from dataclasses import replace
 from datetime import datetime
 from typing import assert_never
 
-from codemation.core.errors import HostError, InputError, UnknownRun
+from codemation.core.errors import HostError, InputError, UnknownRun, UnwantedChild
 from codemation.core.ids import Head, RunId, TicketId
-from codemation.core.ports import Commit, Drop, Entry, GoOn, Holding, Leave, Look, NewRun, Reopening, RunRow
+from codemation.core.ports import Commit, Drop, Entry, GoOn, Holding, Leave, Look, NewRun, Parent, Reopening, RunRow
 from codemation.core.states import FINISHED, RunStatus
 from codemation.host.memory.tables import Tables, Ticket
 from codemation.host.memory.turnstiles import check_free, let_in, queue
@@ -25,7 +25,7 @@ class MemoryJournal:
     def start(self, run: NewRun) -> RunId:
         """Record a new run, or find the one that its key started."""
         with self._tables.lock:
-            known = self._known(run)
+            known = _known(self._tables, run)
             if known is not None:
                 return known
             _check(self._tables, run)
@@ -33,25 +33,6 @@ class MemoryJournal:
             self._tables.enter_key(run)
             self._record(run)
             return run.id
-
-    def _known(self, run: NewRun) -> RunId | None:
-        """The run that was started by the same key, or by this very call."""
-        key = None if run.key is None else self._tables.keys.get((run.workflow, run.key))
-        if key is not None and self._tables.counts((run.workflow, run.key or "")):
-            known, digest = key
-            if digest != run.input_digest:
-                raise InputError(
-                    f'the key "{run.key}" has already started run {known} of "{run.workflow}" with another input',
-                    way_out="use another key, or the same params and items",
-                )
-            if known != run.id:
-                return known
-        if run.id not in self._tables.runs:
-            return None
-        first, _ = self._tables.journal[run.id][0]
-        if first.head != run.head:
-            raise HostError(f"another run has the id {run.id}", way_out="start it again under an id of its own")
-        return run.id
 
     def _record(self, run: NewRun) -> None:
         now = self._tables.clock()
@@ -70,12 +51,15 @@ class MemoryJournal:
             started_at=now if run.turnstile is None else None,
             finished_at=self._ended(run.status),
             turnstile=None if run.turnstile is None else run.turnstile.name,
+            parent=None if run.parent is None else run.parent.run,
         )
         self._tables.write(row, run.head, run.delta, run.output)
         self._tables.ages[run.id] = run.retention
         self._tables.add(row, run.tickets)
         self._begin(run.id, run)
         self._tables.set_deadline(run.id, run.deadline)
+        if row.finished_at is not None:
+            self._tables.tell(row)
 
     def step(self, commit: Commit) -> bool:
         """Write one revision."""
@@ -105,6 +89,8 @@ class MemoryJournal:
             if commit.follow_up:
                 tables.follow_ups[row.id, row.revision] = commit.follow_up
             let_in(tables, commit.turnstile)
+            if commit.tells:
+                tables.tell(row)
             return True
 
     def steps(self, commits: Sequence[Commit]) -> frozenset[Head]:
@@ -190,6 +176,9 @@ class MemoryJournal:
             tables.add(row, reopening.tickets)
             self._begin(row.id, reopening)
             tables.set_deadline(row.id, reopening.deadline)
+            tables.parents.pop(row.id, None)
+            if row.parent is not None and reopening.wait is not None:
+                tables.parents[row.id] = Parent(run=row.parent, ticket=reopening.wait)
             return True
 
     def cancel(self, run: RunId, row: RunRow, new_head: Head, delta: bytes, fold: TicketId) -> bool:
@@ -219,15 +208,6 @@ class MemoryJournal:
         return self._tables.clock() if status in FINISHED else None
 
 
-def _check(tables: Tables, run: NewRun) -> None:
-    try:
-        json.loads(run.params)
-    except ValueError as error:
-        raise InputError(f'the params of "{run.workflow}" are not JSON: {error}') from error
-    if run.digest not in tables.definitions:
-        raise HostError(f'the definition {run.digest[:12]} of "{run.workflow}" is not stored yet')
-
-
 def _allowed(row: RunRow, ticket: Ticket, commit: Commit) -> bool:
     """Whether the writer knows the latest revision, and the run is as the writer believes."""
     if ticket.run != row.id or (row.revision, row.head) != (commit.revision, commit.head):
@@ -235,3 +215,39 @@ def _allowed(row: RunRow, ticket: Ticket, commit: Commit) -> bool:
     if row.stop != commit.cancelling:
         return False
     return row.finished_at is None or commit.status in FINISHED
+
+
+def _known(tables: Tables, run: NewRun) -> RunId | None:
+    """The run that was started by the same key, or by this very call."""
+    key = None if run.key is None else tables.keys.get((run.workflow, run.key))
+    if key is not None and tables.counts((run.workflow, run.key or "")):
+        known, digest = key
+        if digest != run.input_digest:
+            raise InputError(
+                f'the key "{run.key}" has already started run {known} of "{run.workflow}" with another input',
+                way_out="use another key, or the same params and items",
+            )
+        if known != run.id:
+            return known
+    if run.id not in tables.runs:
+        return None
+    first, _ = tables.journal[run.id][0]
+    if first.head != run.head and run.parent is not None:
+        raise UnwantedChild(f"child {run.id} has been started by somebody else")
+    if first.head != run.head:
+        raise HostError(f"another run has the id {run.id}", way_out="start it again under an id of its own")
+    return run.id
+
+
+def _check(tables: Tables, run: NewRun) -> None:
+    try:
+        json.loads(run.params)
+    except ValueError as error:
+        raise InputError(f'the params of "{run.workflow}" are not JSON: {error}') from error
+    if run.digest not in tables.definitions:
+        raise HostError(f'the definition {run.digest[:12]} of "{run.workflow}" is not stored yet')
+    if run.parent is not None:
+        tables.parents[run.id] = run.parent
+        if tables.awaited(run.id) is None:
+            del tables.parents[run.id]
+            raise UnwantedChild(f"nobody waits for child {run.id} any more")

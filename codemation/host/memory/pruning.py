@@ -21,7 +21,7 @@ class MemoryPruning:
         """What is to be pruned."""
         found = defaultdict[tuple[WorkflowId, RunStatus], list[datetime]](list)
         with self._tables.lock:
-            for row in self._over():
+            for row in self._in_time():
                 found[row.workflow, row.status].append(row.finished_at or row.created_at)
         return tuple(
             Outdated(workflow=workflow, status=status, runs=len(ends), oldest=min(ends))
@@ -46,7 +46,19 @@ class MemoryPruning:
                 del tables.key_ends[key], tables.keys[key]
             return Swept(batches=batches, keys=len(keys))
 
+    def _in_time(self) -> list[RunRow]:
+        """What goes when there is pruning until nothing is left: children after their parents."""
+        past, gone = self._past(), dict[RunId, RunRow]()
+        for row in sorted(past, key=lambda row: row.id):
+            if row.parent not in self._tables.runs or row.parent in gone:
+                gone[row.id] = row
+        return [row for row in past if row.id in gone]
+
     def _over(self) -> list[RunRow]:
+        """What may go now: a child only when its parent has gone."""
+        return [row for row in self._past() if row.parent not in self._tables.runs]
+
+    def _past(self) -> list[RunRow]:
         """The runs whose time is over, the longest over first."""
         ends = {row.id: end for row in self._tables.runs.values() if (end := self._end(row)) is not None}
         over = [run for run, end in ends.items() if end < self._tables.clock()]
@@ -79,7 +91,7 @@ class MemoryPruning:
         for run in gone:
             for ticket in tables.of_run(run):
                 tables.drop(ticket)
-            for rows in (tables.runs, tables.journal, tables.letters, tables.ages, tables.logs):
+            for rows in (tables.runs, tables.journal, tables.letters, tables.ages, tables.logs, tables.parents):
                 rows.pop(run, None)
         return before - len(tables.batches)
 

@@ -88,6 +88,8 @@ class MemoryRunList:
         name, tables = ticket.activation or "its fold", self._tables
         living = tables.workers.keys() - tables.buried
         match ticket.state:
+            case "waiting" if ticket.kind == "child" and tables.is_over(ticket.detail.get("child")):
+                return f"{name} waits for a child that is over"
             case "running" if ticket.owner not in living:
                 return f"worker {ticket.owner} holds {name} and is dead"
             case "waiting" if ticket.due_at is not None and ticket.due_at < tables.clock() - OVERDUE:

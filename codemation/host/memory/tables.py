@@ -22,6 +22,7 @@ from codemation.core.ports import (
     LogLine,
     NewRun,
     NewTicket,
+    Parent,
     RunRow,
     SentEvent,
     Shard,
@@ -118,6 +119,8 @@ class Tables:
     keys: dict[tuple[str, str], tuple[RunId, bytes]] = field(default_factory=dict)
     key_ends: dict[tuple[str, str], datetime] = field(default_factory=dict)
     """Until when a key counts, whatever became of its run."""
+    parents: dict[RunId, Parent] = field(default_factory=dict)
+    """Which wait is answered by the end of a child."""
     ages: dict[RunId, Mapping[str, float | None]] = field(default_factory=dict)
     """For how many seconds a run is kept after its end, by outcome."""
     journal: dict[RunId, list[tuple[Entry, bytes]]] = field(default_factory=dict)
@@ -196,6 +199,24 @@ class Tables:
         letters = self.letters.setdefault(ticket.run, [])
         letters.append(Letter(id=self.number(), key=f"wait:{ticket.id}", body=body, at=self.clock().timestamp()))
         self.ask_for_fold(ticket.run, TicketId(-self.number()) if fold is None else fold)
+
+    def awaited(self, child: RunId) -> Ticket | None:
+        """The wait that the end of a child answers, while it is open."""
+        parent = self.parents.get(child)
+        ticket = None if parent is None else self.tickets.get(parent.ticket)
+        return ticket if parent and ticket and ticket.run == parent.run and not ticket.stop else None
+
+    def is_over(self, run: object) -> bool:
+        """Whether there is such a run, and it has ended."""
+        row = self.runs.get(RunId(str(run)))
+        return row is not None and row.finished_at is not None
+
+    def tell(self, child: RunRow) -> None:
+        """Let whoever waits for a child know that it is over."""
+        ticket = self.awaited(child.id)
+        if ticket is not None:
+            said = {"kind": "ChildEnded", "activation": ticket.activation, "wait": ticket.wait, "child": child.id}
+            self.answer(ticket, json.dumps({**said, "status": child.status, "reason": child.reason}))
 
     def time_is_over(self, ticket: Ticket) -> None:
         """Take a wait whose time has come."""

@@ -44,20 +44,7 @@ class MemoryWaits:
             tickets = [one for one in waits if one.wait != DEADLINE]
             chosen = [one for one in tickets if kind in (None, one.kind) and run in (None, one.run)]
             chosen.sort(key=lambda one: (one.due_at or _NEVER, one.id))
-            return tuple(self._opened(one) for one in chosen[:limit])
-
-    def _opened(self, ticket: Ticket) -> OpenWait:
-        return OpenWait(
-            ticket=ticket.id,
-            run=ticket.run,
-            workflow=self._tables.runs[ticket.run].workflow,
-            activation=ticket.activation,
-            wait=ticket.wait,
-            kind=cast("WaitKind", ticket.kind),
-            wait_key=ticket.wait_key,
-            due_at=ticket.due_at,
-            detail=ticket.detail,
-        )
+            return tuple(opened(self._tables, one) for one in chosen[:limit])
 
 
 class MemoryEvents:
@@ -121,6 +108,21 @@ class MemoryEvents:
             if wanted and given == ticket.activation:
                 return event
         return None
+
+
+def opened(tables: Tables, ticket: Ticket) -> OpenWait:
+    """A wait as it is read."""
+    return OpenWait(
+        ticket=ticket.id,
+        run=ticket.run,
+        workflow=tables.runs[ticket.run].workflow,
+        activation=ticket.activation,
+        wait=ticket.wait,
+        kind=cast("WaitKind", ticket.kind),
+        wait_key=ticket.wait_key,
+        due_at=ticket.due_at,
+        detail=ticket.detail,
+    )
 
 
 def _lives(event: SentEvent, now: datetime) -> bool:

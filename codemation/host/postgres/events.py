@@ -9,11 +9,12 @@ import psycopg
 from codemation.core.errors import InputError
 from codemation.core.ids import RunId
 from codemation.core.ports import SentEvent
+from codemation.host.postgres.answering import RANDOM_ID, answering
 from codemation.host.postgres.codes import TicketKind, TicketState
 from codemation.host.postgres.connection import Connections
 from codemation.host.postgres.link import Link
 from codemation.host.postgres.rows import storable
-from codemation.host.postgres.statements import RANDOM_ID, Statement, answering, statement
+from codemation.host.postgres.statements import Statement, statement
 
 _BATCH = 500
 _KEEP = statement("""

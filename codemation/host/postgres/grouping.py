@@ -4,7 +4,8 @@ The two rules of `statements` hold here as well, with one difference: nobody is 
 locked is left out, so that one slow run delays no other, and groups that share runs cannot wait for each other in a
 circle. Whoever is left out is told, and writes alone.
 
-Only what nearly every step is can be grouped: a ticket of work that goes on, is done with, or ends its run.
+Only what nearly every step is can be grouped: a ticket of work that goes on, is done with, or ends its run. The end of
+a child is written alone, because it needs the lock on its parent as well.
 """
 
 from __future__ import annotations
@@ -107,7 +108,7 @@ def in_groups(commits: Iterable[Commit]) -> tuple[list[Commit], list[Commit]]:
 def _can_be_grouped(commit: Commit) -> bool:
     ends = commit.status in FINISHED
     plain = isinstance(commit.then, Drop) or (isinstance(commit.then, GoOn) and bool(commit.then.activation))
-    special = commit.cancelling or commit.consumed or commit.waits or (ends and commit.activation)
+    special = commit.cancelling or commit.consumed or commit.waits or commit.tells or (ends and commit.activation)
     bound = commit.turnstile is not None or commit.follow_up or commit.status is RunStatus.QUEUED
     return plain and not (special or bound)
 

@@ -7,9 +7,10 @@ import psycopg
 from codemation.core.errors import InputError, UnknownRun
 from codemation.core.ids import RunId, TicketId
 from codemation.core.ports import Letter
+from codemation.host.postgres.answering import UNFINISHED, ask_for_fold
 from codemation.host.postgres.connection import Connections
 from codemation.host.postgres.rows import storable
-from codemation.host.postgres.statements import UNFINISHED, ask_for_fold, statement
+from codemation.host.postgres.statements import statement
 
 _POST = statement(f"""
     WITH letter AS (

@@ -10,12 +10,11 @@ import psycopg
 from psycopg import errors
 
 from codemation.core.concurrency import refused
-from codemation.core.errors import HostError, InputError
+from codemation.core.errors import HostError, InputError, UnwantedChild
 from codemation.core.ids import ActivationId, Head, RunId, TicketId
 from codemation.core.ports import (
     Claim,
     Commit,
-    Deadline,
     Drop,
     Entry,
     GoOn,
@@ -37,6 +36,7 @@ from codemation.host.postgres.connection import Connections
 from codemation.host.postgres.grouping import group, group_values, in_groups, shape_of
 from codemation.host.postgres.lanes import Lanes
 from codemation.host.postgres.link import Link
+from codemation.host.postgres.new_runs import deadline_values, parent_values, starting
 from codemation.host.postgres.rows import run_and_entries, storable
 from codemation.host.postgres.statements import StepShape, Then, numbers, step, texts
 from codemation.host.postgres.turnstiles import at, let_in, reopened, started, turnstile_values
@@ -73,11 +73,11 @@ class PostgresJournal:
             "input_digest": run.input_digest,
             **self._new_tickets(run.tickets, run.digest),
             "worker": run.claimed_by,
-            **_deadline(run.deadline),
+            **deadline_values(run.deadline),
             **turnstile_values(run.turnstile),
+            **parent_values(run),
         }
-        keyed, timed, queued = run.key is not None, run.deadline is not None, run.turnstile is not None
-        statement = run_statements.start(keyed=keyed, timed=timed, queued=queued)
+        statement, queued = starting(run), run.turnstile is not None
         with self._connections.lease() as link:
             try:
                 recorded = started(link, statement, values) if queued else link.gives(statement, values)
@@ -104,6 +104,8 @@ class PostgresJournal:
             return run.id
         if run.turnstile is not None and run.turnstile.refuses and (there := at(link, run.turnstile.name)):
             raise refused(run.workflow, there[0].id)
+        if run.parent is not None:
+            raise UnwantedChild(f"nobody waits for child {run.id} any more, or somebody else has started it")
         raise HostError(f"another run has the id {run.id}", way_out="start it again under an id of its own")
 
     def step(self, commit: Commit) -> bool:
@@ -157,7 +159,7 @@ class PostgresJournal:
         with self._connections.lease() as link:
             rows = link.all(run_statements.LOOK, values)
         row, entries = run_and_entries(run, rows)
-        fence, activation, queue, priority, starts = rows[0][14:]
+        fence, activation, queue, priority, starts = rows[0][15:]
         claim = None
         if fence is not None:
             claim = Claim(
@@ -203,7 +205,8 @@ class PostgresJournal:
             "reopenable": numbers(STATUS_CODES[status] for status in reopening.of),
             **self._new_tickets(reopening.tickets, reopening.digest),
             "worker": reopening.claimed_by,
-            **_deadline(reopening.deadline),
+            "parent_ticket": reopening.wait,
+            **deadline_values(reopening.deadline),
             **turnstile_values(reopening.turnstile),
         }
         queued = reopening.turnstile is not None
@@ -257,6 +260,7 @@ def _shape(commit: Commit) -> StepShape:
         follows=bool(commit.follow_up),
         queued=commit.status is RunStatus.QUEUED,
         progressed=commit.progressed,
+        tells=commit.tells,
     )
 
 
@@ -278,6 +282,7 @@ def _values(commit: Commit) -> dict[str, object]:
         "activation": commit.activation,
         "turnstile": commit.turnstile,
         "follow_up": commit.follow_up,
+        "outcome": commit.status.value,
     }
     if isinstance(then, Leave):
         values |= {"queue": then.queue, "priority": then.priority, "delay": then.delay}
@@ -289,7 +294,3 @@ def _values(commit: Commit) -> dict[str, object]:
         values["new_queues"] = texts(ticket.queue for ticket in more)
         values["new_priorities"] = numbers(ticket.priority for ticket in more)
     return values
-
-
-def _deadline(deadline: Deadline | None) -> dict[str, object]:
-    return {} if deadline is None else {"deadline_ticket": deadline.ticket, "deadline": deadline.seconds}

@@ -65,6 +65,7 @@ def columns() -> tuple[ColumnElement[Any], ...]:
         runs.c.started_at,
         runs.c.finished_at,
         runs.c.turnstile,
+        cast(runs.c.parent_run, Text),
         cast(runs.c.id, Text),
     )
 
@@ -114,7 +115,8 @@ def tickets_of(run: str) -> Select[Any]:
 
 def unattended() -> CompoundSelect[Any]:
     """Run, workflow and reason of whatever breaks the invariant of the protocol."""
-    reasons = (_without_ticket(), _without_owner(), _unserved(), _overdue(), _without_waker(), _unread())
+    waiting = (_overdue(), _without_waker(), _for_nobody())
+    reasons = (_without_ticket(), _without_owner(), _unserved(), *waiting, _unread())
     return union_all(*reasons).order_by(literal_column("1"), literal_column("3"))
 
 
@@ -162,6 +164,14 @@ def _without_waker() -> Select[Any]:
     still = and_(tickets.c.state == TicketState.WAITING, tickets.c.due_at.is_(None), claimed)
     waits = and_(still, not_(wakes), runs.c.status != QUEUED)
     return _of_ticket(func.format(literal("%s waits, and nobody will wake it"), _name())).where(waits)
+
+
+def _for_nobody() -> Select[Any]:
+    """A wait for a child that is over, which nobody will answer any more."""
+    child = runs.alias("child")
+    over = exists().where(cast(child.c.id, Text) == tickets.c.input["child"].astext, child.c.finished_at.is_not(None))
+    waits = and_(tickets.c.kind == TicketKind.CHILD, tickets.c.state == TicketState.WAITING, tickets.c.stop == 0)
+    return _of_ticket(func.format(literal("%s waits for a child that is over"), _name())).where(waits, over)
 
 
 def _unread() -> Select[Any]:

@@ -8,8 +8,9 @@ from codemation.core.ids import START as GIVEN
 from codemation.core.ids import activation_id
 from codemation.core.states import RunStatus
 from codemation.core.waits import DEADLINE
+from codemation.host.postgres.answering import ask_for_fold, telling
 from codemation.host.postgres.codes import FIRST_FINISHED, FOLD_LANE, STATUS_CODES, TicketKind, TicketState
-from codemation.host.postgres.statements import HELD, Statement, ask_for_fold, statement
+from codemation.host.postgres.statements import HELD, Statement, statement
 from codemation.host.postgres.turnstile_statements import FREE, WAIT_KEY
 
 _QUEUED = str(STATUS_CODES[RunStatus.QUEUED])
@@ -50,16 +51,24 @@ _KEY = """
 _RECORD = f"""
     r AS (
         INSERT INTO runs (id, workflow, digest, status, reason, revision, head, priority, params, retention,
-            created_at, started_at, finished_at{{column}})
+            created_at, started_at, finished_at{{columns}})
         SELECT :run::uuid, :workflow, :digest, {{status}}, :reason, 1, :head, :priority, :params::jsonb,
             :retention::jsonb, now_(), {{started}}, CASE WHEN {{status}} >= {FIRST_FINISHED} THEN now_() END
-            {{value}} {{source}}
+            {{values}} {{source}}
         ON CONFLICT (id) DO NOTHING RETURNING id, priority),
     j AS (
         INSERT INTO journal (run_id, revision, head, at, delta, output)
         SELECT id, 1, :head, now_(), :delta, :output FROM r),
-    k AS ({{tickets}}){{timed}}
+    k AS ({{tickets}}){{more}}
     SELECT 1 FROM r"""
+# The wait stays locked until the child is there: whoever cancels its run marks it before that, or sees the child after.
+_WANTED = f"""
+    parent AS MATERIALIZED (SELECT id FROM runs WHERE id = :parent::uuid FOR NO KEY UPDATE),
+    wanted AS MATERIALIZED (
+        SELECT tickets.id FROM tickets JOIN parent ON parent.id = tickets.run_id
+        WHERE tickets.id = :parent_ticket::bigint AND state + 0 = {TicketState.WAITING:d} AND stop = 0
+        FOR NO KEY UPDATE OF tickets),"""
+_TOLD = "," + telling("r", "r.id", ":parent_ticket::bigint", "''")
 
 
 @lru_cache
@@ -72,15 +81,30 @@ def start(*, keyed: bool = False, timed: bool = False, queued: bool = False) -> 
     opening, source = ("\n" + FREE + ",", "FROM free WHERE free.free OR NOT :refuses::bool") if queued else ("", "")
     key = _KEY.format(source=source) if keyed else ""
     record = _RECORD.format(
-        column=", turnstile" if queued else "",
-        value=", :turnstile" if queued else "",
+        columns=", turnstile" if queued else "",
+        values=", :turnstile" if queued else "",
         status=_QUEUED if queued else ":status::smallint",
         started="NULL::timestamptz" if queued else "now_()",
         source="FROM key" if keyed else source,
         tickets=_QUEUED_TICKETS if queued else _TICKETS,
-        timed=_TIMED if timed else "",
+        more=_TIMED if timed else "",
     )
     return statement("WITH" + opening + key + record)
+
+
+@lru_cache
+def start_child(*, timed: bool, ended: bool) -> Statement:
+    """The statement that records a child, if it is waited for still, and tells so if it has ended with its start."""
+    record = _RECORD.format(
+        columns=", parent_run, parent_ticket",
+        values=", :parent::uuid, :parent_ticket::bigint",
+        status=":status::smallint",
+        started="now_()",
+        source="FROM wanted",
+        tickets=_TICKETS,
+        more=(_TIMED if timed else "") + (_TOLD if ended else ""),
+    )
+    return statement("WITH" + _WANTED + record)
 
 
 WINNER = statement("SELECT run_id, input_digest FROM run_keys WHERE workflow = :workflow AND run_key = :key")
@@ -94,7 +118,8 @@ def reopen(*, timed: bool = False, queued: bool = False) -> Statement:
     return statement(f"""
     WITH r AS (
         UPDATE runs SET revision = revision + 1, head = :new_head, digest = :digest, status = {status}, stop = 0,
-            reason = :reason, finished_at = CASE WHEN {status} >= {FIRST_FINISHED} THEN now_() END
+            reason = :reason, parent_ticket = :parent_ticket::bigint,
+            finished_at = CASE WHEN {status} >= {FIRST_FINISHED} THEN now_() END
         WHERE id = :run AND revision = :revision AND head = :head AND stop = 0
             AND status = ANY(:reopenable::smallint[])
         RETURNING id, priority),
@@ -125,12 +150,12 @@ MARK = statement(f"""
     {ask_for_fold("SELECT :fold::bigint AS id, id AS run_id, 0 AS signal FROM q")}""")
 
 RUN = """r.revision, r.head, r.created_at, NULL::bytea AS delta, r.workflow, r.digest, r.status, r.reason, r.stop,
-    r.params::text, r.priority, r.started_at, r.finished_at, r.turnstile"""
+    r.params::text, r.priority, r.started_at, r.finished_at, r.turnstile, r.parent_run::text"""
 _ENTRIES = """
     UNION ALL SELECT revision, head, at, delta, {nothing} FROM journal WHERE run_id = :run AND revision > :after"""
 LOAD = statement(
     f"SELECT {RUN} FROM runs r WHERE r.id = :run"
-    + _ENTRIES.format(nothing=", ".join(["NULL"] * 10)).replace(":after", "0")
+    + _ENTRIES.format(nothing=", ".join(["NULL"] * 11)).replace(":after", "0")
 )
 AGE = statement(
     "SELECT extract(epoch FROM now_() - at)::float8 FROM journal WHERE run_id = :run::uuid AND revision = :revision"
@@ -140,5 +165,5 @@ LOOK = statement(
     FROM runs r LEFT JOIN tickets t ON t.id = :ticket AND t.owner = :worker AND t.{HELD}
         LEFT JOIN lanes l ON l.id = t.lane
     WHERE r.id = :run"""
-    + _ENTRIES.format(nothing=", ".join(["NULL"] * 15))
+    + _ENTRIES.format(nothing=", ".join(["NULL"] * 16))
 )

@@ -36,7 +36,7 @@ class PostgresRuns:
 
         codes = [STATUS_CODES[status] for status in statuses]
         rows = self._ask(run_queries.page(workflow, codes, before, limit))
-        return tuple(run_row(RunId(row[14]), row) for row in rows)
+        return tuple(run_row(RunId(row[-1]), row) for row in rows)
 
     def find(self, prefix: str) -> tuple[RunId, ...]:
         """The runs whose id begins or ends with `prefix`, at most ten, youngest first."""

@@ -12,10 +12,11 @@ from typing import Any
 
 from codemation.core.ids import TicketId
 from codemation.core.ports import Chunk, Claim, Holding, Shard, ShardEnd
+from codemation.host.postgres.answering import UNFINISHED
 from codemation.host.postgres.codes import TicketKind, TicketState
 from codemation.host.postgres.connection import Connections
 from codemation.host.postgres.rows import cleaned
-from codemation.host.postgres.statements import HELD, UNFINISHED, Statement, numbers, statement
+from codemation.host.postgres.statements import HELD, Statement, numbers, statement
 
 _READY, _RUNNING, _WAITING = (f"{state:d}" for state in TicketState)
 _SHARD = f"{TicketKind.SHARD:d}"

@@ -19,10 +19,10 @@ from functools import lru_cache
 from typing import NamedTuple
 
 from codemation.core.states import RunStatus
+from codemation.host.postgres.answering import PARENT, telling
 from codemation.host.postgres.codes import (
     FIRST_FINISHED,
     FOLD_LANE,
-    FOLD_PRIORITY,
     STATUS_CODES,
     TicketKind,
     TicketState,
@@ -91,6 +91,7 @@ class StepShape(NamedTuple):
     queued: bool = False
     """The run keeps standing where it stands, queued or let in meanwhile."""
     progressed: bool = True
+    tells: bool = False
 
 
 # A ticket is found by its id. Said plainly, its state would lead the planner to the index of a worker's tickets
@@ -208,78 +209,26 @@ def step(shape: StepShape) -> Statement:
     conditions = "stop <> 0" if shape.cancelling else "stop = 0"
     if not shape.ends:
         conditions += " AND finished_at IS NULL"
+    if shape.tells:
+        conditions += " AND (SELECT count(*) FROM parent) >= 0"
     locked = _RUN.format(conditions=conditions, more=", status" if shape.leaves else "")
-    parts = [locked, _TICKET[shape.then], _JOURNAL]
-    if shape.more:
-        parts.append(_MORE)
-    if shape.waits:
-        parts.append(_WAITS)
-    if shape.ends:
-        parts.append(_CONSUME_ALL)
-    elif shape.consumes:
-        parts.append(_CONSUME)
-    if shape.progressed:
-        parts.append(_PROGRESS[drops])
-    if shape.ends or shape.cancelling:
-        parts.append(_CLEAR)
-    if shape.follows:
-        parts.append(_FOLLOW_UP)
-    if shape.leaves:
-        parts.append(_LEAVE)
+    consumes = _CONSUME_ALL if shape.ends else _CONSUME
+    told = telling("t JOIN runs s ON s.id = t.run_id", "s.id", "s.parent_ticket", "s.reason")
+    parts = (
+        (shape.tells, PARENT),
+        (True, locked),
+        (True, _TICKET[shape.then]),
+        (True, _JOURNAL),
+        (shape.more, _MORE),
+        (shape.waits, _WAITS),
+        (shape.ends or shape.consumes, consumes),
+        (shape.progressed, _PROGRESS[drops]),
+        (shape.ends or shape.cancelling, _CLEAR),
+        (shape.follows, _FOLLOW_UP),
+        (shape.leaves, _LEAVE),
+        (shape.tells, told),
+    )
     status = "runs.status" if shape.queued else ":status"
     ended = ", stop = 0, finished_at = COALESCE(finished_at, now_())" if shape.ends else ""
-    return statement("WITH" + ",".join(parts) + _RECORD.format(ended=ended, status=status))
-
-
-# --- answering a wait ----------------------------------------------------------------------------------------------
-
-
-def answering(candidates: str, body: str, *, fold: str, skip: bool) -> str:
-    """SQL that takes the waits in `candidates` and leaves an answer for each in the inbox of its run.
-
-    `candidates` gives the ids of waiting tickets and whatever `body` names, the latter as `c.<name>`; `body` makes the
-    letter of one of them, named as `k.<column>`. The run is locked first, as everywhere: otherwise a fold that ends the
-    run, and with it these tickets, would wait for whoever waits for that fold. `skip` passes over runs that are being
-    written; without it they are waited for. What is taken is read from `taken`.
-    """
-    locks = "FOR NO KEY UPDATE SKIP LOCKED" if skip else "FOR NO KEY UPDATE"
-    return f"""
-    candidates AS MATERIALIZED ({candidates}),
-    q AS MATERIALIZED (
-        SELECT id FROM runs WHERE id IN (SELECT run_id FROM candidates) AND stop = 0 AND {UNFINISHED}
-        ORDER BY id {locks}),
-    taken AS MATERIALIZED (
-        SELECT k.id, k.run_id, k.activation, {body} AS body FROM tickets k JOIN candidates c ON c.id = k.id
-            JOIN q ON q.id = k.run_id
-        WHERE k.state + 0 = {TicketState.WAITING:d} AND k.stop = 0 ORDER BY k.id FOR NO KEY UPDATE OF k),
-    gone AS (DELETE FROM tickets USING taken WHERE tickets.id = taken.id),
-    letters AS (
-        INSERT INTO signals (run_id, key, body) SELECT run_id, 'wait:' || id, body FROM taken
-        ON CONFLICT (run_id, key) DO NOTHING RETURNING id, run_id),
-    folds AS ({
-        ask_for_fold(f"SELECT {fold} AS id, run_id, max(id) AS signal FROM letters GROUP BY run_id")
-    } RETURNING 1)"""
-
-
-# --- asking for a fold ----------------------------------------------------------------------------------------------
-
-
-def ask_for_fold(rows: str) -> str:
-    """SQL that asks for a fold of each run in `rows`, which gives `id`, `run_id` and `signal`, a run at most once.
-
-    The signal is the letter that asks, or 0 where no letter does.
-
-    A fold that waits becomes ready; one that somebody is at work on learns by the signal that it was asked for again.
-    """
-    return f"""
-        INSERT INTO tickets (id, run_id, activation, kind, state, lane, priority, due_at, signal)
-        SELECT id, run_id, '', {TicketKind.FOLD:d}, {TicketState.READY:d}, {FOLD_LANE}, {FOLD_PRIORITY}, now_(), signal
-        FROM ({rows}) AS asking
-        ON CONFLICT (run_id) WHERE kind = {TicketKind.FOLD:d} DO UPDATE SET signal = EXCLUDED.signal,
-            state = CASE tickets.state WHEN {TicketState.WAITING:d} THEN {TicketState.READY:d} ELSE tickets.state END,
-            due_at = CASE tickets.state WHEN {TicketState.WAITING:d} THEN EXCLUDED.due_at ELSE tickets.due_at END"""
-
-
-RANDOM_ID = "hashtextextended(gen_random_uuid()::text, 0)"
-"""An id for a ticket that the database itself asks for."""
-UNFINISHED = f"status < {FIRST_FINISHED}"
+    written = ",".join(part for wanted, part in parts if wanted)
+    return statement("WITH" + written + _RECORD.format(ended=ended, status=status))

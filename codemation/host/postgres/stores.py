@@ -8,6 +8,7 @@ from typing import Self
 from codemation.core.errors import HostError
 from codemation.core.ports import Blobs, Stores
 from codemation.host.postgres.blobs import Objects, PostgresBlobs
+from codemation.host.postgres.children import PostgresChildren
 from codemation.host.postgres.connection import Connections
 from codemation.host.postgres.definitions import PostgresDefinitions
 from codemation.host.postgres.events import PostgresEvents
@@ -48,6 +49,7 @@ class PostgresStores:
             logs=PostgresLogs(connections),
             runs=PostgresRuns(connections),
             waits=PostgresWaits(connections),
+            children=PostgresChildren(connections),
             events=PostgresEvents(connections),
             pruning=PostgresPruning(connections, self.blobs),
             duties=PostgresDuties(connections),

@@ -7,11 +7,12 @@ from collections.abc import Sequence
 from codemation.core.ids import ActivationId, RunId, TicketId, WorkerId
 from codemation.core.ports import Chunk, Claim, Holding, Lane, Shard, TakenOver
 from codemation.core.states import GIVEN_UP
+from codemation.host.postgres.answering import RANDOM_ID, UNFINISHED, answering, ask_for_fold
 from codemation.host.postgres.codes import FOLD_LANE, TicketKind, TicketState
 from codemation.host.postgres.connection import Connections
 from codemation.host.postgres.lanes import Lanes
 from codemation.host.postgres.link import Link, Row
-from codemation.host.postgres.statements import HELD, RANDOM_ID, UNFINISHED, answering, ask_for_fold, numbers, statement
+from codemation.host.postgres.statements import HELD, numbers, statement
 
 _READY, _RUNNING, _WAITING = (f"{state:d}" for state in TicketState)
 _FOLD = f"{TicketKind.FOLD:d}"

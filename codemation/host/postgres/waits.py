@@ -12,10 +12,12 @@ from codemation.core.errors import InputError
 from codemation.core.ids import ActivationId, RunId, TicketId, WorkflowId
 from codemation.core.ports import OpenWait, WaitTicket
 from codemation.core.waits import DEADLINE, WaitKind
+from codemation.host.postgres.answering import answering
 from codemation.host.postgres.codes import KINDS, TicketKind, TicketState
 from codemation.host.postgres.connection import Connections
+from codemation.host.postgres.link import Row
 from codemation.host.postgres.rows import cleaned, storable
-from codemation.host.postgres.statements import answering, numbers, statement, texts
+from codemation.host.postgres.statements import numbers, statement, texts
 
 _WAITING = f"{TicketState.WAITING:d}"
 _EVENT = f"{TicketKind.EVENT:d}"
@@ -31,9 +33,10 @@ _ANSWER = statement(f"""
     )
 }
     SELECT count(*) FROM taken""")
+OPENED = "k.id, k.run_id::text, r.workflow, k.activation, k.wait, k.kind, k.wait_key, k.due_at, k.input::text"
 _CHECK = statement("SELECT :body::json")
 _OPEN = statement(f"""
-    SELECT k.id, k.run_id::text, r.workflow, k.activation, k.wait, k.kind, k.wait_key, k.due_at, k.input::text
+    SELECT {OPENED}
     FROM tickets k JOIN runs r ON r.id = k.run_id
     WHERE k.state = {_WAITING} AND k.stop = 0 AND k.wait IS DISTINCT FROM '{DEADLINE}'
         AND k.kind NOT IN ({TicketKind.WORK:d}, {TicketKind.SHARD:d}, {TicketKind.FOLD:d})
@@ -66,20 +69,23 @@ class PostgresWaits:
         values = {"kind": None if kind is None else TicketKind[kind.upper()].value, "run": run, "most": limit}
         with self._connections.lease() as link:
             rows = link.all(_OPEN, values)
-        return tuple(
-            OpenWait(
-                ticket=TicketId(ticket),
-                run=RunId(owner),
-                workflow=WorkflowId(workflow),
-                activation=ActivationId(activation),
-                wait=wait or "",
-                kind=cast("WaitKind", KINDS[number]),
-                wait_key=wait_key,
-                due_at=due_at,
-                detail=json.loads(detail or "{}"),
-            )
-            for ticket, owner, workflow, activation, wait, number, wait_key, due_at, detail in rows
-        )
+        return tuple(map(open_wait, rows))
+
+
+def open_wait(row: Row) -> OpenWait:
+    """A wait from its columns, as `OPENED` names them."""
+    ticket, run, workflow, activation, wait, kind, wait_key, due_at, detail = row
+    return OpenWait(
+        ticket=TicketId(ticket),
+        run=RunId(run),
+        workflow=WorkflowId(workflow),
+        activation=ActivationId(activation),
+        wait=wait or "",
+        kind=cast("WaitKind", KINDS[kind]),
+        wait_key=wait_key,
+        due_at=due_at,
+        detail=json.loads(detail or "{}"),
+    )
 
 
 def wait_values(waits: Sequence[WaitTicket]) -> dict[str, object]:

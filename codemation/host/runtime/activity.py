@@ -98,14 +98,14 @@ class Activity:
         self.progressed = not claim.fresh  # whether finished items may have been recorded
         self.stored: dict[str, bytes] = {}
         """What the ports were given, as it was stored."""
-        self.caches = self.node.policy.cache and code.cache
-        """Whether the node takes what it has given before for the same inputs."""
+        self.uses_cache, self.caches = code.cache, self.node.policy.cache and code.cache
+        """Whether any node, and this one, takes what was given before for the same inputs."""
         self._code = code.nodes.get(self.node.id)
         if self._code is not None and self.node.kind is NodeKind.NOTEBOOK:
             self._code = replace(self._code, function=partial(self._code.function, _runner=bench.notebooks))
         self._began = time.monotonic()
         self._blobs = PatientBlobs(bench.engine)
-        self.fetch = partial(_fetched, bench, run.id)  # without self: an activity is freed as soon as it is over
+        self.fetch = partial(fetched, bench, run.id)  # without self: an activity is freed as soon as it is over
         """The bytes of a batch, from this process if it has them."""
         self.allowance = Allowance(self.node, partial(_age, bench, run, self.node.id))
         self.fetcher = Fetcher(snapshot=run.snapshot, fetch=self.fetch, tables=bench.tables, files=self._blobs)
@@ -286,7 +286,8 @@ def _age(bench: Workbench, run: OpenRun, node: NodeId) -> float:
     return bench.engine.persist(bench.engine.stores.journal.age, run.id, run.snapshot.nodes[node].since)
 
 
-def _fetched(bench: Workbench, run: RunId, batch: Batch) -> bytes:
+def fetched(bench: Workbench, run: RunId, batch: Batch) -> bytes:
+    """The bytes of a batch of a run, from this process if it has them."""
     data = bench.recent.get(run, batch.ref)
     if data is None:
         data = bench.engine.persist(bench.engine.stores.payloads.get, run, batch)

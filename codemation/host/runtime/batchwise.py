@@ -48,7 +48,7 @@ def perform_batch(activity: Activity, stop: Stop) -> Performed:
             raise
         if is_table(entered) and first:  # a failure is an item, and a table can be no part of one
             entered = list(activity.fetcher.items(first).values)
-        return _let_go(activity, judged, entered)
+        return let_go(activity, judged, entered)
 
 
 def computed_of(activity: Activity, first: Given | None) -> dict[str, Any]:
@@ -67,7 +67,7 @@ def _answer(activity: Activity, args: tuple[Any, ...], kwargs: dict[str, Any]) -
     return called(node.id, limit, function, *args, **kwargs)
 
 
-def _let_go(activity: Activity, error: Exception, entered: Any) -> Performed:
+def let_go(activity: Activity, error: Exception, entered: Any) -> Performed:
     """The batch as a whole is dropped, or goes to the `error` port as one failure."""
     outputs = activity.outputs()
     if activity.node.policy.on_error == "port":

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from codemation.core.definition import NodeKind
 from codemation.core.errors import LimitExceeded, StoreUnavailable
 from codemation.core.opening import OpenRun
@@ -13,6 +15,7 @@ from codemation.host.runtime.activity import Activity, Performed, RunCode, Stop,
 from codemation.host.runtime.batchwise import perform_batch
 from codemation.host.runtime.capture import CAPTURE, Sink
 from codemation.host.runtime.combining import perform_catch, perform_join, perform_merge
+from codemation.host.runtime.delegating import perform_subworkflow
 from codemation.host.runtime.gate import Gate, entered
 from codemation.host.runtime.itemwise import ItemwisePerformance
 from codemation.host.runtime.meter import Meter
@@ -103,7 +106,9 @@ class Performance:
             case NodeKind.LOOP:
                 return self._itemwise(stop, Gate) if Gate.is_under_way(self._activity) else entered(self._activity)
             case kind if kind in WAITING:
-                return self._waiting()
+                return self._asking(perform_waiting)
+            case NodeKind.SUBWORKFLOW:
+                return self._asking(perform_subworkflow)
             case _ if self._activity.node.grain == "item":
                 return self._itemwise(stop)
             case _:
@@ -114,9 +119,9 @@ class Performance:
         """Whether a failure of the whole comes to the end of a piece; that of a part fails the whole first."""
         return bool(self._activity.node.caught_by) and self._activity.shard is None
 
-    def _waiting(self) -> Performed:
+    def _asking(self, perform: Callable[[Activity], Performed]) -> Performed:
         try:
-            return perform_waiting(self._activity)
+            return perform(self._activity)
         except ItemFailed as failed:
             self.error = failed.error
             return self._activity.failure(failed.error, item=failed.position), None

@@ -18,7 +18,7 @@ from collections.abc import Callable, Collection
 from codemation.core.delivery import Outcome
 from codemation.core.engine import Engine
 from codemation.core.errors import HostError
-from codemation.core.ids import RunId
+from codemation.core.ids import ActivationId, RunId
 from codemation.core.opening import OpenRun
 from codemation.core.ports import Claim, Holding
 from codemation.host.runtime.activity import RunCode, Workbench
@@ -30,6 +30,7 @@ from codemation.host.runtime.watched import Watched
 __all__ = ["GRACE", "IDLE", "InlineScheduler", "Watched"]
 
 _log = logging.getLogger("codemation.scheduler")
+Recorded = Callable[[OpenRun, ActivationId], None]
 IDLE = 5.0
 """Seconds after which a thread without work ends."""
 GRACE = 5.0
@@ -54,11 +55,11 @@ class InlineScheduler:
         """For those who wait for a run."""
         self._news = threading.Condition(guard)
         """For those who wait for work."""
-        self._walker = Walker(engine, bench, self.submit, self._resume)
+        self.recorded: Recorded = lambda run, activation: None  # told of each result that stands
+        self._walker = Walker(engine, bench, self, self._resume)
         self._agenda = Agenda(bench.clock)
         self._runs: dict[RunId, Watched] = {}
-        self._alive = 0
-        self._idle = 0
+        self._alive = self._idle = 0
 
     def watch(self, run: OpenRun, code: RunCode) -> Watched:
         """Adopt a run: from now on this process works on what becomes ready in it."""

@@ -5,10 +5,12 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
+from typing import Protocol
 
 from codemation.core.delivery import Outcome, Refusal
 from codemation.core.engine import Engine
-from codemation.core.ids import TicketId, node_of
+from codemation.core.ids import ActivationId, TicketId, node_of
+from codemation.core.opening import OpenRun
 from codemation.core.ports import Claim
 from codemation.core.sharding import Ending
 from codemation.host.runtime.activity import Workbench
@@ -19,6 +21,19 @@ from codemation.host.runtime.trouble import Interrupted
 from codemation.host.runtime.watched import Watched
 
 
+class Told(Protocol):
+    """Who is told on the way."""
+
+    @property
+    def recorded(self) -> Callable[[OpenRun, ActivationId], None]:
+        """Told of each result that stands."""
+        ...
+
+    def submit(self, watched: Watched, outcome: Outcome, /) -> None:
+        """Told of what else becomes ready."""
+        ...
+
+
 class Walker:
     """What the threads of a process do with the tickets that they take up."""
 
@@ -26,13 +41,13 @@ class Walker:
         self,
         engine: Engine,
         bench: Workbench,
-        submit: Callable[[Watched, Outcome], None],
+        told: Told,
         resume: Callable[[Watched, Claim | None], None],
     ) -> None:
-        """`submit` is told of what else becomes ready on the way, `resume` of how a walk that was left goes on."""
+        """`told` hears what stands and what else becomes ready, `resume` how a walk that was left goes on."""
         self._engine = engine
         self._bench = bench
-        self._submit = submit
+        self._listener = told
         self._resume = resume
         self._committer = Committer(engine)
         self._hands: set[TicketId] = set()
@@ -104,7 +119,9 @@ class Walker:
         if outcome.refusal is None:
             work.keep()
         if outcome.ready or outcome.later:
-            self._submit(watched, replace(outcome, next=None))
+            self._listener.submit(watched, replace(outcome, next=None))
+        if outcome.refusal is None:
+            self._listener.recorded(watched.run, claim.activation)
         if outcome.next is None or outcome.next.holding.ticket != claim.holding.ticket:
             self._let_go(watched, claim)
         return outcome.next

@@ -25,10 +25,10 @@ two fixtures and says which contracts hold:
     class TestTickets(conformance.TicketsContract): ...
 
 and so on for `WorkersContract`, `PayloadsContract`, `BlobsContract`, `DefinitionsContract`, `InboxContract`,
-`LogsContract`, `RunListContract`, `ShardsContract`, `WaitsContract`, `EventsContract`, `PruningContract`,
-`DutiesContract`, `TurnstilesContract`, `FollowUpsContract` and `RatesContract`. Both fixtures have function scope, and
-everything in the stores belongs to the test. On PostgreSQL `later` replaces the function `now_()`, which tells the time
-to every statement, by one that adds the seconds that were asked for so far.
+`LogsContract`, `RunListContract`, `ShardsContract`, `WaitsContract`, `ChildrenContract`, `EventsContract`,
+`PruningContract`, `DutiesContract`, `TurnstilesContract`, `FollowUpsContract` and `RatesContract`. Both fixtures have
+function scope, and everything in the stores belongs to the test. On PostgreSQL `later` replaces the function `now_()`,
+which tells the time to every statement, by one that adds the seconds that were asked for so far.
 
 `codemation.testing.conformance.machine` has the last test, `walk_at_random`. It needs hypothesis, and is therefore
 imported by its own name.
@@ -41,6 +41,7 @@ import pytest
 for _module in (
     "blobs",
     "cancel",
+    "children",
     "claims",
     "deadlines",
     "definitions",
@@ -73,6 +74,7 @@ for _module in (
     pytest.register_assert_rewrite(f"{__name__}.{_module}")
 
 from codemation.testing.conformance.blobs import BlobsContract  # noqa: E402
+from codemation.testing.conformance.children import ChildrenContract  # noqa: E402
 from codemation.testing.conformance.definitions import DefinitionsContract  # noqa: E402
 from codemation.testing.conformance.events import EventsContract  # noqa: E402
 from codemation.testing.conformance.following import FollowUpsContract  # noqa: E402
@@ -103,6 +105,7 @@ CONTRACTS = (
     RecallContract,
     RunListContract,
     WaitsContract,
+    ChildrenContract,
     EventsContract,
     PruningContract,
     DutiesContract,
@@ -114,6 +117,7 @@ CONTRACTS = (
 __all__ = [
     "CONTRACTS",
     "BlobsContract",
+    "ChildrenContract",
     "DefinitionsContract",
     "DutiesContract",
     "EventsContract",

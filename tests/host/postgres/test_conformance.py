@@ -117,6 +117,10 @@ class TestEvents(conformance.EventsContract):
     """Events from outside."""
 
 
+class TestChildren(conformance.ChildrenContract):
+    """Runs that other runs wait for."""
+
+
 class TestPruning(conformance.PruningContract):
     """The end of what was kept."""
 
