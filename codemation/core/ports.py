@@ -742,7 +742,8 @@ class Events(Protocol):
     def meet(self, run: RunId | None = None) -> int:
         """Give what is kept to the waits of a run, or of all runs, that are open for it; says to how many.
 
-        Each is given the oldest that no other activation of its node has been given: its ticket is taken, and the
+        Each is given the oldest that was sent before its time is over, whoever notices when, and that no other
+        activation of its node has been given: its ticket is taken, and the
         letter `{"kind": "EventArrived", "activation": …, "wait": …, "event": …, "payload": …, "at": …}` is left.
         """
         ...

@@ -23,6 +23,7 @@ from codemation.host.app import App
 from codemation.host.handles import RunHandle
 from codemation.host.settings import Settings
 from tests.journeys.plant import Work, plant
+from tests.journeys.travel import Trip, bookings, travel
 
 PR_SET_PDEATHSIG = 1
 """Linux: end with the process that has forked us."""
@@ -33,11 +34,15 @@ def settings_of(root: Path, url: str | None, **more: Any) -> Settings:
     return Settings(root, {**({} if url is None else {"database_url": url}), **more}, {})
 
 
-def begun(app: App, work: Work, key: str) -> RunHandle:
+def begun(app: App, work: Work | Trip, key: str) -> RunHandle:
     """The run of a key, with this process at work on it unless it is over."""
-    handle = app.launch(Launch(workflow=plant, params=work, key=key))
+    if isinstance(work, Trip):
+        launch = Launch(workflow=travel, params=work, items=bookings(key), key=key)
+    else:
+        launch = Launch(workflow=plant, params=work, key=key)
+    handle = app.launch(launch)
     if handle.watched is None and handle.status not in FINISHED:
-        return app.resume(handle.id, plant)
+        return app.resume(handle.id, launch.workflow)
     return handle
 
 
@@ -48,7 +53,7 @@ def tell(**event: Any) -> None:
 
 def drive(orders: dict[str, Any]) -> None:
     """Carry out the orders."""
-    work = Work(**orders["work"])
+    work = {"Work": Work, "Trip": Trip}[orders.get("asked", "Work")](**orders["work"])
     try:
         with App.open(settings_of(Path(orders["root"]), orders["url"], **orders["settings"])) as app:
             handles = []

@@ -9,6 +9,7 @@ import random
 import signal
 import subprocess
 import sys
+import threading
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
@@ -28,6 +29,7 @@ from tests.host.postgres.embedded.world import REPOSITORY, Project, eventually, 
 from tests.journeys.driver import begun, settings_of
 from tests.journeys.ledger import Effect, effects
 from tests.journeys.plant import Work, expected
+from tests.journeys.travel import Trip
 
 PATIENCE = 60.0
 """Seconds after which what was waited for is taken for never; the machine may be busy."""
@@ -103,6 +105,7 @@ class Nursery:
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
+        self._guard = threading.Lock()
         self._drivers: list[Driver] = []
         self._process = subprocess.Popen(
             [sys.executable, "-m", "tests.journeys.driver"],
@@ -117,12 +120,13 @@ class Nursery:
         """A new process that carries out the orders."""
         assert self._process.stdin is not None
         assert self._process.stdout is not None
-        said = self._folder / f"said-{len(self._drivers)}"
-        said.touch(mode=0o600)
-        self._process.stdin.write(f"{json.dumps({**orders, 'said': said}, default=str)}\n")
-        driver = Driver(int(self._process.stdout.readline()), said)
-        self._drivers.append(driver)
-        return driver
+        with self._guard:
+            said = self._folder / f"said-{len(self._drivers)}"
+            said.touch(mode=0o600)
+            self._process.stdin.write(f"{json.dumps({**orders, 'said': said}, default=str)}\n")
+            driver = Driver(int(self._process.stdout.readline()), said)
+            self._drivers.append(driver)
+            return driver
 
     def close(self) -> None:
         """Leave nobody behind."""
@@ -178,12 +182,13 @@ class World:
         """The app, in this process."""
         return App.open(settings_of(self.root, self.url, **settings))
 
-    def start(self, work: Work, *keys: str, url: str | None = None, **settings: Any) -> Driver:
+    def start(self, work: Work | Trip, *keys: str, url: str | None = None, **settings: Any) -> Driver:
         """A process that works on the runs of these keys."""
         orders = {
             "root": self.root,
             "url": url or self.url,
             "keys": keys,
+            "asked": type(work).__name__,
             "work": work.model_dump(mode="json"),
             "settings": settings,
         }

@@ -144,6 +144,19 @@ class _LatestFirst(MemoryEvents):
         return met
 
 
+class _TakesWhatIsLate(MemoryEvents):
+    """Whether a wait's time is over is left to whoever fires it."""
+
+    def meet(self, run: RunId | None = None) -> int:
+        times = {ticket.id: ticket.due_at for ticket in self._tables.tickets.values()}
+        for ticket in self._tables.tickets.values():
+            ticket.due_at = None
+        met = super().meet(run)
+        for ticket in self._tables.tickets.values():
+            ticket.due_at = times.get(ticket.id)
+        return met
+
+
 def _all() -> list[Defect]:
     waits = defects(
         WaitsContract,
@@ -168,6 +181,7 @@ def _all() -> list[Defect]:
         gives_every_turn_the_same=_GivesEveryTurnTheSame,
         keeps_for_ever=_KeepsForEver,
         latest_first=_LatestFirst,
+        takes_what_is_late=_TakesWhatIsLate,
     )
     return [*waits, *tickets, *journal, *events]
 

@@ -105,7 +105,8 @@ class MemoryEvents:
         for event in tables.events.values():
             given = tables.receipts.get((event.id, ticket.run, node), ticket.activation)
             wanted = f"{event.name}:{event.key}" == ticket.wait_key and _lives(event, now)
-            if wanted and given == ticket.activation:
+            in_time = ticket.due_at is None or event.at is None or event.at < ticket.due_at
+            if wanted and in_time and given == ticket.activation:
                 return event
         return None
 

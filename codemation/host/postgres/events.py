@@ -36,7 +36,7 @@ _CANDIDATES = f"""
     SELECT w.id, w.run_id, e.id AS event, e.body, e.at FROM tickets w CROSS JOIN LATERAL (
         SELECT id, body, at FROM events
         WHERE name = split_part(w.wait_key, ':', 1) AND key = substr(w.wait_key, strpos(w.wait_key, ':') + 1)
-            AND expires_at > now_() AND NOT EXISTS (
+            AND expires_at > now_() AND (w.due_at IS NULL OR at < w.due_at) AND NOT EXISTS (
                 SELECT FROM event_receipts r WHERE r.event = events.id AND r.run_id = w.run_id
                     AND r.node = {_NODE.format(activation="w.activation")} AND r.activation <> w.activation)
         ORDER BY at, id LIMIT 1) AS e

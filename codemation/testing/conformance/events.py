@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from functools import partial
 from typing import Any
 
@@ -106,6 +107,17 @@ class EventsContract(Contract):
         assert [kept.id for kept in stores.events.kept()] == [second.id, first.id]
         assert stores.events.kept(name="other") == ()
         assert len(stores.events.kept(name="paid", limit=1)) == 1
+
+    def test_an_event_that_is_late_leaves_the_wait_to_its_time(
+        self, stores: Stores, world: World, later: Later
+    ) -> None:
+        """Even if nobody has noticed by then that the time is over."""
+        late = world.suspended(replace(world.event("a/1", "0"), delay=10.0))
+        later(11.0)
+        stores.events.send(sent(world))
+        assert letters(stores, late) == []
+        stores.tickets.fire()
+        assert [letter["kind"] for letter in letters(stores, late)] == ["TimerFired"]
 
     def test_an_expired_event_wakes_nobody_and_is_forgotten(self, stores: Stores, world: World, later: Later) -> None:
         """Its time counts by the clock of the database."""
