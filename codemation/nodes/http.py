@@ -7,20 +7,10 @@ from typing import Any, Literal
 from pydantic import BaseModel
 
 from codemation.core.context import Context
-from codemation.core.credentials import Credential, Secret
 from codemation.core.durations import seconds
 from codemation.core.errors import NodeError
 from codemation.core.node import node
-
-
-class HttpAccess(Credential):
-    """What lets a request in: a token, or a user and a password."""
-
-    secret: Secret
-    """The token, or the password."""
-    user: str = ""
-    header: str = "Authorization"
-    scheme: str = "Bearer"
+from codemation.nodes.http_access import HttpAccess
 
 
 @node

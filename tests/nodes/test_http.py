@@ -21,7 +21,7 @@ from pydantic import BaseModel
 import codemation as cm
 from codemation.core.errors import ContractError, NodeError, RunFailed
 from codemation.host.handles import RunHandle
-from codemation.nodes.http import HttpAccess
+from codemation.nodes.http_access import HttpAccess
 from codemation.nodes.web.guard import Forbidden, GuardedBackend
 from tests.nodes.web import Got, Site, serving
 

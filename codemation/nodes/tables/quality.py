@@ -12,7 +12,7 @@ import pyarrow.compute as pc
 from codemation.core.errors import ContractError
 from codemation.core.mistakes import listed, meant
 from codemation.core.tables import Derived
-from codemation.nodes.expecting import Expectation, QualityReport
+from codemation.nodes.quality_report import Expectation, QualityReport
 from codemation.nodes.tables.arrow import Column, arrow, check_columns, positions, type_of
 from codemation.nodes.tables.rows import numbered_groups
 

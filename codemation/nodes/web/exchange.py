@@ -15,7 +15,7 @@ import httpx
 
 from codemation.core.context import Context
 from codemation.core.errors import ContractError, NodeError
-from codemation.nodes.http import HttpAccess
+from codemation.nodes.http_access import HttpAccess
 from codemation.nodes.web.guard import GuardedTransport
 
 _REDIRECTS: Final = 10
