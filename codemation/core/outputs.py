@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
+from types import MappingProxyType
 from typing import Any, assert_never
 
 from codemation.core.credentials import without_secrets
@@ -19,6 +20,7 @@ from codemation.core.tables import PackedTable, Tables, is_table
 Emitted = tuple[str, Item[Any]]
 """A port and what goes there."""
 Files = Mapping[str, Attachment]
+NO_FILES: Files = MappingProxyType({})
 
 
 @dataclass(slots=True)
@@ -97,11 +99,11 @@ class Outputs:
 def emitted_by_item(node: NodePlan, code: NodeCode, item: Item[Any], value: Any, attached: Files) -> list[Emitted]:
     """What one call of a per-item node gives for `item`."""
     if node.kind is NodeKind.THEN:
-        files = {**item.attachments, **attached} if node.policy.keep_attachments else attached
+        kept = item.attachments if node.policy.keep_attachments else NO_FILES
         result = code.signature.result
         if shape_given(result, value) is Shape.ONE:
-            return [(MAIN, _placed(item, value, item.origins, files))]
-        return _Giving(node, item, files).results(MAIN, result, value)
+            return [(MAIN, _placed(item, value, item.origins, attached, kept))]
+        return _Giving(node, item, attached, kept).results(MAIN, result, value)
     match node.kind:
         case NodeKind.FILTER:
             return [(MAIN, item)] if value else []
@@ -129,13 +131,14 @@ class _Giving:
     node: NodePlan
     item: Item[Any]
     files: Files
+    kept: Files
 
     def results(self, port: str, result: Result, value: Any) -> list[Emitted]:
         """What a value gives to a port, or to the ports that it names."""
         shape = shape_given(result, value)
         match shape:
             case Shape.ONE:
-                return [(port, _placed(self.item, value, self.item.origins, self.files))]
+                return [(port, _placed(self.item, value, self.item.origins, self.files, self.kept))]
             case Shape.NOTHING:
                 return []
             case Shape.PORTS:
@@ -147,7 +150,7 @@ class _Giving:
                         f'"{self.node.id}" is called once per item and gave a whole table to a port of several',
                         way_out=f"return rows (a list of dicts or models) from {self.node.id}, or take the whole batch",
                     )
-                return _fan_out(port, self.item, value, self.files)
+                return _fan_out(port, self.item, value, self.files, self.kept)
             case _:
                 assert_never(shape)
 
@@ -177,11 +180,12 @@ def shape_given(result: Result, value: Any) -> Shape:
     return Shape.TABLE if is_table(value) else Shape.ONE
 
 
-def _fan_out(port: str, item: Item[Any], values: Iterable[Any], files: Files) -> list[Emitted]:
-    return [(port, _placed(item, value, (*item.origins, at), files)) for at, value in enumerate(values)]
+def _fan_out(port: str, item: Item[Any], values: Iterable[Any], files: Files, kept: Files = NO_FILES) -> list[Emitted]:
+    return [(port, _placed(item, value, (*item.origins, at), files, kept)) for at, value in enumerate(values)]
 
 
-def _placed(item: Item[Any], value: Any, origins: Path, files: Files) -> Item[Any]:
+def _placed(item: Item[Any], value: Any, origins: Path, files: Files, kept: Files = NO_FILES) -> Item[Any]:
+    """A value at its place, with the files that were attached to it; an item says itself which others it has."""
     if isinstance(value, Item):
         return Item(value.value, {**files, **value.attachments}, key=item.key or value.key, origins=origins)
     if isinstance(value, list):
@@ -189,7 +193,7 @@ def _placed(item: Item[Any], value: Any, origins: Path, files: Files) -> Item[An
             f"gave a list inside a list for item {item.key or item.origins}; an item is never a list",
             way_out="return one flat list: each of its members becomes an item",
         )
-    return Item(value, files, key=item.key, origins=origins)
+    return Item(value, {**kept, **files} if kept else files, key=item.key, origins=origins)
 
 
 def _listed(node: NodePlan, value: Any) -> Iterable[Any]:

@@ -90,8 +90,15 @@ def test_none_is_nothing_only_where_the_annotation_says_so(result: Result, value
 def test_files_are_those_of_the_call_and_of_the_item_if_they_are_kept(keep: bool, names: set[str]) -> None:
     emitted = emitted_by_item(plan(keep_attachments=keep), code(), ITEM, 9, {"new": FILE})
     assert set(emitted[0][1].attachments) == names
-    wrapped = emitted_by_item(plan(), code(), ITEM, Item(9, {"own": FILE}), {"new": FILE})
-    assert set(wrapped[0][1].attachments) == {"new", "own"}
+    wrapped = emitted_by_item(plan(keep_attachments=keep), code(), ITEM, Item(9, {"own": FILE}), {"new": FILE})
+    assert set(wrapped[0][1].attachments) == {"new", "own"}, "an item says itself which files it has"
+    assert not emitted_by_item(plan(keep_attachments=keep), code(), ITEM, Item(9), {})[0][1].attachments
+
+
+def test_files_are_kept_for_each_of_several_and_an_item_among_them_may_let_them_go() -> None:
+    several = Result(shape=Shape.LIST, item_type=int)
+    emitted = emitted_by_item(plan(keep_attachments=True), code(result=several), ITEM, [1, Item(2)], {})
+    assert [set(item.attachments) for _, item in emitted] == [{"old"}, set()]
 
 
 def test_items_without_a_place_are_numbered_anew_by_the_node() -> None:
