@@ -13,7 +13,7 @@ from codemation.core.ids import NodeId, RunId, WorkerId
 from codemation.core.items import Batch, BatchKind
 from codemation.core.limits import UNLIMITED, Limits
 from codemation.core.opening import Opener, OpenRun
-from codemation.core.ports import Deadline, NewRun, Parent, Reopening
+from codemation.core.ports import Deadline, NewRun, NewTicket, Parent, Reopening
 from codemation.core.sealed import sealed
 from codemation.core.settling import Step
 from codemation.core.signals import Started
@@ -67,6 +67,7 @@ class Scribe:
         self, definition: Definition, start: Start, step: Step, output: bytes | None, worker: WorkerId
     ) -> NewRun:
         """A run as it begins; `worker` holds the first of its tickets, if it wants to and the run has a place."""
+        tickets = self._courier.tickets(definition.plan, step.due)
         return NewRun(
             id=start.id,
             workflow=definition.workflow,
@@ -75,8 +76,8 @@ class Scribe:
             head=self._courier.new_head(),
             delta=encode_delta(step.delta),
             output=output,
-            tickets=self._courier.tickets(definition.plan, step.due),
-            claimed_by=worker if start.claim else None,
+            tickets=tickets,
+            claimed_by=worker if start.claim and not _needs_slot(tickets) else None,
             status=step.status,
             reason=step.reason,
             priority=definition.priority if start.priority is None else start.priority,
@@ -91,6 +92,7 @@ class Scribe:
 
     def reopening(self, run: OpenRun, latest: Definition, step: Step, worker: WorkerId) -> Reopening:
         """A run that goes on anew, by a definition that may be another one."""
+        tickets = self._courier.tickets(latest.plan, step.due)
         return Reopening(
             run=run.id,
             revision=run.snapshot.revision,
@@ -98,8 +100,8 @@ class Scribe:
             new_head=self._courier.new_head(),
             delta=encode_delta(step.delta),
             digest=latest.digest,
-            tickets=self._courier.tickets(latest.plan, step.due),
-            claimed_by=worker,
+            tickets=tickets,
+            claimed_by=None if _needs_slot(tickets) else worker,
             status=step.status,
             reason=step.reason,
             of=frozenset({run.snapshot.status}),
@@ -112,6 +114,11 @@ class Scribe:
         if definition.timeout is None or status in FINISHED:
             return None
         return Deadline(ticket=self._courier.new_ticket(), seconds=definition.timeout)
+
+
+def _needs_slot(tickets: tuple[NewTicket, ...]) -> bool:
+    """Whether the first ticket cannot be held from the start."""
+    return bool(tickets) and bool(tickets[0].pool)
 
 
 def _again(run: OpenRun, latest: Definition) -> Turnstile | None:

@@ -186,7 +186,7 @@ class Courier:
             reason=step.reason,
             cancelling=run.snapshot.cancelling,
             turnstile=run.turnstile if ends else None,
-            follow_up=_follow_up(run, step.status),
+            follow_up=run.follow_up(step.status),
             tells=bool(run.snapshot.parent) and ends,
             **more,
         )
@@ -202,7 +202,13 @@ class Courier:
         """A ticket for each activation that is due, the most urgent first."""
         policies = [(activation, plan.nodes[node_of(activation)].policy) for activation in due]
         return tuple(
-            NewTicket(id=self.new_ticket(), activation=activation, queue=policy.queue, priority=policy.priority)
+            NewTicket(
+                id=self.new_ticket(),
+                activation=activation,
+                queue=policy.queue,
+                priority=policy.priority,
+                pool=policy.pool,
+            )
             for activation, policy in sorted(policies, key=lambda one: -one[1].priority)
         )
 
@@ -253,7 +259,8 @@ class Courier:
     def _then(self, plan: Plan, claim: Claim, step: Step) -> tuple[GoOn | Leave | Drop, tuple[NewTicket, ...]]:
         """What becomes of the claim's ticket, and the tickets beside it.
 
-        The most urgent due activation of the same queue is gone on with, among equals the first.
+        The most urgent due activation of the same queue is gone on with, among equals the first; but what needs a slot
+        is claimed by itself, and whoever has one gives it back.
         """
         if claim.is_fold:
             return Drop(), self.tickets(plan, step.due)
@@ -261,7 +268,10 @@ class Courier:
             queue, priority = claim.queue, claim.priority
             return Leave(activation=claim.activation, queue=queue, priority=priority, delay=step.retry_in), ()
         policies = {one: plan.nodes[node_of(one)].policy for one in step.due}
-        mine = [one for one in step.due if policies[one].queue == claim.queue]
+        own = plan.nodes.get(node_of(claim.activation))
+        mine = [one for one in step.due if policies[one].queue == claim.queue and not policies[one].pool]
+        if own is not None and own.policy.pool:
+            mine = []
         same = max(mine, key=lambda one: policies[one].priority, default=None)
         if same is None:
             return Drop(), self.tickets(plan, step.due)
@@ -272,12 +282,6 @@ def applied(run: OpenRun, commit: Commit, step: Step) -> None:
     """Let the snapshot have what was written."""
     run.snapshot.apply(step.delta)
     run.head = commit.new_head
-
-
-def _follow_up(run: OpenRun, status: RunStatus) -> str:
-    """What is to be started because the run fails; in a session people see for themselves."""
-    fails = status is RunStatus.FAILED and not run.finished and not run.snapshot.session
-    return run.definition.on_failure if fails else ""
 
 
 def priorities(tickets: Iterable[NewTicket]) -> Mapping[TicketId, int]:

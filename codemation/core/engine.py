@@ -73,16 +73,17 @@ class Engine:
         self._means.publish(known, opened.snapshot.revision, step.events)
         if run.turnstile is not None:
             return opened, self._let_in(opened, run.tickets)
-        return opened, self._first(opened, run.tickets, claimed=start.claim)
+        return opened, self._first(opened, run.tickets, claimed=run.claimed_by is not None)
 
     def claim(self, run: OpenRun, ticket: TicketId) -> Claim | None:
         """Claim a ticket of a run, if it is ready by now, and know all that its activation stands on."""
         queues = dict.fromkeys(node.policy.queue for node in run.definition.nodes)
         lanes = [Lane(queue=queue, digest=run.definition.digest) for queue in queues]
-        claim = self.persist(self.stores.tickets.claim, self.worker, lanes, ticket)
+        pools = any(node.policy.pool for node in run.definition.nodes)
+        claim = self.persist(self.stores.tickets.claim, self.worker, lanes, ticket, pools=pools)
         if claim is None:
             self.persist(self.stores.tickets.fire)
-            claim = self.persist(self.stores.tickets.claim, self.worker, lanes, ticket)
+            claim = self.persist(self.stores.tickets.claim, self.worker, lanes, ticket, pools=pools)
         if claim is not None and run.queued:  # it has been let in meanwhile
             run.row = replace(run.row, status=RunStatus.RUNNING)
         if claim is None or claim.activation in run.snapshot.live:
@@ -160,7 +161,7 @@ class Engine:
             self._means.publish(run.id, run.snapshot.revision, step.events)
             if reopening.turnstile is not None:
                 return self._let_in(run, reopening.tickets)
-            return self._first(run, reopening.tickets, claimed=True)
+            return self._first(run, reopening.tickets, claimed=reopening.claimed_by is not None)
 
     def store_outputs(self, run: RunId, outputs: Mapping[str, Stored]) -> tuple[dict[str, Batch], bytes | None]:
         """Store what is too large for the journal; the batches, and the bytes that go into the journal itself."""

@@ -94,6 +94,11 @@ class OpenRun:
         """Where the run has its place, if it needs one."""
         return self._row.turnstile
 
+    def follow_up(self, status: RunStatus) -> str:
+        """The workflow to be started if this is where the run ends now; in a session people see for themselves."""
+        fails = status is RunStatus.FAILED and not self.finished and not self.snapshot.session
+        return self.definition.on_failure if fails else ""
+
     @property
     def queued(self) -> bool:
         """Whether it still waits for its place, as far as this process knows."""

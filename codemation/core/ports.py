@@ -33,6 +33,8 @@ class NewTicket:
     activation: ActivationId
     queue: str = "default"
     priority: int = 0
+    pool: str = ""
+    """Whose slot is needed to hold it."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -418,8 +420,13 @@ class TakenOver:
 class Tickets(Protocol):
     """Live work: who may do what next."""
 
-    def claim(self, worker: WorkerId, lanes: Sequence[Lane], ticket: TicketId | None = None) -> Claim | None:
+    def claim(
+        self, worker: WorkerId, lanes: Sequence[Lane], ticket: TicketId | None = None, *, pools: bool = False
+    ) -> Claim | None:
         """Claim the most urgent ready ticket of these lanes, or just `ticket`; `None` when there is nothing.
+
+        What needs a slot is claimed only with `pools`, and only while a slot of its pool is free. Whoever holds such a
+        ticket has the slot, for just as long as it is held, however that ends.
 
         Urgent is what has the highest priority, then what has been ready for longest. Fold tickets are in everybody's
         lanes. The buried claim nothing.
@@ -822,6 +829,18 @@ class Turnstiles(Protocol):
         ...
 
 
+class Pools(Protocol):
+    """Slots for what only so many may do at a time. Who has one is seen from the tickets that are held."""
+
+    def declare(self, pools: Mapping[str, int]) -> None:
+        """Say how many slots pools have; those that are not named stay as they are."""
+        ...
+
+    def all(self) -> Mapping[str, tuple[int, int]]:
+        """How many slots of each pool are taken, and how many there are."""
+        ...
+
+
 class Rates(Protocol):
     """When calls may begin that only so many may in a time, whoever makes them."""
 
@@ -909,6 +928,8 @@ class TicketRow:
     kind: TicketKind = "work"
     wait: str = ""
     """Of a wait: what names it within the activation."""
+    pool: str = ""
+    """Whose slot is needed to hold it."""
     shards: tuple[int, int] | None = None
     """Of an activation that was split: how many of its shards have ended, and how many there are."""
 
@@ -1002,3 +1023,4 @@ class Stores:
     turnstiles: Turnstiles
     follow_ups: FollowUps
     rates: Rates
+    pools: Pools

@@ -17,6 +17,7 @@ from codemation.host.memory.inbox import MemoryInbox
 from codemation.host.memory.journal import MemoryJournal
 from codemation.host.memory.logs import MemoryLogs
 from codemation.host.memory.payloads import MemoryPayloads
+from codemation.host.memory.pools import MemoryPools
 from codemation.host.memory.pruning import MemoryDuties, MemoryPruning
 from codemation.host.memory.rates import MemoryRates
 from codemation.host.memory.recall import MemoryRecall
@@ -56,6 +57,7 @@ def stores_on(tables: Tables) -> Stores:
         duties=MemoryDuties(tables),
         recall=MemoryRecall(tables),
         follow_ups=MemoryFollowUps(tables),
+        pools=MemoryPools(tables),
         rates=MemoryRates(tables),
         turnstiles=MemoryTurnstiles(tables),
     )

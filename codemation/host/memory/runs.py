@@ -58,6 +58,7 @@ class MemoryRunList:
                     lost=ticket.lost,
                     kind=ticket.kind,
                     wait=ticket.wait,
+                    pool=ticket.pool,
                     shards=None if ticket.left is None else (ticket.shards - ticket.left, ticket.shards),
                 )
                 for ticket in self._tables.of_run(run)

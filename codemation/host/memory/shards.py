@@ -30,7 +30,7 @@ class MemoryShards:
             parent.left = parent.shards = len(shards)
             for name, shard in shards.items():
                 ticket = Ticket(name, parent.run, parent.activation, parent.lane, parent.priority, tables.clock())
-                ticket.kind, ticket.shard = "shard", shard
+                ticket.kind, ticket.shard, ticket.pool = "shard", shard, parent.pool
                 tables.tickets[name] = ticket
             return True
 

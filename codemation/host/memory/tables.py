@@ -64,6 +64,7 @@ class Ticket:
     wait: str = ""
     wait_key: str | None = None
     detail: Mapping[str, Any] = field(default_factory=dict)
+    pool: str = ""
     shard: Shard | None = None
     left: int | None = None
     """Shards of an activation that was split that have not ended; `shards` says how many it had."""
@@ -143,6 +144,8 @@ class Tables:
     definitions: dict[str, Definition] = field(default_factory=dict)
     logs: dict[RunId, list[LogLine]] = field(default_factory=dict)
     recalled: dict[bytes, tuple[RunId, str]] = field(default_factory=dict)
+    pools: dict[str, int] = field(default_factory=dict)
+    """How many slots each has."""
     rates: dict[str, datetime] = field(default_factory=dict)
     """Until when calls are booked."""
     follow_ups: dict[tuple[RunId, int], str] = field(default_factory=dict)
@@ -170,6 +173,14 @@ class Tables:
         """The live tickets of a run."""
         return [ticket for ticket in self.tickets.values() if ticket.run == run]
 
+    def taken(self, pool: str) -> int:
+        """How many slots of a pool are taken."""
+        return sum(ticket.pool == pool and ticket.state == "running" for ticket in self.tickets.values())
+
+    def has_slot(self, pool: str) -> bool:
+        """Whether a slot of a pool is free."""
+        return self.taken(pool) < self.pools.get(pool, 0)
+
     def held(self, holding: Holding) -> Ticket | None:
         """The ticket of a holding that is still good."""
         ticket = self.tickets.get(holding.ticket)
@@ -180,7 +191,7 @@ class Tables:
         for new in tickets:
             lane = Lane(queue=new.queue, digest=run.digest)
             priority = new.priority or run.priority
-            self.tickets[new.id] = Ticket(new.id, run.id, new.activation, lane, priority, self.clock())
+            self.tickets[new.id] = Ticket(new.id, run.id, new.activation, lane, priority, self.clock(), pool=new.pool)
 
     def add_waits(self, run: RunId, waits: Iterable[WaitTicket]) -> None:
         """Enter what an activation of a run waits for."""

@@ -20,7 +20,9 @@ class MemoryTickets:
     def __init__(self, tables: Tables) -> None:
         self._tables = tables
 
-    def claim(self, worker: WorkerId, lanes: Sequence[Lane], ticket: TicketId | None = None) -> Claim | None:
+    def claim(
+        self, worker: WorkerId, lanes: Sequence[Lane], ticket: TicketId | None = None, *, pools: bool = False
+    ) -> Claim | None:
         """Claim the most urgent of these lanes."""
         tables = self._tables
         with tables.lock:
@@ -30,6 +32,7 @@ class MemoryTickets:
             tables.served[worker] = tables.served.get(worker, served) | served  # a claim of folds alone takes none back
             ready = [one for one in tables.tickets.values() if one.state == "ready" and not one.stop]
             mine = [one for one in ready if one.lane in served and ticket in (None, one.id)]
+            mine = [one for one in mine if not one.pool or (pools and tables.has_slot(one.pool))]
             return min(mine, key=lambda one: one.urgency).give_to(worker) if mine else None
 
     def hand_back(self, holdings: Sequence[Holding]) -> int:

@@ -55,11 +55,12 @@ _PROGRESS = """
     x AS (DELETE FROM progress WHERE ticket = ANY(ARRAY(SELECT ticket FROM t)))"""
 _MORE = f"""
     m AS (
-        INSERT INTO tickets (id, run_id, activation, kind, state, lane, priority, due_at)
+        INSERT INTO tickets (id, run_id, activation, kind, state, lane, priority, due_at, pool)
         SELECT x.id, t.run, x.activation, {TicketKind.WORK:d}, {TicketState.READY:d},
-            {LANE.format(queue="x.queue", digest="t.digest")}, COALESCE(NULLIF(x.priority, 0), t.priority), now_()
+            {LANE.format(queue="x.queue", digest="t.digest")}, COALESCE(NULLIF(x.priority, 0), t.priority), now_(),
+            NULLIF(x.pool, '')
         FROM t, unnest(:new_runs::uuid[], :new_ids::bigint[], :new_activations::text[], :new_queues::text[],
-            :new_priorities::int[]) AS x (run, id, activation, queue, priority)
+            :new_priorities::int[], :new_pools::text[]) AS x (run, id, activation, queue, priority, pool)
         WHERE x.run = t.run)"""
 _ENDED = f"ANY(ARRAY(SELECT run FROM t WHERE t.status >= {FIRST_FINISHED}))"
 _END = f"""
@@ -143,6 +144,7 @@ def group_values(commits: Sequence[Commit]) -> Mapping[str, object]:
         "new_activations": texts(ticket.activation for _, ticket in more),
         "new_queues": texts(ticket.queue for _, ticket in more),
         "new_priorities": numbers(ticket.priority for _, ticket in more),
+        "new_pools": texts(ticket.pool for _, ticket in more),
     }
 
 

@@ -234,6 +234,7 @@ class PostgresJournal:
             "activations": texts(ticket.activation for ticket in tickets),
             "lanes": numbers(self._lanes.id(ticket.queue, digest) for ticket in tickets),
             "priorities": numbers(ticket.priority for ticket in tickets),
+            "pools": texts(ticket.pool for ticket in tickets),
         }
 
 
@@ -293,4 +294,5 @@ def _values(commit: Commit) -> dict[str, object]:
         values["new_activations"] = texts(ticket.activation for ticket in more)
         values["new_queues"] = texts(ticket.queue for ticket in more)
         values["new_priorities"] = numbers(ticket.priority for ticket in more)
+        values["new_pools"] = texts(ticket.pool for ticket in more)
     return values

@@ -7,7 +7,7 @@ Numbers and text travel as text, bytes as they are; what comes back is decoded b
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from select import POLLIN, POLLOUT, poll
 from typing import Any
 
@@ -20,6 +20,8 @@ from psycopg.pq.abc import PGresult
 from codemation.host.postgres.statements import Statement
 
 Row = tuple[Any, ...]
+Sent = tuple[Statement, Mapping[str, object]]
+"""A statement and its values."""
 ANSWER_LIMIT = 60
 """Seconds after which a server that says nothing is taken for lost; it gives up a statement long before."""
 _DONE = frozenset({ExecStatus.TUPLES_OK, ExecStatus.COMMAND_OK})
@@ -62,14 +64,20 @@ class Link:
         """Execute a statement; the number of rows that it changed or gave."""
         return self._execute(statement, values).command_tuples or 0
 
-    def together(self, *statements: tuple[Statement, Mapping[str, object]]) -> list[int]:
+    def together(self, *statements: Sent) -> list[int]:
         """Execute several statements as one transaction; the number of rows that each changed.
 
         They are sent at once, so that a client that stops in between holds no lock.
         """
+        return [cursor.rowcount for cursor in self._together(statements)]
+
+    def last(self, *statements: Sent) -> list[Row]:
+        """What `together` does; the rows that the last one gives."""
+        return self._together(statements)[-1].fetchall()
+
+    def _together(self, statements: Sequence[Sent]) -> list[RawCursor[Row]]:
         with self.connection.pipeline(), self.connection.transaction():
-            cursors = [RawCursor(self.connection).execute(each.text, each.bind(values)) for each, values in statements]
-        return [cursor.rowcount for cursor in cursors]
+            return [RawCursor(self.connection).execute(each.text, each.bind(values)) for each, values in statements]
 
     def ask(self, text: bytes, values: Mapping[str, object]) -> list[Row]:
         """Every row that a query with `%(name)s` in it gives; for what is put together anew each time."""

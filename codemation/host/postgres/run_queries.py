@@ -105,6 +105,7 @@ def tickets_of(run: str) -> Select[Any]:
             tickets.c.lost,
             tickets.c.kind,
             tickets.c.wait,
+            tickets.c.pool,
             tickets.c.left_,
             case((tickets.c.left_.is_not(None), tickets.c.input["shards"].as_integer())),
         )

@@ -16,22 +16,22 @@ from codemation.host.postgres.turnstile_statements import FREE, WAIT_KEY
 _QUEUED = str(STATUS_CODES[RunStatus.QUEUED])
 # The first of the new tickets is held from the start if somebody claims it.
 _TICKETS = f"""
-    INSERT INTO tickets (id, run_id, activation, kind, state, lane, priority, due_at, owner, fence, starts)
+    INSERT INTO tickets (id, run_id, activation, kind, state, lane, priority, due_at, pool, owner, fence, starts)
     SELECT x.id, r.id, x.activation, {TicketKind.WORK:d},
         CASE WHEN x.n = 1 AND :worker::bigint IS NOT NULL THEN {TicketState.RUNNING:d} ELSE {TicketState.READY:d} END,
-        x.lane, COALESCE(NULLIF(x.priority, 0), r.priority), now_(),
+        x.lane, COALESCE(NULLIF(x.priority, 0), r.priority), now_(), NULLIF(x.pool, ''),
         CASE WHEN x.n = 1 THEN :worker::bigint END,
         CASE WHEN x.n = 1 AND :worker::bigint IS NOT NULL THEN 1 ELSE 0 END,
         CASE WHEN x.n = 1 AND :worker::bigint IS NOT NULL THEN 1 ELSE 0 END
-    FROM r, unnest(:ids::bigint[], :activations::text[], :lanes::int[], :priorities::int[])
-        WITH ORDINALITY AS x (id, activation, lane, priority, n)"""
+    FROM r, unnest(:ids::bigint[], :activations::text[], :lanes::int[], :priorities::int[], :pools::text[])
+        WITH ORDINALITY AS x (id, activation, lane, priority, pool, n)"""
 # Before a turnstile nobody holds anything.
 _QUEUED_TICKETS = f"""
-    INSERT INTO tickets (id, run_id, activation, kind, state, lane, priority, wait_key)
+    INSERT INTO tickets (id, run_id, activation, kind, state, lane, priority, pool, wait_key)
     SELECT x.id, r.id, x.activation, {TicketKind.WORK:d}, {TicketState.WAITING:d}, x.lane,
-        COALESCE(NULLIF(x.priority, 0), r.priority), {WAIT_KEY}
-    FROM r, unnest(:ids::bigint[], :activations::text[], :lanes::int[], :priorities::int[])
-        AS x (id, activation, lane, priority)"""
+        COALESCE(NULLIF(x.priority, 0), r.priority), NULLIF(x.pool, ''), {WAIT_KEY}
+    FROM r, unnest(:ids::bigint[], :activations::text[], :lanes::int[], :priorities::int[], :pools::text[])
+        AS x (id, activation, lane, priority, pool)"""
 _TIMED = f""",
     e AS (
         INSERT INTO tickets (id, run_id, activation, kind, state, lane, due_at, wait)

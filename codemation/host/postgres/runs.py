@@ -60,9 +60,10 @@ class PostgresRuns:
                 lost=lost,
                 kind=cast("TicketKind", KINDS[kind]),
                 wait=wait or "",
+                pool=pool or "",
                 shards=None if left is None else (many - left, many),
             )
-            for ticket, activation, state, owner, due_at, lost, kind, wait, left, many in rows
+            for ticket, activation, state, owner, due_at, lost, kind, wait, pool, left, many in rows
         )
 
     def unattended(self) -> tuple[Unattended, ...]:

@@ -27,12 +27,13 @@ _SPLIT = statement(f"""
     WITH q AS MATERIALIZED (
         SELECT id FROM runs WHERE id = :run AND stop = 0 AND {UNFINISHED} FOR NO KEY UPDATE),
     t AS MATERIALIZED (
-        SELECT k.id, k.run_id, k.activation, k.lane, k.priority FROM tickets k JOIN q ON q.id = k.run_id
+        SELECT k.id, k.run_id, k.activation, k.lane, k.priority, k.pool FROM tickets k JOIN q ON q.id = k.run_id
         WHERE k.id = :ticket AND k.owner = :worker AND k.fence = :fence AND k.{HELD} AND k.kind = {TicketKind.WORK:d}
             AND k.left_ IS NULL FOR NO KEY UPDATE OF k),
     s AS (
-        INSERT INTO tickets (id, run_id, activation, kind, state, lane, priority, due_at, parent, input)
-        SELECT x.id, t.run_id, t.activation, {_SHARD}, {_READY}, t.lane, t.priority, now_(), t.id, json_build_object(
+        INSERT INTO tickets (id, run_id, activation, kind, state, lane, priority, pool, due_at, parent, input)
+        SELECT x.id, t.run_id, t.activation, {_SHARD}, {_READY}, t.lane, t.priority, t.pool, now_(), t.id,
+            json_build_object(
             'number', x.n - 1, 'of', :many::int, 'start', x.start, 'stop', x.stop, 'attempt', 1)
         FROM t, unnest(:ids::bigint[], :starts::int[], :stops::int[]) WITH ORDINALITY AS x (id, start, stop, n))
     UPDATE tickets SET state = {_WAITING}, owner = NULL, due_at = NULL, left_ = :many::int,

@@ -151,11 +151,12 @@ _JOURNAL = """
         SELECT run_id, :revision + 1, :new_head, now_(), :delta, :output FROM t)"""
 _MORE = f"""
     m AS (
-        INSERT INTO tickets (id, run_id, activation, kind, state, lane, priority, due_at)
+        INSERT INTO tickets (id, run_id, activation, kind, state, lane, priority, due_at, pool)
         SELECT x.id, t.run_id, x.activation, {TicketKind.WORK:d}, {TicketState.READY:d},
-            {LANE.format(queue="x.queue", digest="t.digest")}, COALESCE(NULLIF(x.priority, 0), t.priority), now_()
-        FROM t, unnest(:new_ids::bigint[], :new_activations::text[], :new_queues::text[], :new_priorities::int[])
-            AS x (id, activation, queue, priority))"""
+            {LANE.format(queue="x.queue", digest="t.digest")}, COALESCE(NULLIF(x.priority, 0), t.priority), now_(),
+            NULLIF(x.pool, '')
+        FROM t, unnest(:new_ids::bigint[], :new_activations::text[], :new_queues::text[], :new_priorities::int[],
+            :new_pools::text[]) AS x (id, activation, queue, priority, pool))"""
 # Nobody claims a wait, so it stands in no lane of its own.
 _WAITS = f"""
     w AS (

@@ -19,6 +19,7 @@ from codemation.host.postgres.lanes import Lanes
 from codemation.host.postgres.logs import PostgresLogs
 from codemation.host.postgres.migrate import check
 from codemation.host.postgres.payloads import PostgresPayloads
+from codemation.host.postgres.pools import PostgresPools
 from codemation.host.postgres.pruning import PostgresDuties, PostgresPruning
 from codemation.host.postgres.rates import PostgresRates
 from codemation.host.postgres.recall import PostgresRecall
@@ -55,6 +56,7 @@ class PostgresStores:
             duties=PostgresDuties(connections),
             recall=PostgresRecall(connections),
             follow_ups=PostgresFollowUps(connections),
+            pools=PostgresPools(connections),
             rates=PostgresRates(connections),
             turnstiles=PostgresTurnstiles(connections),
         )

@@ -193,6 +193,8 @@ Index("tickets_of_owner", tickets.c.owner, postgresql_where=text("state = 1"))
 Index("tickets_due", tickets.c.due_at, postgresql_where=text("state = 2 AND due_at IS NOT NULL"))
 Index("tickets_awaiting", tickets.c.wait_key, postgresql_where=text("state = 2 AND wait_key IS NOT NULL"))
 
+Index("tickets_in_pool", tickets.c.pool, postgresql_where=text("pool IS NOT NULL AND state = 1"))
+
 progress = Table(
     "progress",
     metadata,
@@ -316,14 +318,12 @@ duties = Table(
     Column("lag", DOUBLE_PRECISION),
 )
 
+# Whoever holds a ticket has the slot that it needs, so nothing counts the slots but the tickets themselves.
 pools = Table(
     "pools",
     metadata,
     _key("name", Text),
     _needed("cap", Integer),
-    _needed("used", Integer, default=ZERO),
-    # It may be more than the cap, for a while, when the cap was lowered.
-    CheckConstraint(text("used >= 0"), name="used"),
 )
 
 turnstiles = Table(

@@ -8,10 +8,11 @@ from codemation.core.ids import ActivationId, RunId, TicketId, WorkerId
 from codemation.core.ports import Chunk, Claim, Holding, Lane, Shard, TakenOver
 from codemation.core.states import GIVEN_UP
 from codemation.host.postgres.answering import RANDOM_ID, UNFINISHED, answering, ask_for_fold
+from codemation.host.postgres.claiming import claim_best, claim_one, claim_with_slot
 from codemation.host.postgres.codes import FOLD_LANE, TicketKind, TicketState
 from codemation.host.postgres.connection import Connections
 from codemation.host.postgres.lanes import Lanes
-from codemation.host.postgres.link import Link, Row
+from codemation.host.postgres.link import Link
 from codemation.host.postgres.statements import HELD, numbers, statement
 
 _READY, _RUNNING, _WAITING = (f"{state:d}" for state in TicketState)
@@ -20,35 +21,6 @@ _SHARD = f"{TicketKind.SHARD:d}"
 _CLAIMED = f"({TicketKind.WORK:d}, {_SHARD}, {_FOLD})"
 """Kinds that somebody claims; the others are waits, which are answered."""
 
-# The buried claim nothing. One who is buried in this very moment may: take-over is asked again and again, and finds it.
-_CLAIM = f"""
-    UPDATE tickets SET state = {_RUNNING}, owner = :worker, fence = fence + 1, starts = starts + 1, signal = NULL
-    FROM lanes WHERE lanes.id = tickets.lane
-        AND NOT EXISTS (SELECT FROM workers WHERE id = :worker AND dead_at IS NOT NULL)
-        AND tickets.id = ({{chosen}} FOR NO KEY UPDATE SKIP LOCKED)
-    RETURNING tickets.id, fence, run_id, activation, lanes.queue, priority, starts, left_, parent,
-        CASE kind WHEN {_SHARD} THEN input END"""
-_URGENCY = "ORDER BY priority DESC, due_at, id LIMIT 1"
-_CLAIM_ONE = statement(
-    _CLAIM.format(
-        chosen=f"""SELECT id FROM tickets
-        WHERE id = :ticket AND state = {_READY} AND stop = 0 AND lane = ANY(:lanes::int[])"""
-    )
-)
-# First a look at the head of each lane, then a claim in the most urgent one. A claim that comes away empty although the
-# look saw something has met others who were faster; it tries the lanes that are left.
-_CLAIM_BEST = statement(f"""
-    WITH best AS MATERIALIZED (
-        SELECT head.lane FROM unnest(:lanes::int[]) AS mine (lane) CROSS JOIN LATERAL (
-            SELECT lane, priority, due_at, id FROM tickets
-            WHERE state = {_READY} AND stop = 0 AND tickets.lane = mine.lane {_URGENCY}) AS head {_URGENCY}),
-    claimed AS ({
-    _CLAIM.format(
-        chosen=f'''SELECT id FROM tickets
-        WHERE state = {_READY} AND stop = 0 AND lane = (SELECT lane FROM best) {_URGENCY}'''
-    )
-})
-    SELECT best.lane, claimed.* FROM best LEFT JOIN claimed ON true""")
 _ANNOUNCE = statement("UPDATE workers SET lanes = :lanes::int[] WHERE id = :worker")
 
 _HAND_BACK = statement(f"""
@@ -173,7 +145,9 @@ class PostgresTickets:
         self._lanes = lanes
         self._announced: dict[WorkerId, frozenset[int]] = {}
 
-    def claim(self, worker: WorkerId, lanes: Sequence[Lane], ticket: TicketId | None = None) -> Claim | None:
+    def claim(
+        self, worker: WorkerId, lanes: Sequence[Lane], ticket: TicketId | None = None, *, pools: bool = False
+    ) -> Claim | None:
         """Claim the most urgent ready ticket of these lanes, or just `ticket`; `None` when there is nothing.
 
         Fold tickets stand in a lane of their own, which everybody serves.
@@ -181,11 +155,9 @@ class PostgresTickets:
         served = [FOLD_LANE, *(self._lanes.id(lane.queue, lane.digest) for lane in lanes if lane.digest)]
         with self._connections.lease() as link:
             self._announce(link, worker, served)
-            if ticket is not None:
-                row = link.one(_CLAIM_ONE, {"worker": worker, "lanes": numbers(served), "ticket": ticket})
-            else:
-                row = _claim_best(link, worker, served)
-        return None if row is None else _claim(worker, row)
+            if pools:
+                return claim_with_slot(link, worker, served, ticket)
+            return claim_best(link, worker, served) if ticket is None else claim_one(link, worker, served, ticket)
 
     def _announce(self, link: Link, worker: WorkerId, lanes: list[int]) -> None:
         """Tell once which lanes the worker serves, so that work that nobody serves can be reported."""
@@ -257,32 +229,6 @@ class PostgresTickets:
         return tuple(
             Chunk(number=number, items=tuple(items), data=data, error=error) for number, items, data, error in rows
         )
-
-
-def _claim_best(link: Link, worker: WorkerId, lanes: list[int]) -> Row | None:
-    while lanes:
-        row = link.one(_CLAIM_BEST, {"worker": worker, "lanes": numbers(lanes)})
-        if row is None:
-            return None
-        lane, *claimed = row
-        if claimed[0] is not None:
-            return tuple(claimed)
-        lanes = [other for other in lanes if other != lane]
-    return None
-
-
-def _claim(worker: WorkerId, row: Row) -> Claim:
-    ticket, fence, run, activation, queue, priority, starts, left, parent, shard = row
-    return Claim(
-        holding=Holding(ticket=TicketId(ticket), worker=worker, fence=fence),
-        run=RunId(str(run)),
-        activation=ActivationId(activation),
-        queue=queue,
-        priority=priority,
-        starts=starts,
-        shard=None if shard is None else Shard(parent=TicketId(parent), **shard),
-        joins=left == 0,
-    )
 
 
 def _held(holding: Holding) -> dict[str, object]:

@@ -26,9 +26,9 @@ two fixtures and says which contracts hold:
 
 and so on for `WorkersContract`, `PayloadsContract`, `BlobsContract`, `DefinitionsContract`, `InboxContract`,
 `LogsContract`, `RunListContract`, `ShardsContract`, `WaitsContract`, `ChildrenContract`, `EventsContract`,
-`PruningContract`, `DutiesContract`, `TurnstilesContract`, `FollowUpsContract` and `RatesContract`. Both fixtures have
-function scope, and everything in the stores belongs to the test. On PostgreSQL `later` replaces the function `now_()`,
-which tells the time to every statement, by one that adds the seconds that were asked for so far.
+`PruningContract`, `DutiesContract`, `TurnstilesContract`, `FollowUpsContract`, `RatesContract` and `PoolsContract`.
+Both fixtures have function scope, and everything in the stores belongs to the test. On PostgreSQL `later` replaces the
+function `now_()`, which tells the time to every statement, by one that adds the seconds that were asked for so far.
 
 `codemation.testing.conformance.machine` has the last test, `walk_at_random`. It needs hypothesis, and is therefore
 imported by its own name.
@@ -53,6 +53,7 @@ for _module in (
     "machine",
     "model",
     "payloads",
+    "pools",
     "pruning",
     "rates",
     "reading",
@@ -82,6 +83,7 @@ from codemation.testing.conformance.inbox import InboxContract  # noqa: E402
 from codemation.testing.conformance.journal import JournalContract  # noqa: E402
 from codemation.testing.conformance.logs import LogsContract  # noqa: E402
 from codemation.testing.conformance.payloads import PayloadsContract  # noqa: E402
+from codemation.testing.conformance.pools import PoolsContract  # noqa: E402
 from codemation.testing.conformance.pruning import DutiesContract, PruningContract  # noqa: E402
 from codemation.testing.conformance.rates import RatesContract  # noqa: E402
 from codemation.testing.conformance.recall import RecallContract  # noqa: E402
@@ -112,6 +114,7 @@ CONTRACTS = (
     TurnstilesContract,
     FollowUpsContract,
     RatesContract,
+    PoolsContract,
 )
 
 __all__ = [
@@ -126,6 +129,7 @@ __all__ = [
     "JournalContract",
     "LogsContract",
     "PayloadsContract",
+    "PoolsContract",
     "PruningContract",
     "RatesContract",
     "RecallContract",

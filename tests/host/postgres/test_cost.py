@@ -8,7 +8,17 @@ import pytest
 from codemation.core.ids import ActivationId, RunId
 from codemation.core.ports import Claim, GoOn, Stores
 from codemation.core.states import RunStatus
-from codemation.host.postgres import definitions, inbox, journal, lanes, payloads, run_statements, tickets, workers
+from codemation.host.postgres import (
+    claiming,
+    definitions,
+    inbox,
+    journal,
+    lanes,
+    payloads,
+    run_statements,
+    tickets,
+    workers,
+)
 from codemation.host.postgres.grouping import GroupShape, group
 from codemation.host.postgres.link import Row
 from codemation.host.postgres.statements import Statement, StepShape, Then, step
@@ -20,7 +30,7 @@ SHAPES = [
 ]
 STATEMENTS: dict[str, Statement] = {
     f"{module.__name__.rpartition('.')[2]}.{name}": value
-    for module in (definitions, inbox, lanes, payloads, run_statements, tickets, workers)
+    for module in (claiming, definitions, inbox, lanes, payloads, run_statements, tickets, workers)
     for name, value in vars(module).items()
     if isinstance(value, Statement)
 } | {f"step.{shape.then.name}.{shape.more}.{shape.ends}": step(shape) for shape in SHAPES}
@@ -29,7 +39,7 @@ STATEMENTS |= {
 }
 READ_A_SMALL_TABLE = ("workers._LIVING", "workers._BEAT", "workers._FORGET")
 """They read every worker that is entered: a handful."""
-SORT_A_FEW = ("tickets._CLAIM_BEST", "tickets._HAND_BACK", "tickets._TAKE_OVER")
+SORT_A_FEW = ("claiming._CLAIM_BEST", "claiming._CANDIDATE", "tickets._HAND_BACK", "tickets._TAKE_OVER")
 """They sort the heads of a few lanes, or the tickets of one process."""
 
 

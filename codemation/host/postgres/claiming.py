@@ -1,0 +1,111 @@
+"""Claims on PostgreSQL.
+
+What needs a slot of a pool is claimed in two statements of one transaction, sent at once: the first locks the row of
+the pool, and the second, whose moment comes after that, counts the tickets of the pool that are held. Only claims can
+make them more, and claims wait for each other at that row; whatever ends, releases or takes over a ticket gives its
+slot back by doing just that. What needs no slot has nothing to do with any of it.
+"""
+
+from __future__ import annotations
+
+from codemation.core.ids import ActivationId, RunId, TicketId, WorkerId
+from codemation.core.ports import Claim, Holding, Shard
+from codemation.host.postgres.codes import TicketKind, TicketState
+from codemation.host.postgres.link import Link, Row
+from codemation.host.postgres.statements import numbers, statement
+
+_READY, _RUNNING, _WAITING = (f"{state:d}" for state in TicketState)
+_SHARD = f"{TicketKind.SHARD:d}"
+
+# The buried claim nothing. One who is buried in this very moment may: take-over is asked again and again, and finds it.
+_CLAIM = f"""
+    UPDATE tickets SET state = {_RUNNING}, owner = :worker, fence = fence + 1, starts = starts + 1, signal = NULL
+    FROM lanes WHERE lanes.id = tickets.lane
+        AND NOT EXISTS (SELECT FROM workers WHERE id = :worker AND dead_at IS NOT NULL)
+        AND tickets.id = ({{chosen}} FOR NO KEY UPDATE SKIP LOCKED)
+    RETURNING tickets.id, fence, run_id, activation, lanes.queue, priority, starts, left_, parent,
+        CASE kind WHEN {_SHARD} THEN input END"""
+_URGENCY = "ORDER BY priority DESC, due_at, id LIMIT 1"
+_CLAIM_ONE = statement(
+    _CLAIM.format(
+        chosen=f"""SELECT id FROM tickets
+        WHERE id = :ticket AND state = {_READY} AND stop = 0 AND lane = ANY(:lanes::int[]) AND pool IS NULL"""
+    )
+)
+# First a look at the head of each lane, then a claim in the most urgent one. A claim that comes away empty although the
+# look saw something has met others who were faster; it tries the lanes that are left.
+_CLAIM_BEST = statement(f"""
+    WITH best AS MATERIALIZED (
+        SELECT head.lane FROM unnest(:lanes::int[]) AS mine (lane) CROSS JOIN LATERAL (
+            SELECT lane, priority, due_at, id FROM tickets
+            WHERE state = {_READY} AND stop = 0 AND tickets.lane = mine.lane AND pool IS NULL {_URGENCY}) AS head
+            {_URGENCY}),
+    claimed AS ({
+    _CLAIM.format(
+        chosen=f'''SELECT id FROM tickets
+        WHERE state = {_READY} AND stop = 0 AND lane = (SELECT lane FROM best) AND pool IS NULL {_URGENCY}'''
+    )
+})
+    SELECT best.lane, claimed.* FROM best LEFT JOIN claimed ON true""")
+
+_FREE = f"""(pool IS NULL OR (SELECT count(*) FROM tickets o WHERE o.pool = tickets.pool AND o.state = {_RUNNING})
+            < (SELECT cap FROM pools WHERE name = tickets.pool))"""
+_LOCK_POOL = statement("""
+    SELECT name FROM pools WHERE name = (SELECT pool FROM tickets WHERE id = :ticket) FOR NO KEY UPDATE""")
+_CLAIM_SLOT = statement(
+    _CLAIM.format(
+        chosen=f"""SELECT id FROM tickets
+        WHERE id = :ticket AND state = {_READY} AND stop = 0 AND lane = ANY(:lanes::int[]) AND {_FREE}"""
+    )
+)
+_CANDIDATE = statement(f"""
+    SELECT id FROM tickets WHERE state = {_READY} AND stop = 0 AND lane = ANY(:lanes::int[]) AND {_FREE} {_URGENCY}""")
+_TRIES = 3
+"""How often another candidate is looked for when somebody else was faster."""
+
+
+def claim_one(link: Link, worker: WorkerId, lanes: list[int], ticket: TicketId) -> Claim | None:
+    """Claim a ticket that needs no slot."""
+    row = link.one(_CLAIM_ONE, {"worker": worker, "lanes": numbers(lanes), "ticket": ticket})
+    return None if row is None else _claim(worker, row)
+
+
+def claim_best(link: Link, worker: WorkerId, lanes: list[int]) -> Claim | None:
+    """Claim the most urgent ticket of those that need no slot."""
+    while lanes:
+        row = link.one(_CLAIM_BEST, {"worker": worker, "lanes": numbers(lanes)})
+        if row is None:
+            return None
+        lane, *claimed = row
+        if claimed[0] is not None:
+            return _claim(worker, tuple(claimed))
+        lanes = [other for other in lanes if other != lane]
+    return None
+
+
+def claim_with_slot(link: Link, worker: WorkerId, lanes: list[int], ticket: TicketId | None) -> Claim | None:
+    """Claim a ticket, or the most urgent one, with the slot that it may need."""
+    values = {"worker": worker, "lanes": numbers(lanes)}
+    for _ in range(_TRIES):
+        found = (ticket,) if ticket is not None else link.one(_CANDIDATE, values)
+        if found is None:
+            return None
+        chosen = {**values, "ticket": found[0]}
+        rows = link.last((_LOCK_POOL, chosen), (_CLAIM_SLOT, chosen))
+        if rows or ticket is not None:
+            return _claim(worker, rows[0]) if rows else None
+    return None
+
+
+def _claim(worker: WorkerId, row: Row) -> Claim:
+    ticket, fence, run, activation, queue, priority, starts, left, parent, shard = row
+    return Claim(
+        holding=Holding(ticket=TicketId(ticket), worker=worker, fence=fence),
+        run=RunId(str(run)),
+        activation=ActivationId(activation),
+        queue=queue,
+        priority=priority,
+        starts=starts,
+        shard=None if shard is None else Shard(parent=TicketId(parent), **shard),
+        joins=left == 0,
+    )
