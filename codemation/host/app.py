@@ -239,8 +239,7 @@ class App:
             if self.closed:
                 raise HostError("this app is closed", way_out="open another one: App.open()")
             if not self._working:
-                looks = (self.lookout.rest, self.lookout.look, self.family.tend)
-                self.caretaker.begin(lambda: WorkerId(entropy()), self._stopping, *looks)
+                self.lookout.begin(lambda: WorkerId(entropy()), self._stopping)
                 self.pruner.begin()
                 self._working = True
 

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
+from codemation.core.ids import RunId, WorkerId
 from codemation.core.opening import OpenRun
 from codemation.core.signals import Event
 from codemation.core.workflow import Workflow
 from codemation.host.following import Followers
 from codemation.host.queueing import Queues
+from codemation.host.slots import check_pools
 
 if TYPE_CHECKING:
     from codemation.host.app import App
@@ -22,8 +25,20 @@ class Lookout:
         self._app = app
         self._queues = Queues(app.engine, app.scheduler)
 
+    def begin(self, new_worker: Callable[[], WorkerId], stopping: Callable[[tuple[RunId, ...]], bool]) -> None:
+        """Let the caretaker look from now on, and others know how many slots the pools of this app have."""
+        app = self._app
+        app.caretaker.begin(new_worker, stopping, self.rest, self.look, app.family.tend)
+        if app.settings.config.pools:
+            app.engine.persist(app.stores.pools.declare, app.settings.config.pools)
+
     def know(self, workflow: Workflow[Any, ...]) -> None:
-        """Have at hand what follows the failures of a workflow."""
+        """Have at hand what follows the failures of a workflow.
+
+        Raises:
+            HostError: a pool that the workflow names has no slots.
+        """
+        check_pools(workflow, self._app.settings.config.pools)
         self.followers.know(workflow)
 
     def rest(self) -> bool:

@@ -20,6 +20,7 @@ from codemation.core.mistakes import listed, near
 from codemation.core.retention import Ages, Retention, age_of
 from codemation.core.sizes import in_bytes
 from codemation.host.credentials import source_of
+from codemation.host.slots import Pools
 
 PREFIX = "CODEMATION_"
 """What the variables of the environment begin with that are settings."""
@@ -50,6 +51,8 @@ class Config(BaseModel):
     """The folder for `payloads = "directory"`, relative to the app."""
     threads: int = Field(default=min(32, (os.cpu_count() or 1) + 4), ge=1, le=1024)
     """Activations at a time in this process."""
+    pools: Pools = Field(default_factory=dict)
+    """How many slots each pool has that nodes name with `pool=`; in a variable as "gpu=2, shop=1"."""
     frames: Literal["polars", "pandas", "arrow"] | None = None
     """Library of `.frame` where a node did not choose one; polars, then pandas, then pyarrow, as installed."""
     credentials: tuple[Any, ...] = ()

@@ -31,7 +31,7 @@ class Agenda:
     def __init__(self, clock: Clock = REAL) -> None:
         self._clock = clock
         self._ready: list[Ready] = []
-        self._later: list[tuple[float, int, RunId, TicketId]] = []
+        self._later: list[tuple[float, int, Ready]] = []
         self._number = itertools.count()
 
     def __len__(self) -> int:
@@ -47,7 +47,8 @@ class Agenda:
             heapq.heappush(self._ready, Ready(-priority, next(self._number), run, ticket))
         if outcome.later is not None:
             ticket, delay = outcome.later
-            heapq.heappush(self._later, (self._clock.monotonic() + delay, next(self._number), run, ticket))
+            one = Ready(-outcome.priorities.get(ticket, 0), next(self._number), run, ticket)
+            heapq.heappush(self._later, (self._clock.monotonic() + delay, one.number, one))
 
     def pop(self, runs: Mapping[RunId, Watched]) -> tuple[Watched, Ready] | None:
         """The most urgent work of a run that may have one more activation under way."""
@@ -83,7 +84,7 @@ class Agenda:
     def forget(self, run: RunId) -> None:
         """Have nothing more to do with a run."""
         self._ready = [one for one in self._ready if one.run != run]
-        self._later = [one for one in self._later if one[2] != run]
+        self._later = [one for one in self._later if one[2].run != run]
         heapq.heapify(self._ready)
         heapq.heapify(self._later)
 
@@ -94,5 +95,4 @@ class Agenda:
     def _awake(self) -> None:
         now = self._clock.monotonic()
         while self._later and self._later[0][0] <= now:
-            _, _, run, ticket = heapq.heappop(self._later)
-            heapq.heappush(self._ready, Ready(0, next(self._number), run, ticket))
+            heapq.heappush(self._ready, heapq.heappop(self._later)[2])

@@ -17,6 +17,7 @@ from codemation.host.runtime.activity import Workbench
 from codemation.host.runtime.agenda import Ready
 from codemation.host.runtime.committing import Committer
 from codemation.host.runtime.performing import Performance
+from codemation.host.runtime.slots import SlotQueues
 from codemation.host.runtime.trouble import Interrupted
 from codemation.host.runtime.watched import Watched
 
@@ -50,6 +51,7 @@ class Walker:
         self._listener = told
         self._resume = resume
         self._committer = Committer(engine)
+        self._slots = SlotQueues(engine, submit)
         self._hands: set[TicketId] = set()
 
     def hands(self) -> frozenset[TicketId]:
@@ -61,7 +63,7 @@ class Walker:
         claim = ready.claim
         with self._troubles(watched, lambda: claim):
             if ready.ticket is not None and watched.run.definition.digest == watched.digest:
-                claim = self._engine.claim(watched.run, ready.ticket)
+                claim = self._claimed(watched, ready, ready.ticket)
             while claim is not None:
                 watched.holding[claim.holding.ticket] = claim
                 self._hands.add(claim.holding.ticket)
@@ -70,6 +72,14 @@ class Walker:
                     return False
                 claim = self._recorded(watched, *step)
         return True
+
+    def _claimed(self, watched: Watched, ready: Ready, ticket: TicketId) -> Claim | None:
+        claim = self._engine.claim(watched.run, ticket)
+        if claim is None:
+            self._slots.refused(watched, ready)
+        else:
+            self._slots.claimed(watched, claim)
+        return claim
 
     @contextmanager
     def _troubles(self, watched: Watched, claim: Callable[[], Claim | None]) -> Iterator[None]:
@@ -139,6 +149,7 @@ class Walker:
     def _let_go(self, watched: Watched, claim: Claim) -> None:
         watched.holding.pop(claim.holding.ticket, None)
         self._hands.discard(claim.holding.ticket)
+        self._slots.released(watched, claim)
 
 
 def _outcome(told: Outcome | Exception) -> Outcome:
