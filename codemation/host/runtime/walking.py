@@ -51,7 +51,7 @@ class Walker:
         self._listener = told
         self._resume = resume
         self._committer = Committer(engine)
-        self._slots = SlotQueues(engine, submit)
+        self._slots = SlotQueues(engine, told.submit)
         self._hands: set[TicketId] = set()
 
     def hands(self) -> frozenset[TicketId]:
