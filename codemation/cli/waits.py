@@ -14,6 +14,7 @@ from codemation.cli.questions import as_json
 from codemation.cli.screen import Screen, columns
 from codemation.core.durations import readable
 from codemation.host.asking import RunWait, open_waits
+from codemation.host.awaiting import what_of
 from codemation.host.overview import find_run, json_of, short
 from codemation.views.lettering import one_line
 
@@ -81,11 +82,10 @@ def _of_one(wait: RunWait) -> dict[str, str]:
 
 
 def _asked(wait: RunWait) -> dict[str, str]:
-    about = {"timer": "a time", "event": f"event {wait.event}", "child": "another run"}
     return {
         "node": wait.node,
         "item": "" if wait.item is None else str(wait.item),
-        "waits for": one_line(about.get(wait.kind, wait.title or "a decision")),
+        "waits for": one_line(what_of(wait)),
         "of": one_line(", ".join(wait.to)),
     }
 

@@ -1,14 +1,24 @@
-"""What a node waits for, in words: from what the run itself knows, without a look at the live tickets."""
+"""What runs and their nodes wait for, in words and in rows."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
+from datetime import datetime
+from typing import TYPE_CHECKING
 
 from codemation.core.ids import NodeId
 from codemation.core.mistakes import listed
 from codemation.core.snapshot import Snapshot
 from codemation.core.waits import Wait
+from codemation.views.marks import NodeStatus
+from codemation.views.runs import NodeRow, WaitRow
 
+if TYPE_CHECKING:
+    from codemation.host.asking import RunWait
+
+SHOWN = 1000
+"""Waits of a run that are shown."""
 _MANY = {"approval": "decisions", "event": "events", "child": "runs", "timer": "times"}
 
 
@@ -17,6 +27,39 @@ def waits_in_words(snapshot: Snapshot, node: NodeId) -> str:
     record = snapshot.nodes.get(node)
     waits = list(snapshot.waits.get(record.activation, {}).values()) if record is not None else []
     return f"for {_words(waits)}" if waits else ""
+
+
+def wait_rows(waits: Sequence[RunWait]) -> tuple[WaitRow, ...]:
+    """What a run waits for, as far as it is shown."""
+    return tuple(
+        WaitRow(node=wait.node, item=wait.item, what=what_of(wait), to=wait.to, due_at=wait.due_at)
+        for wait in waits[:SHOWN]
+    )
+
+
+def what_of(wait: RunWait) -> str:
+    """What is waited for, in a line."""
+    about = {"timer": "a time", "event": f"event {wait.event}", "child": "another run"}
+    return about.get(wait.kind, wait.title or "a decision")
+
+
+def with_times(rows: Sequence[NodeRow], waits: Sequence[RunWait]) -> list[NodeRow]:
+    """The rows of nodes, those that wait with the first time that is over."""
+    times: dict[NodeId, datetime] = {}
+    for wait in waits:
+        if wait.due_at is not None:
+            times[wait.node] = min(wait.due_at, times.get(wait.node, wait.due_at))
+    return [
+        replace(row, error=_until(row.error, times[row.id]))
+        if row.status is NodeStatus.WAITING and row.error and row.id in times
+        else row
+        for row in rows
+    ]
+
+
+def _until(words: str, due: datetime) -> str:
+    until = f"until {due.astimezone():%Y-%m-%d %H:%M}"
+    return until if words == "for a time" else f"{words}, {until}"
 
 
 def run_in_words(snapshot: Snapshot) -> str:

@@ -56,7 +56,7 @@ class RunHandle(Answering, ShownRun, Asked):
         self._run = run
         self._workflow = workflow
         self.watched = watched
-        self._frozen = frozen
+        self.frozen = frozen
         self._errors: Mapping[NodeId, BaseException] = {}
 
     @property
@@ -68,7 +68,7 @@ class RunHandle(Answering, ShownRun, Asked):
     def snapshot(self) -> Snapshot:
         """The run as it stands now, or at the revision that this handle was opened at."""
         worked_on = self.watched is not None and not self.watched.stop()
-        if not (self._frozen or worked_on or self._run.finished):
+        if not (self.frozen or worked_on or self._run.finished):
             self._run = self.app.engine.open(self.id)
         return self._run.snapshot
 
@@ -222,7 +222,7 @@ class RunHandle(Answering, ShownRun, Asked):
         return self._workflow
 
     def _check_present(self) -> None:
-        if self._frozen:
+        if self.frozen:
             message = f"this is run {self.id} as it was at revision {self.revision}, where it stays {self.status}"
             raise RunError(message, way_out="use the handle of the run itself")
 

@@ -65,7 +65,7 @@ class Lineage:
         ends = {place: found for place, after in results.items() if (found := self._ends(place, after))}
         return Trace(
             item=root,
-            origins=walked(root, self._before, _MOST),
+            origins=walked(root, self.before, _MOST),
             results=results,
             ends=ends,
             values=_Held(self._run),
@@ -90,9 +90,8 @@ class Lineage:
         count = self._batch(node, port).count
         return Place(node, port, 0 if count == 1 else None, count)
 
-    # --- back ---------------------------------------------------------------------------------------------------------
-
-    def _before(self, place: Place) -> Sequence[Place]:
+    def before(self, place: Place) -> Sequence[Place]:
+        """What is at a place was made from these, directly."""
         if place.node == START:
             return ()
         links = self.links(place.node, place.port)
@@ -210,8 +209,6 @@ class Lineage:
                 made.setdefault(next((one for one in _prefixes(path) if one in made), path), []).append(place)
         each = [tuple(made[given.origin(at)]) for at in range(batch.count)]
         return Links(each=each, whole=())  # type: ignore[arg-type]  # the values are places
-
-    # --- on -----------------------------------------------------------------------------------------------------------
 
     def _after(self, place: Place) -> Sequence[Place]:
         found: list[Place] = []

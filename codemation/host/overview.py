@@ -25,7 +25,7 @@ from codemation.core.states import FINISHED, RunStatus
 from codemation.core.states import NodeStatus as Stage
 from codemation.core.workflow import UnknownNode
 from codemation.host.alone import LEFT_ALONE, left_alone
-from codemation.host.awaiting import run_in_words, waits_in_words
+from codemation.host.awaiting import run_in_words, wait_rows, waits_in_words, with_times
 from codemation.host.explaining import how
 from codemation.host.handles import RunHandle
 from codemation.host.launching import params_as_written
@@ -134,9 +134,11 @@ def run_view(handle: RunHandle, *, outputs: bool = False) -> RunView:
     working = _working(handle) if snapshot.status not in FINISHED else frozenset[ActivationId]()
     row = run_row(handle.row, definition, snapshot)
     alone = handle.watched is None and snapshot.status not in FINISHED and left_alone(handle.app, [handle.id])
+    waits = handle.waits if snapshot.waits and snapshot.status not in FINISHED and not handle.frozen else []
     return RunView(
         row=replace(row, reason=LEFT_ALONE) if alone else row,
-        nodes=tuple(node_rows(definition, snapshot, working, _shards(handle))),
+        nodes=tuple(with_times(node_rows(definition, snapshot, working, _shards(handle)), waits)),
+        waits=wait_rows(waits),
         error=failure(handle),
         params=params_as_written(handle.definition, handle.row.params),
         outputs={name: _json(handle, name) for name in definition.outputs} if outputs else {},

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
-from codemation.core.ids import START
+from codemation.core.errors import CodemationError
+from codemation.core.ids import START, NodeId
+from codemation.core.lineage import Place
 from codemation.core.states import NodeStatus
+from codemation.host.lineage import Lineage
 
 if TYPE_CHECKING:
     from codemation.host.handles import RunHandle
@@ -18,6 +22,10 @@ LARGEST = 4_000_000
 """Bytes of a payload that is read to show its beginning."""
 OUTPUTS = 30
 """Ports of a run whose beginning a page shows."""
+TRACED = 20_000
+"""Items of a port up to which a page says what each came from."""
+PARENTS = 3
+"""Items that another was made from that are named."""
 
 
 class ShownRun:
@@ -69,8 +77,29 @@ def _picture(run: RunHandle) -> str:
 
 def _outputs(run: RunHandle) -> tuple[Shown, ...]:
     done = [node.id for node in run.definition.nodes if node.id != START and _gave(run, node.id)]
-    ports = [(node, port) for node in done for port in run.definition.plan.nodes[node].ports]
-    return tuple(_shown(run[node][port], f"{node}.{port}") for node, port in ports[:OUTPUTS])
+    ports = [(node, port) for node in done for port in run.definition.plan.nodes[node].ports][:OUTPUTS]
+    lineage = Lineage(run)
+    return tuple(_with_origins(_shown(run[node][port], f"{node}.{port}"), lineage, node, port) for node, port in ports)
+
+
+def _with_origins(shown: Shown, lineage: Lineage, node: NodeId, port: str) -> Shown:
+    """What is shown of a port, each item with its position and the items that it was made from."""
+    if shown.table is None or not shown.table.rows or shown.count > TRACED:
+        return shown
+    try:
+        came = [_named(lineage.before(Place(node, port, at, shown.count))) for at in range(len(shown.table.rows))]
+    except CodemationError:  # what it was made from is lost, which is no reason not to show it
+        return shown
+    known, numbers = shown.table, list(map(str, range(len(came))))
+    leading, names = ([numbers, came], ("#", "from")) if any(came) else ([numbers], ("#",))
+    rows = [(*firsts, *row) for firsts, row in zip(zip(*leading, strict=True), known.rows, strict=True)]
+    right = (*(name == "#" for name in names), *known.right)
+    return replace(shown, table=replace(known, columns=(*names, *known.columns), rows=tuple(rows), right=right))
+
+
+def _named(places: Sequence[Place]) -> str:
+    more = f", … {len(places) - PARENTS:,} more" if len(places) > PARENTS else ""
+    return ", ".join(map(str, places[:PARENTS])) + more
 
 
 def _gave(run: RunHandle, node: Any) -> bool:

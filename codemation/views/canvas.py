@@ -18,7 +18,7 @@ from codemation.views.returning import WayBack, ways_back
 
 MARGIN = 20.0
 NODE_HEIGHT = 48.0
-NODE_ROOM = 80.0
+NODE_ROOM = 88.0
 """Of a node's width, what its mark, its status and its padding take."""
 NARROWEST, WIDEST, STEP = 160.0, 280.0, 20.0
 CAPTION_SIZE = 11.0

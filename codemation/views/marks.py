@@ -72,10 +72,8 @@ class NodeMark:
         match self.status:
             case NodeStatus.SUCCEEDED | NodeStatus.RUNNING:
                 said = [took or self.how, items] if took or items or self.how else [self.status.value]
-            case NodeStatus.FAILED:
+            case NodeStatus.FAILED | NodeStatus.WAITING:
                 said = [error or self.status.value]
-            case NodeStatus.WAITING:
-                said = [self.status.value, error]
             case NodeStatus.PENDING | NodeStatus.DUE | NodeStatus.SKIPPED | NodeStatus.CANCELLED:
                 said = [self.status.value]
             case _:

@@ -12,7 +12,7 @@ from html import escape
 from codemation.core.durations import readable
 from codemation.views.failures import FailureView
 from codemation.views.lettering import one_line
-from codemation.views.runs import NodeRow, RunView
+from codemation.views.runs import NodeRow, RunView, WaitRow
 from codemation.views.tables import TablePreview
 
 LONGEST = 2000
@@ -54,12 +54,14 @@ def run_panel(view: RunView, picture: str, shown: tuple[Shown, ...] = ()) -> str
     row = view.row
     ended = f" · {readable(row.seconds)}" if row.seconds is not None else ""
     state = f'<span class="cm-state cm-state-{escape(row.status)}">{escape(row.status)}</span>'
+    reason = f" · {_safe(row.reason)}" if row.reason and not view.waits else ""
     lines = [
         f'<div class="cm-page"><style>{_STYLE}</style>',
         f"<h1>{_safe(row.workflow)}</h1>",
-        f"<p>{state}{ended} · run {_safe(row.id)} · revision {row.revision}{_reason(row.reason)}</p>",
+        f"<p>{state}{ended} · run {_safe(row.id)} · revision {row.revision}{reason}</p>",
         _failure(view.error) if view.error else "",
         f'<div class="cm-wide">{picture}</div>',
+        _waits(view.waits),
         _nodes(view.nodes),
         _params(view.params),
         *(_shown(one) for one in shown),
@@ -153,8 +155,21 @@ def _shown(one: Shown) -> str:
     return f"<h2>{_safe(one.title)} <small>{one.count:,}</small></h2>{held}"
 
 
-def _reason(reason: str) -> str:
-    return f" · {_safe(reason)}" if reason else ""
+def _waits(rows: tuple[WaitRow, ...]) -> str:
+    """What is waited for: of which node, of whom, until when."""
+    said = [
+        (
+            row.node,
+            "" if row.item is None else str(row.item),
+            row.what,
+            ", ".join(row.to),
+            f"{row.due_at.astimezone():%Y-%m-%d %H:%M %Z}" if row.due_at else "",
+        )
+        for row in rows
+    ]
+    heads = ("node", "item", "waits for", "of", "until")
+    found = TablePreview(columns=heads, rows=tuple(said), right=(False, True, False, False, False))
+    return f"<h2>Waits for <small>{len(rows):,}</small></h2>{table(found)}" if rows else ""
 
 
 def _safe(text: str) -> str:

@@ -13,7 +13,7 @@ from codemation.views.failures import FailureView, Frame, frames_of
 from codemation.views.marks import NodeMark, NodeStatus
 from codemation.views.records import Json, plain, record
 
-__all__ = ["FailureView", "Frame", "NodeRow", "RunRow", "RunView", "frames_of"]
+__all__ = ["FailureView", "Frame", "NodeRow", "RunRow", "RunView", "WaitRow", "frames_of"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -90,8 +90,22 @@ class NodeRow:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class WaitRow:
+    """Something that a run waits for."""
+
+    node: NodeId
+    item: int | None
+    """The position of the item in what reached the node; `None` where it is about all of them."""
+    what: str
+    """What is waited for, in a line."""
+    to: tuple[str, ...] = ()
+    """Who is asked."""
+    due_at: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class RunView:
-    """One run in full: its row, its nodes, what it was given, what came out, what went wrong."""
+    """One run in full: its row, its nodes, what it was given, what came out, what it waits for, what went wrong."""
 
     row: RunRow
     nodes: tuple[NodeRow, ...] = ()
@@ -99,6 +113,8 @@ class RunView:
     params: Mapping[str, Any] = field(default_factory=dict)
     outputs: Mapping[str, Any] = field(default_factory=dict)
     """Each result of the run by its name, as JSON."""
+    waits: tuple[WaitRow, ...] = ()
+    """What it waits for, the most pressing first."""
 
     @property
     def marks(self) -> dict[NodeId, NodeMark]:
@@ -106,11 +122,12 @@ class RunView:
         return {node.id: node.mark for node in self.nodes}
 
     def to_json(self) -> Json:
-        """Plain JSON data: the row's fields at the top, then nodes, error, params and outputs."""
+        """Plain JSON data: the row's fields at the top, then nodes, error, params, outputs and waits."""
         return {
             **self.row.to_json(),
             "nodes": [node.to_json() for node in self.nodes],
             "error": self.error.to_json() if self.error else None,
             "params": plain(self.params),
             "outputs": plain(self.outputs),
+            "waits": [record(wait) for wait in self.waits],
         }

@@ -19,7 +19,7 @@ from codemation.views.placement import Point
 TIP = 7.0
 """How long the head of an arrow is."""
 _TEXT_AT = 48.0
-_BADGE_ROOM = 30.0
+_BADGE_ROOM = 40.0
 
 
 def svg(view: GraphView) -> str:

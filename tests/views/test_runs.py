@@ -127,7 +127,7 @@ def test_what_has_no_place_in_json_is_refused_by_its_type(value: object) -> None
         (NodeMark(status=NodeStatus.RUNNING, seconds=61.0), "1m 01s"),
         (NodeMark(status=NodeStatus.FAILED, error="KeyError:\n'x'", seconds=1), "KeyError: 'x'"),
         (NodeMark(status=NodeStatus.FAILED), "failed"),
-        (NodeMark(status=NodeStatus.WAITING, error="retry in 8 s"), "waiting · retry in 8 s"),
+        (NodeMark(status=NodeStatus.WAITING, error="retry in 8 s"), "retry in 8 s"),
         (NodeMark(status=NodeStatus.WAITING), "waiting"),
         (NodeMark(status=NodeStatus.SKIPPED, seconds=0.0), "skipped"),
     ],
