@@ -208,10 +208,10 @@ class App:
 
         It is `cancelled` when nobody works on it any more; those who do get a few seconds to notice here.
         """
-        self.family.stop(run, who=who, reason=reason)
+        runs = self.family.stop(run, who=who, reason=reason)
         self.caretaker.recover()
         deadline = time.monotonic() + GRACE
-        while not self.engine.open(run).finished and time.monotonic() < deadline:
+        while not all(self.engine.open(one).finished for one in runs) and time.monotonic() < deadline:
             if not self.caretaker.fold(run):
                 time.sleep(0.05)
 

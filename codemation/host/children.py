@@ -74,11 +74,12 @@ class Family:
                 if watched.served and watched.settled and not watched.active:
                     app.scheduler.release(watched)
 
-    def stop(self, run: RunId, *, who: str = "", reason: str = "") -> None:
-        """Ask a run and its children to stop, without waiting for their end."""
-        below = self.below(run)
+    def stop(self, run: RunId, *, who: str = "", reason: str = "") -> tuple[RunId, ...]:
+        """Ask a run and its children to stop, without waiting for their end; says who was asked."""
+        runs = (run, *self.below(run))
         self._app.engine.cancel(run, who=who, reason=reason)
-        self._app.scheduler.stop((run, *below))
+        self._app.scheduler.stop(runs)
+        return runs
 
     def _abandon(self, run: RunId | None) -> None:
         """Stop the children of a run, or of any, that nobody waits for."""

@@ -22,7 +22,7 @@ from codemation.core.states import FINISHED
 from codemation.host.app import App
 from codemation.host.handles import RunHandle
 from codemation.host.settings import Settings
-from tests.journeys.plant import Work, plant
+from tests.journeys.plant import Work, flow_of
 from tests.journeys.travel import Trip, bookings, travel
 
 PR_SET_PDEATHSIG = 1
@@ -39,7 +39,7 @@ def begun(app: App, work: Work | Trip, key: str) -> RunHandle:
     if isinstance(work, Trip):
         launch = Launch(workflow=travel, params=work, items=bookings(key), key=key)
     else:
-        launch = Launch(workflow=plant, params=work, key=key)
+        launch = Launch(workflow=flow_of(work), params=work, key=key)
     handle = app.launch(launch)
     if handle.watched is None and handle.status not in FINISHED:
         return app.resume(handle.id, launch.workflow)

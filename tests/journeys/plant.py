@@ -28,6 +28,8 @@ class Work(cm.Params):
     """While this file is there, `send` kills its process."""
     deaf: bool = False
     """Whether calls take no notice of a cancel."""
+    nested: bool = False
+    """Whether each piece is pressed by a run of its own."""
 
 
 class Piece(BaseModel):
@@ -114,6 +116,24 @@ plant = (
     .then(send)
     .build()
 )
+
+
+pressing = cm.workflow("journeys.pressing", input=Piece, params=Work).then(press).build()
+
+nested = (
+    cm.workflow("journeys.nested", params=Work)
+    .then(gather)
+    .subworkflow(pressing, per="item", **{name: getattr(Work, name) for name in Work.model_fields})
+    .parallel(weight=weigh, number=count)
+    .into(combine)
+    .then(send)
+    .build()
+)
+
+
+def flow_of(work: Work) -> cm.Workflow[Report, ...]:
+    """The workflow that does this work."""
+    return nested if work.nested else plant
 
 
 @cm.node(retry=cm.Retry(2, backoff="fixed", delay="1h"))
