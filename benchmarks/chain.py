@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 from benchmarks import flows
 from benchmarks.figures import Bar, Finding, Series, ratio
+from benchmarks.processor import spent
 from benchmarks.rounds import interleaved
 from benchmarks.stand import Stand
 from codemation.core.states import RunStatus
@@ -22,10 +23,11 @@ def measure(stand: Stand) -> Finding:
     def ours() -> None:
         assert workflow.run().status is RunStatus.SUCCEEDED
 
-    contenders = {"floor": lambda: _rate(lambda: stand.floor.chain(STEPS), count)}
+    ours_spent, floor_spent = _Spent(stand, "ours"), _Spent(stand, "floor")
+    contenders = {"floor": lambda: floor_spent.during(lambda: _rate(lambda: stand.floor.chain(STEPS), count), count)}
     if peer is not None:
         contenders["DBOS"] = lambda: count / sum(peer.seconds("chain", STEPS, count))
-    contenders["ours"] = lambda: _rate(ours, count)
+    contenders["ours"] = lambda: ours_spent.during(lambda: _rate(ours, count), count)
     rates = interleaved(contenders, stand.effort.rounds)
     assert workflow.run().output == [flows.RECORD]
     series = {name: Series(name=name, unit="W10/s", values=tuple(values)) for name, values in rates.items()}
@@ -34,13 +36,37 @@ def measure(stand: Stand) -> Finding:
     return Finding(
         name="E1",
         title="W10, one run after the other",
-        series=(*series.values(), *against.values()),
+        series=(*series.values(), *against.values(), *floor_spent.series(), *ours_spent.series()),
         yardstick=series["floor"],
         bars=tuple(
             Bar(what=f"W10 per second, ours / {name}", figure=one.median, limit=limits[name], unit="×", at_least=True)
             for name, one in against.items()
         ),
     )
+
+
+class _Spent:
+    """The processor time of one contender, round by round."""
+
+    def __init__(self, stand: Stand, name: str) -> None:
+        self._stand = stand
+        self._name = name
+        self._rounds: list[tuple[float, float]] = []
+
+    def during(self, measure: Callable[[], float], count: int) -> float:
+        """What `measure` gives; what it spends is noted by W10."""
+        before = spent(self._stand)
+        value = measure()
+        here, server = (after - begun for after, begun in zip(spent(self._stand), before, strict=True))
+        self._rounds.append((1_000 * here / count, 1_000 * server / count))
+        return value
+
+    def series(self) -> Sequence[Series]:
+        """Milliseconds a W10 in Python and in the server, of all rounds but the first."""
+        return [
+            Series(name=f"{self._name}, processor in {place}", unit="ms", values=tuple(values[1:]))
+            for place, values in zip(("Python", "server"), zip(*self._rounds, strict=True), strict=True)
+        ]
 
 
 def _rate(run: Callable[[], object], count: int) -> float:

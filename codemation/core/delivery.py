@@ -164,7 +164,7 @@ class Courier:
         """What follows from a delivery that stands and that the snapshot has; says so to those who watch."""
         run, step = delivery.run, sent.step
         self._means.publish(run.id, run.snapshot.revision, step.events)
-        if any(wait.kind == "event" for wait in step.waits):  # it may have been sent before
+        if step.waits and any(wait.kind == "event" for wait in step.waits):  # it may have been sent before
             self._opener.persist(self._stores.events.meet, run.id)
         return _outcome(delivery.claim, sent.commit)
 
@@ -275,7 +275,7 @@ class Courier:
         same = max(mine, key=lambda one: policies[one].priority, default=None)
         if same is None:
             return Drop(), self.tickets(plan, step.due)
-        return GoOn(activation=same), self.tickets(plan, tuple(one for one in step.due if one != same))
+        return GoOn(activation=same), self.tickets(plan, tuple([one for one in step.due if one != same]))
 
 
 def applied(run: OpenRun, commit: Commit, step: Step) -> None:

@@ -44,7 +44,8 @@ class Followers:
 
     def hear(self, events: tuple[Event, ...]) -> bool:
         """Take note of what has become true; says whether there may be something to start."""
-        self.fresh |= bool(self._known) and any(event.kind == "run_failed" for event in events)
+        if self._known:
+            self.fresh |= any(event.kind == "run_failed" for event in events)
         return self.fresh
 
     def look(self) -> None:

@@ -26,7 +26,7 @@ class Queues:
 
     def concern(self, events: tuple[Event, ...]) -> bool:
         """Whether something has become true that may have let one of them in: the end of a run."""
-        ended = any(event.kind in _ENDS for event in events)
+        ended = not _ENDS.isdisjoint([event.kind for event in events])
         return ended and any(one.run.queued for one in self._scheduler.watched())
 
     def look(self) -> None:

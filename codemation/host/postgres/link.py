@@ -146,17 +146,16 @@ def _error(result: PGresult) -> psycopg.Error:
 
 
 def _encode(statement: Statement, values: Mapping[str, object]) -> tuple[list[bytes | None], list[int]]:
-    sent: list[bytes | None] = []
-    formats: list[int] = []
-    for name in statement.names:
-        value = values[name]
-        if isinstance(value, bytes):
-            formats.append(_BINARY)
-            sent.append(value)
-            continue
-        formats.append(_TEXT)
-        sent.append(None if value is None else b"%d" % value if type(value) is int else _text(name, str(value)))
-    return sent, formats
+    names = statement.names
+    given = [values[name] for name in names]
+    formats = [_BINARY if isinstance(value, bytes) else _TEXT for value in given]
+    return [_spelled(name, value) for name, value in zip(names, given, strict=True)], formats
+
+
+def _spelled(name: str, value: object) -> bytes | None:
+    if value is None or isinstance(value, bytes):
+        return value
+    return b"%d" % value if type(value) is int else _text(name, str(value))
 
 
 def _text(name: str, value: str) -> bytes:
