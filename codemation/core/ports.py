@@ -832,8 +832,11 @@ class Turnstiles(Protocol):
 class Pools(Protocol):
     """Slots for what only so many may do at a time. Who has one is seen from the tickets that are held."""
 
-    def declare(self, pools: Mapping[str, int]) -> None:
-        """Say how many slots pools have; those that are not named stay as they are."""
+    def declare(self, pools: Mapping[str, int], *, default: bool = False) -> None:
+        """Say how many slots pools have; those that are not named stay as they are.
+
+        As a `default` it says so of those alone of which nobody has said it.
+        """
         ...
 
     def all(self) -> Mapping[str, tuple[int, int]]:

@@ -11,7 +11,7 @@ from codemation.core.signals import Event
 from codemation.core.workflow import Workflow
 from codemation.host.following import Followers
 from codemation.host.queueing import Queues
-from codemation.host.slots import check_pools
+from codemation.host.slots import check_pools, named_pools
 
 if TYPE_CHECKING:
     from codemation.host.app import App
@@ -33,12 +33,15 @@ class Lookout:
             app.engine.persist(app.stores.pools.declare, app.settings.config.pools)
 
     def know(self, workflow: Workflow[Any, ...]) -> None:
-        """Have at hand what follows the failures of a workflow.
+        """Have at hand what follows the failures of a workflow; a pool of which nobody says anything has one slot.
 
         Raises:
-            HostError: a pool that the workflow names has no slots.
+            HostError: the settings have pools, and not this one.
         """
-        check_pools(workflow, self._app.settings.config.pools)
+        app, pools = self._app, named_pools(workflow)
+        check_pools(workflow, app.settings.config.pools)
+        if pools and not app.settings.config.pools:
+            app.engine.persist(app.stores.pools.declare, dict.fromkeys(pools, 1), default=True)
         self.followers.know(workflow)
 
     def rest(self) -> bool:

@@ -52,7 +52,7 @@ class Config(BaseModel):
     threads: int = Field(default=min(32, (os.cpu_count() or 1) + 4), ge=1, le=1024)
     """Activations at a time in this process."""
     pools: Pools = Field(default_factory=dict)
-    """How many slots each pool has that nodes name with `pool=`; in a variable as "gpu=2, shop=1"."""
+    """How many slots each pool has that nodes name with `pool=`, all of them if any; in a variable "gpu=2, shop=1"."""
     frames: Literal["polars", "pandas", "arrow"] | None = None
     """Library of `.frame` where a node did not choose one; polars, then pandas, then pyarrow, as installed."""
     credentials: tuple[Any, ...] = ()

@@ -8,6 +8,7 @@ from typing import Annotated, Any
 from pydantic import BeforeValidator, Field
 
 from codemation.core.errors import HostError
+from codemation.core.mistakes import listed, meant
 from codemation.core.workflow import Workflow
 
 
@@ -22,16 +23,20 @@ def _written(value: object) -> object:
 Pools = Annotated[dict[str, Annotated[int, Field(ge=1)]], BeforeValidator(_written)]
 
 
+def named_pools(workflow: Workflow[Any, ...]) -> dict[str, str]:
+    """The pools that the nodes of a workflow name, each with a node that does."""
+    return {node.policy.pool: node.id for node in workflow.definition.nodes if node.policy.pool}
+
+
 def check_pools(workflow: Workflow[Any, ...], pools: Mapping[str, int]) -> None:
-    """See that every pool that a workflow names has slots.
+    """See that every pool that a workflow names is among those of the settings, if these have any.
 
     Raises:
-        HostError: one has none; nobody could ever work on its node.
+        HostError: one is not, so that its name is probably written wrong.
     """
-    for node in workflow.definition.nodes:
-        pool = node.policy.pool
-        if pool and pool not in pools:
+    for pool, node in named_pools(workflow).items() if pools else ():
+        if pool not in pools:
             raise HostError(
-                f'"{node.id}" of "{workflow.id}" needs a slot of the pool "{pool}", which no setting has',
-                way_out=f"[tool.codemation.pools] {pool} = 1, or CODEMATION_POOLS={pool}=1",
+                f'"{node}" of "{workflow.id}" needs a slot of the pool "{pool}", which the settings do not have',
+                way_out=meant(pool, pools, f"they have {listed(list(pools))}; pools = {{{pool} = 1}} adds it"),
             )

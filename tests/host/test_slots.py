@@ -138,13 +138,27 @@ def test_shards_take_a_slot_each(stores: Stores, tmp_path: Path) -> None:
     assert (gauge.most <= 2, gauge.total) == (True, 6)
 
 
-def test_a_pool_that_no_setting_has_is_refused_before_anything_is_started(stores: Stores, tmp_path: Path) -> None:
-    with opened(stores, tmp_path, cpu=1) as app:
+def test_a_pool_that_the_settings_do_not_have_beside_others_is_refused_before_anything_is_started(
+    stores: Stores, tmp_path: Path
+) -> None:
+    with opened(stores, tmp_path, gpus=1) as app:
         with pytest.raises(HostError) as refused:
             app.launch(workflow(Gauge()).launch([1]))
-        assert '"train" of "lab.train" needs a slot of the pool "gpu"' in str(refused.value)
-        assert "CODEMATION_POOLS=gpu=1" in str(refused.value)
+        assert '"train" of "lab.train" needs a slot of the pool "gpu", which the settings do not have' in str(
+            refused.value
+        )
+        assert "gpus" in refused.value.way_out
     assert stores.runs.page() == ()
+
+
+def test_a_pool_of_which_nobody_says_anything_has_one_slot(stores: Stores, tmp_path: Path) -> None:
+    gauge = Gauge()
+    flow = workflow(gauge)
+    with opened(stores, tmp_path) as app:
+        runs = [app.launch(flow.launch([number])).serve() for number in range(3)]
+        assert [run.result(PATIENCE) for run in runs] == [[1], [2], [3]]
+        assert stores.pools.all() == {"gpu": (0, 1)}
+    assert gauge.most == 1
 
 
 @pytest.mark.parametrize(

@@ -13,10 +13,11 @@ class MemoryPools:
     def __init__(self, tables: Tables) -> None:
         self._tables = tables
 
-    def declare(self, pools: Mapping[str, int]) -> None:
+    def declare(self, pools: Mapping[str, int], *, default: bool = False) -> None:
         """Say how many slots pools have."""
         with self._tables.lock:
-            self._tables.pools.update(pools)
+            said = self._tables.pools if default else {}
+            self._tables.pools.update({**pools, **said})
 
     def all(self) -> Mapping[str, tuple[int, int]]:
         """How many slots are taken, and how many there are."""

@@ -60,7 +60,8 @@ class PoolsContract(Contract):
         assert self._claim(stores, world, run) is None
         stores.pools.declare({"gpu": 1, "cpu": 3})
         stores.pools.declare({"gpu": 2})
-        assert stores.pools.all() == {"cpu": (0, 3), "gpu": (0, 2)}
+        stores.pools.declare({"gpu": 1, "shop": 1}, default=True)
+        assert stores.pools.all() == {"cpu": (0, 3), "gpu": (0, 2), "shop": (0, 1)}
         self._held(stores, world, run)
 
     def test_the_most_urgent_that_can_be_held_is_claimed(self, stores: Stores, world: World) -> None:
