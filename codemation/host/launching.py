@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 from pydantic import BaseModel, ValidationError
@@ -206,7 +206,7 @@ def prepared(launch: Launch, allowed: Limits, tables: Tables) -> Start:
         key=launch.key,
         priority=launch.priority,
         limits=Limits.from_json(workflow.definition.limits).within(allowed),
-        turnstile=_turnstile(launch, given, tables),
+        turnstile=turnstile_for(workflow, launch.params, given[2], lambda: given[0], tables),
     )
     data, count, _ = start.input
     if said := start.limits.objection(items=count, payload=len(data)):
@@ -216,13 +216,14 @@ def prepared(launch: Launch, allowed: Limits, tables: Tables) -> Start:
     return start
 
 
-def _turnstile(launch: Launch, given: Stored, tables: Tables) -> Turnstile | None:
-    """Where the run needs a place, by the key of what it is given."""
-    workflow, (data, _, kind) = launch.workflow, given
-    key = workflow.key
+def turnstile_for(
+    workflow: Workflow[Any, ...], params: Params | None, kind: str, read: Callable[[], bytes], tables: Tables
+) -> Turnstile | None:
+    """Where a run needs a place, by the key of its params or of the items that `read` gives."""
+    key, said = workflow.key, workflow.definition.concurrency
     if key is None:
-        return turnstile(workflow.id, workflow.definition.concurrency)
+        return turnstile(workflow.id, said)
     items: Iterable[object] = ()
     if isinstance(key, Computed):
-        items = tables.rows(data) if kind == "table" else decode_items(data).values
-    return turnstile(workflow.id, workflow.definition.concurrency, key_of(workflow.id, key, launch.params, items))
+        items = tables.rows(read()) if kind == "table" else decode_items(read()).values
+    return turnstile(workflow.id, said, key_of(workflow.id, key, params, items))

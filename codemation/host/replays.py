@@ -23,7 +23,7 @@ from codemation.core.workflow import UnknownNode, Workflow
 from codemation.host import pinning
 from codemation.host.adoption import check_drift, check_free
 from codemation.host.identity import new_run_id
-from codemation.host.launching import decoded_params, encoded_params
+from codemation.host.launching import decoded_params, encoded_params, turnstile_for
 from codemation.host.runtime.recalling import seen
 
 if TYPE_CHECKING:
@@ -88,6 +88,7 @@ def replay(app: App, source: RunHandle, workflow: Workflow[Any, ...], wish: Wish
         source=source.id,
         standing=(*facts, *over),
         unwanted=out,
+        turnstile=turnstile_for(workflow, params, given.kind, lambda: app.fetch(source.id, given), app.tables),
     )
     begun, outcome = app.started(workflow, start)
     return app.taken_up(begun, workflow, outcome, cache=False)  # what is to be done again is executed

@@ -202,3 +202,17 @@ def test_a_run_that_another_process_lets_in_is_taken_up_here(stores: Stores, tmp
         assert second.status is RunStatus.QUEUED
         gauge.go.set()
         assert [given(first), given(second)] == [1, 2]
+
+
+def test_a_replay_needs_a_place_like_any_run(launch: Run, gauge: Gauge) -> None:
+    sync = workflow(gauge, cm.Concurrency(1, "skip", key=cm.expr(lambda item: item % 2)))
+    first = begun(launch, sync, 1)
+    gauge.go.set()
+    assert given(first) == 1
+    gauge.go.clear()
+    second = begun(launch, sync, 3)
+    with pytest.raises(cm.RunInTheWay, match=second.id):
+        first.replay()
+    gauge.go.set()
+    assert given(second) == 3
+    assert given(first.replay()) == 1
