@@ -43,6 +43,8 @@ class Means:
     """Given the number of the failed try, waits before another one to reach the database, or raises."""
     publish: Callable[[RunId, int, tuple[Event, ...]], None] = _unheard
     """Told what became true, after it was recorded."""
+    tell: Callable[[str], object] = str
+    """Told what is odd and harms nobody."""
     retention: Mapping[str, float | None] = field(default_factory=dict)
     """Seconds for which a run is kept after its end, by outcome, whose workflow does not say it."""
     key_age: float | None = None
@@ -164,6 +166,7 @@ class Courier:
         """What follows from a delivery that stands and that the snapshot has; says so to those who watch."""
         run, step = delivery.run, sent.step
         self._means.publish(run.id, run.snapshot.revision, step.events)
+        self._opener.mark(run)
         if step.waits and any(wait.kind == "event" for wait in step.waits):  # it may have been sent before
             self._opener.persist(self._stores.events.meet, run.id)
         return _outcome(delivery.claim, sent.commit)
@@ -280,8 +283,7 @@ class Courier:
 
 def applied(run: OpenRun, commit: Commit, step: Step) -> None:
     """Let the snapshot have what was written."""
-    run.snapshot.apply(step.delta)
-    run.head = commit.new_head
+    run.apply(step.delta, commit.new_head, len(commit.delta))
 
 
 def priorities(tickets: Iterable[NewTicket]) -> Mapping[TicketId, int]:

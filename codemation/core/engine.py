@@ -39,7 +39,7 @@ class Engine:
     def __init__(self, stores: Stores, worker: WorkerId, means: Means) -> None:
         self.stores = stores
         self.worker = worker
-        self.opener = Opener(stores, means.lock, means.patience)
+        self.opener = Opener(stores, means.lock, means.patience, means.tell)
         self._means = means
         self._courier = Courier(stores, self.opener, means)
         self._scribe = Scribe(self._courier, means)
@@ -156,8 +156,8 @@ class Engine:
             reopening = replace(self._scribe.reopening(run, latest, step, self.worker), wait=wait)
             if not self._reopened(reopening):
                 raise RunError(f"run {run.id} has changed meanwhile", way_out=f"codemation runs show {run.id}")
-            run.snapshot.apply(step.delta)
-            run.head, run.definition, run.stopping = reopening.new_head, latest, False
+            run.apply(step.delta, reopening.new_head, len(reopening.delta))
+            run.definition, run.stopping = latest, False
             self._means.publish(run.id, run.snapshot.revision, step.events)
             if reopening.turnstile is not None:
                 return self._let_in(run, reopening.tickets)

@@ -7,11 +7,12 @@ from dataclasses import dataclass
 from types import TracebackType
 from typing import ParamSpec, Protocol, TypeVar
 
+from codemation.core.checkpoint import LEAST, Stood, decode_snapshot, encode_snapshot
 from codemation.core.definition import Definition, Plan
 from codemation.core.errors import StoreUnavailable, UnreadableRun
 from codemation.core.facts import Delta, Reopened, decode_delta
 from codemation.core.ids import Head, RunId
-from codemation.core.ports import Entry, Holding, Look, NewRun, RunRow, Stores
+from codemation.core.ports import Checkpoint, Entry, Holding, Look, NewRun, RunRow, Stores
 from codemation.core.snapshot import Snapshot
 from codemation.core.states import FINISHED, RunStatus
 
@@ -57,7 +58,7 @@ class Unread:
 class OpenRun:
     """A run that this process works on; `lock` is held while it is folded."""
 
-    __slots__ = ("_row", "definition", "head", "id", "lock", "snapshot", "stopping")
+    __slots__ = ("_row", "definition", "head", "id", "lock", "marked", "passed", "snapshot", "stopping")
 
     def __init__(self, row: RunRow | Unread, definition: Definition, snapshot: Snapshot, lock: Lock) -> None:
         self._row = row
@@ -67,6 +68,21 @@ class OpenRun:
         self.head = row.head
         self.lock = lock
         self.stopping = row.stop
+        self.passed = 0
+        """Bytes of the journal since the last checkpoint."""
+        self.marked = LEAST
+        """Bytes of the last checkpoint: the next comes when the journal has grown by so much, and never earlier."""
+
+    def apply(self, delta: Delta, head: Head, size: int) -> None:
+        """Let the snapshot have a revision, of so many bytes."""
+        self.snapshot.apply(delta)
+        self.head = head
+        self.passed += size
+
+    def take_from(self, other: OpenRun) -> None:
+        """Stand where another one stands, which was just read."""
+        self.snapshot, self.definition, self.head = other.snapshot, other.definition, other.head
+        self.row, self.passed, self.marked = other.row, other.passed, other.marked
 
     @property
     def row(self) -> RunRow:
@@ -109,10 +125,15 @@ class Opener:
     """Reads runs from the stores, patiently."""
 
     def __init__(
-        self, stores: Stores, lock: Callable[[], Lock], patience: Callable[[int, StoreUnavailable], None]
+        self,
+        stores: Stores,
+        lock: Callable[[], Lock],
+        patience: Callable[[int, StoreUnavailable], None],
+        tell: Callable[[str], object],
     ) -> None:
         self.stores = stores
         self.patience = patience
+        self._tell = tell
         self._lock = lock
 
     def persist(self, ask: Callable[P, R], *args: P.args, **kwargs: P.kwargs) -> R:
@@ -133,10 +154,46 @@ class Opener:
             UnreadableRun: its journal means nothing to this release.
             BrokenDefinition: nor does its definition.
         """
-        row, entries = self.persist(self.stores.journal.load, run)
-        snapshot, first = self.folded(row, [decoded(run, entry) for entry in entries], definition)
+        row, checkpoint, entries = self.persist(self.stores.checkpoints.load, run)
+        stood = None if checkpoint is None else self._stood(run, checkpoint, entries)
+        if checkpoint is not None and stood is None:
+            row, entries = self.persist(self.stores.journal.load, run)
+        since = entries if stood is None else entries[1:]
+        snapshot, first = self.folded(row, [decoded(run, entry) for entry in since], definition, stood=stood)
         latest = self.definition(snapshot.digest) if snapshot.digest else first
-        return OpenRun(row, latest, snapshot, self._lock())
+        opened = OpenRun(row, latest, snapshot, self._lock())
+        opened.passed = sum(len(entry.delta) for entry in since)
+        if checkpoint is not None and stood is not None:
+            opened.marked = max(LEAST, len(checkpoint.state))
+        return opened
+
+    def _stood(self, run: RunId, checkpoint: Checkpoint, entries: Sequence[Entry]) -> Stood | None:
+        """Where a checkpoint says that a run stood; `None` if it cannot be read, or not be believed."""
+        try:
+            stood = decode_snapshot(checkpoint.state)
+        except ValueError as error:
+            self._tell(f"the checkpoint of run {run} at revision {checkpoint.revision} is left aside: {error}")
+            return None
+        first = entries[0] if entries else None
+        if first is not None and (first.revision, first.head) == (checkpoint.revision, stood.head):
+            return stood
+        self._tell(f"the checkpoint of run {run} at revision {checkpoint.revision} is not of its journal")
+        return None
+
+    def mark(self, run: OpenRun) -> None:
+        """Leave a checkpoint if the journal has grown by enough. The lock of the run is held.
+
+        All that is written for checkpoints is less than what the journal holds, so no step pays for a long run.
+        """
+        if run.passed < run.marked:
+            return
+        state = encode_snapshot(run.snapshot, run.head)
+        try:
+            self.stores.checkpoints.keep(run.id, Checkpoint(revision=run.snapshot.revision, state=state))
+        except StoreUnavailable as error:  # the next step will try it again
+            self._tell(f"run {run.id} has no checkpoint at revision {run.snapshot.revision}: {error.message}")
+            return
+        run.passed, run.marked = 0, max(LEAST, len(state))
 
     def begun(self, run: NewRun, definition: Definition, delta: Delta) -> OpenRun:
         """A run whose first revision was just recorded here, so that nothing of it has to be read."""
@@ -149,12 +206,29 @@ class Opener:
         return OpenRun(row, definition, Snapshot.of(definition.plan, [delta], self.plan), self._lock())
 
     def folded(
-        self, row: RunRow, deltas: Sequence[Delta], definition: Definition | None = None, upto: int | None = None
+        self,
+        row: RunRow,
+        deltas: Sequence[Delta],
+        definition: Definition | None = None,
+        *,
+        upto: int | None = None,
+        stood: Stood | None = None,
     ) -> tuple[Snapshot, Definition]:
-        """The snapshot at revision `upto`, by default the latest, and the definition that the run began with."""
+        """The snapshot at revision `upto`, by default the latest, and the definition that the deltas begin with.
+
+        They begin with the run, or where it `stood`.
+        """
         moves = [fact for delta in deltas for fact in delta if isinstance(fact, Reopened) and fact.digest]
-        first = definition or self.definition(moves[0].was if moves else row.digest)
-        return Snapshot.of(first.plan, deltas[:upto], self.plan), first
+        if stood is not None and stood.digest:
+            first = self.definition(stood.digest)
+        else:
+            first = definition or self.definition(moves[0].was if moves else row.digest)
+        if stood is None:
+            return Snapshot.of(first.plan, deltas[:upto], self.plan), first
+        snapshot = stood.snapshot(first.plan, self.plan)
+        for delta in deltas:
+            snapshot.apply(delta)
+        return snapshot, first
 
     def look(self, run: OpenRun, holding: Holding) -> Look:
         """What is true now of a run and of one ticket; brings the run to what the journal says.
@@ -166,13 +240,12 @@ class Opener:
         look = self.persist(self.stores.journal.look, run.id, holding, known - 1)
         if look.tail and (look.tail[0].revision, look.tail[0].head) == (known, run.head):
             for entry in look.tail[1:]:
-                run.snapshot.apply(decoded(run.id, entry))
-            run.head, run.row = look.tail[-1].head, look.run
+                run.apply(decoded(run.id, entry), entry.head, len(entry.delta))
+            run.row = look.run
             if run.snapshot.digest not in ("", run.definition.digest):
                 run.definition = self.definition(run.snapshot.digest)
         else:
-            fresh = self.open(run.id)
-            run.snapshot, run.definition, run.head, run.row = fresh.snapshot, fresh.definition, fresh.head, fresh.row
+            run.take_from(self.open(run.id))
         run.stopping = run.row.stop
         return look
 

@@ -301,6 +301,14 @@ class Entry:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Checkpoint:
+    """Where a run stood at a revision, so that what came before need not be read."""
+
+    revision: int
+    state: bytes
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Look:
     """What is true now of a run and of one ticket."""
 
@@ -379,6 +387,22 @@ class Journal(Protocol):
         When it returns, no activation of the run is claimed any more; what is held already is held until it is handed
         back or taken over.
         """
+        ...
+
+
+class Checkpoints(Protocol):
+    """Where runs stood, beside their journals, which lose nothing by it."""
+
+    def load(self, run: RunId) -> tuple[RunRow, Checkpoint | None, tuple[Entry, ...]]:
+        """The run, its latest checkpoint, and its journal from there on, the revision of the checkpoint included.
+
+        Raises:
+            UnknownRun: there is none.
+        """
+        ...
+
+    def keep(self, run: RunId, checkpoint: Checkpoint) -> None:
+        """Keep a checkpoint; again is harmless, and so is a run that is not there any more."""
         ...
 
 
@@ -1008,6 +1032,7 @@ class Stores:
     """Every port of one database."""
 
     journal: Journal
+    checkpoints: Checkpoints
     tickets: Tickets
     shards: Shards
     workers: Workers

@@ -260,6 +260,7 @@ def _means(settings: Settings, patience: Patience, publish: Listener) -> Means:
         lock=threading.RLock,
         patience=patience,
         publish=publish,
+        tell=_log.warning,
         retention=settings.retention,
         key_age=age_of(settings.config.keep_keys),
     )

@@ -28,6 +28,7 @@ class Database:
         self.stores: Stores = memory_stores()
         self.events: list[tuple[int, str]] = []
         self.waits: list[int] = []
+        self.told: list[str] = []
         self.faults: dict[str, list[Fault | Callable[[], Any]]] = {}
         self._numbers = itertools.count(1)
 
@@ -36,7 +37,11 @@ class Database:
         worker = WorkerId(next(self._numbers))
         self.stores.workers.register(WorkerRow(id=worker, name="w", place="here", pid=1, pid_started=1))
         means = Means(
-            entropy=lambda: next(self._numbers), lock=threading.RLock, patience=self._wait, publish=self._heard
+            entropy=lambda: next(self._numbers),
+            lock=threading.RLock,
+            patience=self._wait,
+            publish=self._heard,
+            tell=self.told.append,
         )
         return Engine(reached(self.stores, self._ask), worker, means)
 

@@ -37,6 +37,7 @@ from codemation.core.signals import (
 from codemation.core.snapshot import Snapshot
 from codemation.core.states import FINISHED, TRANSITIONS, NodeStatus, RunStatus
 from codemation.core.waits import Answer, Wait
+from tests.core.checkpointing import from_checkpoint
 from tests.core.simulation.strategies import Story, stories
 from tests.core.test_definition import defined, node
 
@@ -418,8 +419,10 @@ def test_any_course_keeps_to_the_table_and_its_journal_says_it_all(story: Story,
         assert (course.snapshot.status in FINISHED) == (not course.snapshot.live)
         assert Snapshot.of(plan, map(decode_delta, course.deltas)) == course.snapshot
         check_invariants(course.snapshot)
-    for revision in range(1, len(course.deltas) + 1):
-        assert Snapshot.of(plan, map(decode_delta, course.deltas[:revision])).revision == revision
+    deltas = [decode_delta(delta) for delta in course.deltas]
+    for revision in range(1, len(deltas) + 1):
+        assert Snapshot.of(plan, deltas[:revision]).revision == revision
+        assert from_checkpoint(plan, deltas, revision) == course.snapshot
 
 
 def waited_for(snapshot: Snapshot, name: NodeId) -> int:

@@ -20,6 +20,7 @@ from codemation.core.signals import Rearranged, Signal, Started, Succeeded
 from codemation.core.snapshot import Snapshot
 from codemation.core.standing import PINNED, UNWANTED, Cleared, Pinned, Standing, Taken, Unpinned
 from codemation.core.states import FINISHED, NodeStatus, RunStatus
+from tests.core.checkpointing import from_checkpoint
 from tests.core.simulation.strategies import Story, stories
 from tests.core.test_definition import defined, node
 
@@ -165,6 +166,7 @@ def test_time_travel_shows_at_every_revision_what_was_known_then(story: Story, s
             session.goto(chance.randint(1, session.snapshot.revision))
     for revision, known in enumerate(session.seen, 1):
         assert Snapshot.of(story.definition.plan, session.deltas[:revision]) == known
+        assert from_checkpoint(story.definition.plan, session.deltas, revision) == session.snapshot
 
 
 @QUICK

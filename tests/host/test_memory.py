@@ -30,6 +30,9 @@ def later(clock: Clock) -> Callable[[float], None]:
 class TestJournal(conformance.JournalContract): ...
 
 
+class TestCheckpoints(conformance.CheckpointsContract): ...
+
+
 class TestTickets(conformance.TicketsContract): ...
 
 

@@ -11,6 +11,7 @@ from datetime import UTC, datetime
 from codemation.core.ports import Stores
 from codemation.host.memory.blobs import MemoryBlobs
 from codemation.host.memory.children import MemoryChildren
+from codemation.host.memory.checkpoints import MemoryCheckpoints
 from codemation.host.memory.definitions import MemoryDefinitions
 from codemation.host.memory.following import MemoryFollowUps
 from codemation.host.memory.inbox import MemoryInbox
@@ -41,6 +42,7 @@ def stores_on(tables: Tables) -> Stores:
     """Every port on the same rows."""
     return Stores(
         journal=MemoryJournal(tables),
+        checkpoints=MemoryCheckpoints(tables),
         tickets=MemoryTickets(tables),
         shards=MemoryShards(tables),
         workers=MemoryWorkers(tables),

@@ -91,7 +91,8 @@ class MemoryPruning:
         for run in gone:
             for ticket in tables.of_run(run):
                 tables.drop(ticket)
-            for rows in (tables.runs, tables.journal, tables.letters, tables.ages, tables.logs, tables.parents):
+            kept = (tables.runs, tables.journal, tables.checkpoints, tables.letters, tables.ages, tables.logs)
+            for rows in (*kept, tables.parents):
                 rows.pop(run, None)
         return before - len(tables.batches)
 

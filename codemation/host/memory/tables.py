@@ -12,6 +12,7 @@ from typing import Any
 from codemation.core.definition import Definition
 from codemation.core.ids import START, ActivationId, Head, NodeId, RunId, TicketId, WorkerId, activation_id
 from codemation.core.ports import (
+    Checkpoint,
     Chunk,
     Claim,
     Deadline,
@@ -125,6 +126,7 @@ class Tables:
     ages: dict[RunId, Mapping[str, float | None]] = field(default_factory=dict)
     """For how many seconds a run is kept after its end, by outcome."""
     journal: dict[RunId, list[tuple[Entry, bytes]]] = field(default_factory=dict)
+    checkpoints: dict[RunId, dict[int, Checkpoint]] = field(default_factory=dict)
     tickets: dict[TicketId, Ticket] = field(default_factory=dict)
     progress: dict[tuple[TicketId, ActivationId], dict[int, Chunk]] = field(default_factory=dict)
     letters: dict[RunId, list[Letter]] = field(default_factory=dict)

@@ -157,6 +157,16 @@ LOAD = statement(
     f"SELECT {RUN} FROM runs r WHERE r.id = :run"
     + _ENTRIES.format(nothing=", ".join(["NULL"] * 11)).replace(":after", "0")
 )
+# The entry of the checkpoint's own revision comes along: it says whether the checkpoint belongs to this journal.
+LOAD_LATEST = statement(
+    f"""WITH c AS MATERIALIZED (
+        SELECT revision, state FROM checkpoints WHERE run_id = :run::uuid ORDER BY revision DESC LIMIT 1)
+    SELECT {RUN}, c.revision, c.state FROM runs r LEFT JOIN c ON true WHERE r.id = :run"""
+    + _ENTRIES.format(nothing=", ".join(["NULL"] * 12)).replace("> :after", ">= COALESCE((SELECT revision FROM c), 0)")
+)
+KEEP = statement("""
+    INSERT INTO checkpoints (run_id, revision, state)
+    SELECT id, :at::int, :state FROM runs WHERE id = :run::uuid ON CONFLICT (run_id, revision) DO NOTHING""")
 AGE = statement(
     "SELECT extract(epoch FROM now_() - at)::float8 FROM journal WHERE run_id = :run::uuid AND revision = :revision"
 )

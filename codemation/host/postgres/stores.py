@@ -9,6 +9,7 @@ from codemation.core.errors import HostError
 from codemation.core.ports import Blobs, Stores
 from codemation.host.postgres.blobs import Objects, PostgresBlobs
 from codemation.host.postgres.children import PostgresChildren
+from codemation.host.postgres.checkpoints import PostgresCheckpoints
 from codemation.host.postgres.connection import Connections
 from codemation.host.postgres.definitions import PostgresDefinitions
 from codemation.host.postgres.events import PostgresEvents
@@ -40,6 +41,7 @@ class PostgresStores:
         self.blobs = PostgresBlobs(connections, objects)
         self.stores = Stores(
             journal=PostgresJournal(connections, lanes),
+            checkpoints=PostgresCheckpoints(connections),
             tickets=PostgresTickets(connections, lanes),
             shards=PostgresShards(connections),
             workers=PostgresWorkers(connections),

@@ -24,11 +24,12 @@ two fixtures and says which contracts hold:
 
     class TestTickets(conformance.TicketsContract): ...
 
-and so on for `WorkersContract`, `PayloadsContract`, `BlobsContract`, `DefinitionsContract`, `InboxContract`,
-`LogsContract`, `RunListContract`, `ShardsContract`, `WaitsContract`, `ChildrenContract`, `EventsContract`,
-`PruningContract`, `DutiesContract`, `TurnstilesContract`, `FollowUpsContract`, `RatesContract` and `PoolsContract`.
-Both fixtures have function scope, and everything in the stores belongs to the test. On PostgreSQL `later` replaces the
-function `now_()`, which tells the time to every statement, by one that adds the seconds that were asked for so far.
+and so on for `CheckpointsContract`, `WorkersContract`, `PayloadsContract`, `BlobsContract`, `DefinitionsContract`,
+`InboxContract`, `LogsContract`, `RunListContract`, `ShardsContract`, `WaitsContract`, `ChildrenContract`,
+`EventsContract`, `PruningContract`, `DutiesContract`, `TurnstilesContract`, `FollowUpsContract`, `RatesContract` and
+`PoolsContract`. Both fixtures have function scope, and everything in the stores belongs to the test. On PostgreSQL
+`later` replaces the function `now_()`, which tells the time to every statement, by one that adds the seconds that were
+asked for so far.
 
 `codemation.testing.conformance.machine` has the last test, `walk_at_random`. It needs hypothesis, and is therefore
 imported by its own name.
@@ -41,6 +42,7 @@ import pytest
 for _module in (
     "blobs",
     "cancel",
+    "checkpoints",
     "children",
     "claims",
     "deadlines",
@@ -75,6 +77,7 @@ for _module in (
     pytest.register_assert_rewrite(f"{__name__}.{_module}")
 
 from codemation.testing.conformance.blobs import BlobsContract  # noqa: E402
+from codemation.testing.conformance.checkpoints import CheckpointsContract  # noqa: E402
 from codemation.testing.conformance.children import ChildrenContract  # noqa: E402
 from codemation.testing.conformance.definitions import DefinitionsContract  # noqa: E402
 from codemation.testing.conformance.events import EventsContract  # noqa: E402
@@ -96,6 +99,7 @@ from codemation.testing.conformance.workers import WorkersContract  # noqa: E402
 
 CONTRACTS = (
     JournalContract,
+    CheckpointsContract,
     TicketsContract,
     ShardsContract,
     WorkersContract,
@@ -120,6 +124,7 @@ CONTRACTS = (
 __all__ = [
     "CONTRACTS",
     "BlobsContract",
+    "CheckpointsContract",
     "ChildrenContract",
     "DefinitionsContract",
     "DutiesContract",

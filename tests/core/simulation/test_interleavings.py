@@ -35,6 +35,9 @@ def check(world: World) -> None:
     assert set(recorded.values()) <= {1}
     for revision, status in world.statuses.items():
         assert world.snapshot(revision).status is status
+    last = len(world.journal)
+    for revision in {1, last // 3 or 1, 2 * last // 3 or 1, last}:
+        assert world.from_checkpoint(revision) == world.snapshot()
 
 
 @QUICK

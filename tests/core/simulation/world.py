@@ -22,6 +22,7 @@ from codemation.core.ports import Commit, GoOn, NewRun, Reopening, WorkerRow
 from codemation.core.snapshot import Snapshot
 from codemation.core.states import FINISHED, NodeStatus, RunStatus
 from codemation.host.memory import memory_stores
+from tests.core.checkpointing import from_checkpoint
 from tests.core.simulation.faults import Fault, Killed
 from tests.core.simulation.labour import PLANNED, planned_breaks
 from tests.core.simulation.process import Process
@@ -171,6 +172,11 @@ class World:
         """The fold of the truth."""
         plan = self.story.definition.plan
         return Snapshot.of(plan, self.journal[:upto], lambda digest: self.definition(digest).plan)
+
+    def from_checkpoint(self, revision: int) -> Snapshot:
+        """The fold of what came after a checkpoint at this revision."""
+        plan = self.story.definition.plan
+        return from_checkpoint(plan, self.journal, revision, lambda digest: self.definition(digest).plan)
 
     def definition(self, digest: str) -> Definition:
         """A stored definition."""

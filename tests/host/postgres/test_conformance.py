@@ -70,6 +70,10 @@ class TestJournal(conformance.JournalContract):
     """Runs and their journals."""
 
 
+class TestCheckpoints(conformance.CheckpointsContract):
+    """Where runs stood."""
+
+
 class TestTickets(conformance.TicketsContract):
     """Live work."""
 
