@@ -24,6 +24,8 @@ class Effort:
     """W10 whose transactions and bytes are counted."""
     long_chain: int
     """Nodes of the long chain."""
+    long_loop: int
+    """Rounds of the long loop, each of them two activations."""
     turns: int
     """Pairs in which an early and a late stretch, or an empty and a full database, take turns."""
     archived: int
@@ -43,6 +45,7 @@ FULL = Effort(
     idle_seconds=30.0,
     stored_chains=1_000,
     long_chain=2_000,
+    long_loop=25_000,
     turns=20,
     archived=50_000,
     rows=1_000_000,
@@ -57,6 +60,7 @@ QUICK = Effort(
     idle_seconds=10.0,
     stored_chains=200,
     long_chain=400,
+    long_loop=1_000,
     turns=5,
     archived=5_000,
     rows=1_000_000,
@@ -71,6 +75,7 @@ TINY = Effort(
     idle_seconds=0.1,
     stored_chains=2,
     long_chain=16,
+    long_loop=16,
     turns=1,
     archived=20,
     rows=100,

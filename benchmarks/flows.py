@@ -75,3 +75,9 @@ def paced_chain(steps: int) -> cm.Workflow:
     for number in range(steps):
         flow = flow.then(paced, id=f"step{number}")
     return flow.build()
+
+
+def paced_loop(rounds: int) -> cm.Workflow:
+    """One record so often through one paced step."""
+    flow = cm.workflow(f"bench.loop{rounds}").then(load)
+    return flow.loop(paced, until=lambda record: record["n"] > rounds, max=rounds).build()

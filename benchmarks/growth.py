@@ -119,11 +119,14 @@ class _Turns:
 
 
 def measure(stand: Stand) -> Finding:
-    """A long chain."""
+    """A long chain, and a long loop."""
     series: list[Series] = []
     bars: list[Bar] = []
-    chain = stand.effort.long_chain
-    works = [(f"chain of {chain:,}", flows.paced_chain(chain), chain)]
+    chain, rounds = stand.effort.long_chain, stand.effort.long_loop
+    works = [
+        (f"chain of {chain:,}", flows.paced_chain(chain), chain),
+        (f"loop of {rounds:,}", flows.paced_loop(rounds), rounds),
+    ]
     for name, workflow, calls in works:
         counted, more = _measured(stand, name, workflow, calls)
         series += counted

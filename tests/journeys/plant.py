@@ -30,6 +30,8 @@ class Work(cm.Params):
     """Whether calls take no notice of a cancel."""
     nested: bool = False
     """Whether each piece is pressed by a run of its own."""
+    sharded: bool = False
+    """Whether the pieces are pressed in shards."""
 
 
 class Piece(BaseModel):
@@ -107,15 +109,14 @@ def send(report: list[Report], params: Work, ctx: cm.Context) -> Report:
     return report[0].model_copy(update={"sent": True})
 
 
-plant = (
-    cm.workflow("journeys.plant", params=Work)
-    .then(gather)
-    .then(press)
-    .parallel(weight=weigh, number=count)
-    .into(combine)
-    .then(send)
-    .build()
-)
+def built(name: str, press: cm.Node[Piece, Piece]) -> cm.Workflow:
+    """The plant, with this press."""
+    flow = cm.workflow(name, params=Work).then(gather).then(press)
+    return flow.parallel(weight=weigh, number=count).into(combine).then(send).build()
+
+
+plant = built("journeys.plant", press)
+plant_in_shards = built("journeys.plant_in_shards", press.options(shards=4))
 
 
 pressing = cm.workflow("journeys.pressing", input=Piece, params=Work).then(press).build()
@@ -133,7 +134,7 @@ nested = (
 
 def flow_of(work: Work) -> cm.Workflow[Report, ...]:
     """The workflow that does this work."""
-    return nested if work.nested else plant
+    return nested if work.nested else plant_in_shards if work.sharded else plant
 
 
 @cm.node(retry=cm.Retry(2, backoff="fixed", delay="1h"))

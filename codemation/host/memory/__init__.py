@@ -10,8 +10,8 @@ from datetime import UTC, datetime
 
 from codemation.core.ports import Stores
 from codemation.host.memory.blobs import MemoryBlobs
-from codemation.host.memory.children import MemoryChildren
 from codemation.host.memory.checkpoints import MemoryCheckpoints
+from codemation.host.memory.children import MemoryChildren
 from codemation.host.memory.definitions import MemoryDefinitions
 from codemation.host.memory.following import MemoryFollowUps
 from codemation.host.memory.inbox import MemoryInbox

@@ -8,8 +8,8 @@ from typing import Self
 from codemation.core.errors import HostError
 from codemation.core.ports import Blobs, Stores
 from codemation.host.postgres.blobs import Objects, PostgresBlobs
-from codemation.host.postgres.children import PostgresChildren
 from codemation.host.postgres.checkpoints import PostgresCheckpoints
+from codemation.host.postgres.children import PostgresChildren
 from codemation.host.postgres.connection import Connections
 from codemation.host.postgres.definitions import PostgresDefinitions
 from codemation.host.postgres.events import PostgresEvents

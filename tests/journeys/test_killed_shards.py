@@ -1,0 +1,50 @@
+"""A process is killed while its shards are under way: those that have ended are not begun again, by whoever goes on."""
+
+from __future__ import annotations
+
+from collections import Counter
+
+import pytest
+
+from codemation.core.ids import RunId
+from codemation.host.app import App
+from tests.journeys.driver import begun
+from tests.journeys.ledger import effects
+from tests.journeys.world import World, seeded
+
+MOMENTS = 4
+SIZE = 16
+
+
+def pressed(town: World) -> Counter[str]:
+    """How often each piece was begun to be pressed."""
+    return Counter(one.key for one in town.effects_of("press"))
+
+
+def recorded(app: App, run: RunId) -> set[int]:
+    """The pieces whose pressing is recorded while it is still under way in shards."""
+    rows = [row for row in app.stores.runs.tickets(run) if row.shards is not None]
+    chunks = [chunk for row in rows for chunk in app.stores.tickets.progress(row.id, row.activation)]
+    return {number for chunk in chunks for number in chunk.items}
+
+
+@pytest.mark.parametrize("batch", range(2))
+def test_wherever_a_process_is_killed_only_what_its_shards_have_not_recorded_is_done_again(
+    town: World, app: App, batch: int
+) -> None:
+    chance = seeded(f"killed shards {batch}")
+    for _ in range(MOMENTS):
+        key, work = town.key(), town.work(size=SIZE, pace=0.02, sharded=True)
+        for _ in range(chance.randint(1, 2)):
+            before = len(effects(town.ledger))
+            driver = town.start(work, key)
+            town.until_effects(before + chance.randint(1, SIZE))
+            driver.kill()
+        app.caretaker.recover()
+        run = RunId(driver.told("begun")[0]["run"]) if driver.told("begun") else begun(app, work, key).id
+        known, times = recorded(app, run), pressed(town)
+        town.finish(app, work, key)
+        after = pressed(town)
+        keys = [f"{run}/press/1/{number}" for number in sorted(known)]
+        again = [key for key in keys if after[key] > times[key]]
+        assert not again, f"recorded, and done again: {again}"
