@@ -53,6 +53,8 @@ class _State:
     rounds: dict[NodeId, Rounds]
     session: bool
     source: str
+    parent: str
+    depth: int
     pins: dict[NodeId, Pinned]
     closed: set[NodeId]
     stale: set[NodeId]

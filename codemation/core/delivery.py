@@ -199,6 +199,7 @@ class Courier:
         refusal = self._written(run, commit, step)
         if refusal is None:
             self._means.publish(run.id, run.snapshot.revision, step.events)
+            self._opener.mark(run)
         return refusal
 
     def tickets(self, plan: Plan, due: tuple[ActivationId, ...]) -> tuple[NewTicket, ...]:
@@ -242,7 +243,7 @@ class Courier:
     def _written(self, run: OpenRun, commit: Commit, step: Step) -> Refusal | None:
         try:
             if self._stores.journal.step(commit):
-                applied(run, commit, step)
+                run.apply(step.delta, commit.new_head, len(commit.delta))
                 return None
         except StoreUnavailable as error:
             self._means.patience(1, error)
@@ -279,11 +280,6 @@ class Courier:
         if same is None:
             return Drop(), self.tickets(plan, step.due)
         return GoOn(activation=same), self.tickets(plan, tuple([one for one in step.due if one != same]))
-
-
-def applied(run: OpenRun, commit: Commit, step: Step) -> None:
-    """Let the snapshot have what was written."""
-    run.apply(step.delta, commit.new_head, len(commit.delta))
 
 
 def priorities(tickets: Iterable[NewTicket]) -> Mapping[TicketId, int]:

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from contextlib import ExitStack
 
-from codemation.core.delivery import Courier, Delivery, Outcome, Sent, applied
+from codemation.core.delivery import Courier, Delivery, Outcome, Sent
 from codemation.core.ids import Head
 from codemation.core.ports import Stores
 
@@ -50,7 +50,7 @@ class Groups:
             return frozenset()
 
     def _taken_up(self, delivery: Delivery, sent: Sent) -> Outcome | Exception:
-        applied(delivery.run, sent.commit, sent.step)
+        delivery.run.apply(sent.step.delta, sent.commit.new_head, len(sent.commit.delta))
         try:
             return self._courier.recorded(delivery, sent)
         except Exception as error:  # noqa: BLE001  # it is told to whoever works on the run

@@ -21,10 +21,10 @@ def test_an_answer_is_waited_for_as_long_as_the_patience_lasts() -> None:
     database = Database()
     engine = database.engine()
     run, _ = begun(engine, CHAIN)
-    database.faults = {"journal.load": [Fault.ASK_LOST, Fault.ANSWER_LOST]}
+    database.faults = {"checkpoints.load": [Fault.ASK_LOST, Fault.ANSWER_LOST]}
     assert engine.open(run.id).id == run.id
     assert database.waits == [1, 2]
-    database.faults = {"journal.load": [Fault.ASK_LOST] * 6}
+    database.faults = {"checkpoints.load": [Fault.ASK_LOST] * 6}
     with pytest.raises(StoreUnavailable):
         engine.open(run.id)
 
