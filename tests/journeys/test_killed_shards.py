@@ -10,10 +10,13 @@ from codemation.core.ids import RunId
 from codemation.host.app import App
 from tests.journeys.driver import begun
 from tests.journeys.ledger import effects
-from tests.journeys.world import World, seeded
+from tests.journeys.wire import Cut, wire
+from tests.journeys.world import World, repeats, seeded
 
 MOMENTS = 4
 SIZE = 16
+LOGIN, QUESTIONS = 8, 80
+"""Questions before the app is open, and about as many as a run asks that works in shards."""
 
 
 def pressed(town: World) -> Counter[str]:
@@ -48,3 +51,19 @@ def test_wherever_a_process_is_killed_only_what_its_shards_have_not_recorded_is_
         keys = [f"{run}/press/1/{number}" for number in sorted(known)]
         again = [key for key in keys if after[key] > times[key]]
         assert not again, f"recorded, and done again: {again}"
+
+
+def test_wherever_an_answer_is_lost_no_shard_counts_twice_and_nothing_is_done_again(town: World, app: App) -> None:
+    chance = seeded("lost answers of shards")
+    for _ in range(MOMENTS):
+        numbers = chance.sample(range(LOGIN, QUESTIONS), chance.randint(2, 5))
+        cuts = [Cut(number=number, when=chance.choice(["asked", "answered"])) for number in numbers]
+        print(cuts, flush=True)  # noqa: T201 - shown when the test fails
+        key, work = town.key(), town.work(size=SIZE, sharded=True)
+        with town.project.open() as server, wire(town.socket, *cuts) as between:
+            driver = town.start(work, key, url=between.url(server.url))
+            driver.wait()
+        assert driver.told("ended"), driver.said()
+        (handle,) = town.finish(app, work, key)
+        again = repeats([one for one in effects(town.ledger) if one.run == handle.id])
+        assert not again, f"done again although nobody died: {again}"

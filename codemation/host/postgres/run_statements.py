@@ -151,18 +151,22 @@ MARK = statement(f"""
 
 RUN = """r.revision, r.head, r.created_at, NULL::bytea AS delta, r.workflow, r.digest, r.status, r.reason, r.stop,
     r.params::text, r.priority, r.started_at, r.finished_at, r.turnstile, r.parent_run::text"""
-_ENTRIES = """
-    UNION ALL SELECT revision, head, at, delta, {nothing} FROM journal WHERE run_id = :run AND revision > :after"""
-LOAD = statement(
-    f"SELECT {RUN} FROM runs r WHERE r.id = :run"
-    + _ENTRIES.format(nothing=", ".join(["NULL"] * 11)).replace(":after", "0")
-)
+
+
+def _entries(since: str, more: int = 0) -> str:
+    """SQL for the entries of a run, in rows as wide as one that has `RUN` and so many columns more."""
+    nothing = ", ".join(["NULL"] * (RUN.count(",") - 3 + more))
+    return f"""
+    UNION ALL SELECT revision, head, at, delta, {nothing} FROM journal WHERE run_id = :run AND {since}"""
+
+
+LOAD = statement(f"SELECT {RUN} FROM runs r WHERE r.id = :run" + _entries("revision > 0"))
 # The entry of the checkpoint's own revision comes along: it says whether the checkpoint belongs to this journal.
 LOAD_LATEST = statement(
     f"""WITH c AS MATERIALIZED (
         SELECT revision, state FROM checkpoints WHERE run_id = :run::uuid ORDER BY revision DESC LIMIT 1)
     SELECT {RUN}, c.revision, c.state FROM runs r LEFT JOIN c ON true WHERE r.id = :run"""
-    + _ENTRIES.format(nothing=", ".join(["NULL"] * 12)).replace("> :after", ">= COALESCE((SELECT revision FROM c), 0)")
+    + _entries("revision >= COALESCE((SELECT revision FROM c), 0)", more=2)
 )
 KEEP = statement("""
     INSERT INTO checkpoints (run_id, revision, state)
@@ -175,5 +179,5 @@ LOOK = statement(
     FROM runs r LEFT JOIN tickets t ON t.id = :ticket AND t.owner = :worker AND t.{HELD}
         LEFT JOIN lanes l ON l.id = t.lane
     WHERE r.id = :run"""
-    + _ENTRIES.format(nothing=", ".join(["NULL"] * 16))
+    + _entries("revision > :after", more=5)
 )

@@ -9,6 +9,8 @@ from codemation.core.ids import RunId
 
 BYTES = 128 * 1024 * 1024
 """Kept at the most; a payload larger than an eighth of it is not kept at all."""
+MANY = 4_096
+"""Payloads that are kept at the most: beside a small one its name and place weigh more than itself."""
 
 
 class Recent:
@@ -29,7 +31,7 @@ class Recent:
                 return
             self._kept[run, ref] = data
             self._size += len(data)
-            while self._size > self._limit:
+            while self._size > self._limit or len(self._kept) > MANY:
                 _, dropped = self._kept.popitem(last=False)
                 self._size -= len(dropped)
 
