@@ -72,6 +72,32 @@ REFUSALS = {
     'flow.parse("Order")': ('is not assignable to type "type[U@parse]"', 'has incompatible type "str"'),
     'flow.join(flow, how="left")': ('Argument missing for parameter "on"', 'Missing named argument "on"'),
     'cm.workflow("orders.typed", parms=Params)': ('No parameter named "parms"', 'did you mean "params"?'),
+    "flow.wait(5)": ('"Literal[5]" cannot be assigned to parameter', 'expected "str | timedelta | datetime'),
+    "flow.wait_for_event(paid, key=is_big)": (
+        'Parameter 1: type "Order" is incompatible with type "Flight"',
+        'expected "Callable[[Order], str | int]"',
+    ),
+    "flow.wait_for_event(paid, key=lambda order: order.idd)": (
+        'Cannot access attribute "idd" for class "Order"',
+        'maybe "id"?',
+    ),
+    "flow.wait_for_event(paid, key=lambda order: order.id).then(plain)": (
+        '"Order" is not a supertype of "Received[Order, Payment]"',
+        'expected "Node[list[Received[Order, Payment]], Order]"',
+    ),
+    "flow.approve(Payment).then(plain)": (
+        '"Order" is not a supertype of "Decided[Order, Payment]"',
+        'expected "Node[list[Decided[Order, Payment]], Order]"',
+    ),
+    'flow.approve(Payment, on_expiry="aprove")': (
+        "\"Literal['aprove']\" is not assignable to type \"Literal['reject', 'accept', 'fail']\"",
+        'No overload variant of "approve" of "Flow"',
+    ),
+    'flow.approve(Payment, per="order")': (
+        "\"Literal['order']\" is not assignable to type \"Literal['item', 'batch']\"",
+        'No overload variant of "approve" of "Flow"',
+    ),
+    'paid.send("a", Order(id="1"))': ('"Order" is not assignable to "Payment"', 'expected "Payment | dict[str, Any]"'),
     "built.run()[plain].item.idd": ('Cannot access attribute "idd" for class "Order"', 'maybe "id"?'),
 }
 """For each line that must be refused: some of what pyright says, and some of what mypy says."""

@@ -18,6 +18,10 @@ class Flight(BaseModel):
     carrier: str
 
 
+class Payment(BaseModel):
+    amount: float
+
+
 class Checked(cm.Ports):
     valid: Order = cm.port()
     rejected: Order = cm.port()
@@ -48,6 +52,7 @@ def another(flight: Flight) -> str | None: ...
 def is_done(order: Order) -> bool: ...
 
 
+paid = cm.event("payment.received", Payment)
 flow = cm.workflow("orders.static", params=Params, input=Order)
 built = flow.then(plain).build()
 
@@ -72,3 +77,11 @@ cm.node(writes="sales.orders")
 flow.loop(fetch, next=another, max=3)
 flow.loop(plain, until=is_done)
 flow.loop(plain, until=is_big, max=3)
+flow.wait(5)
+flow.wait_for_event(paid, key=is_big)
+flow.wait_for_event(paid, key=lambda order: order.idd)
+flow.wait_for_event(paid, key=lambda order: order.id).then(plain)
+flow.approve(Payment).then(plain)
+flow.approve(Payment, on_expiry="aprove")
+flow.approve(Payment, per="order")
+paid.send("a", Order(id="1"))
