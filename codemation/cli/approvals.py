@@ -31,18 +31,22 @@ if TYPE_CHECKING:
     from codemation.host.handles import RunHandle
 
 
-@click.group(cls=Group)
+_HELP = """\
+See what people are asked, and decide.
+
+\b
+  codemation approvals list
+  codemation approvals approve last --item 0 --field note=fine
+  codemation approvals reject last --all
+
+RUN is the id of a run, its beginning or its end, or last. NODE is needed only if several nodes of the run ask, and
+--item, the position of the item, only if there are several.
+"""
+
+
+@click.group(cls=Group, help=_HELP)
 def approvals() -> None:
-    r"""See what people are asked, and decide.
-
-    \b
-      codemation approvals list
-      codemation approvals approve last --item 0 --field note=fine
-      codemation approvals reject last --all
-
-    RUN is the id of a run, its beginning or its end, or last. NODE is needed only if several nodes of the run ask, and
-    --item, the position of the item, only if there are several.
-    """
+    """See what people are asked, and decide."""
 
 
 @approvals.command("list")

@@ -28,16 +28,20 @@ from codemation.views.lettering import one_line
 _HEADS = ("event", "key", "sent", "kept until", "payload")
 
 
-@click.group(cls=Group)
+_HELP = """\
+Tell runs what has happened outside.
+
+\b
+  codemation events send payment.received A17 '{"amount": 12.5}'
+  codemation events list
+
+An event wakes every wait that is open for its name and key, and is kept for those that begin later.
+"""
+
+
+@click.group(cls=Group, help=_HELP)
 def events() -> None:
-    r"""Tell runs what has happened outside.
-
-    \b
-      codemation events send payment.received A17 '{"amount": 12.5}'
-      codemation events list
-
-    An event wakes every wait that is open for its name and key, and is kept for those that begin later.
-    """
+    """Tell runs what has happened outside."""
 
 
 @events.command()
@@ -62,11 +66,14 @@ def send(screen: Screen, /, name: str, key: str, payload: str | None, **given: s
 
 @events.command("list")
 @click.argument("name", required=False)
-@click.option("--limit", "-n", type=click.IntRange(1, 100_000), default=100, show_default=True, help="The latest ones.")
+@click.option("--limit", "-n", type=click.IntRange(1, 100_000), default=100, show_default=True, help="At most so many.")
 @as_json
 @click.pass_obj
 def list_(screen: Screen, /, name: str | None, limit: int, as_json: bool) -> None:
-    """List the events that are kept, or those called NAME, the latest first."""
+    """List the events that are kept, the latest first.
+
+    NAME lists those of one name.
+    """
     with opened() as app:
         found = app.engine.persist(app.stores.events.kept, name=name, limit=limit)
     if as_json:

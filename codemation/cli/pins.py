@@ -28,18 +28,22 @@ _FOLDER = click.Path(path_type=Path, file_okay=False)
 folder_argument = click.argument("folder", type=_FOLDER)
 
 
-@click.group(cls=Group)
+_HELP = """\
+Keep what nodes gave in files, and give it to other runs.
+
+\b
+  codemation pins save last pins/delays       what each node of a run gave
+  codemation pins save last pins/delays load  what one node gave
+  codemation run delays --pins pins/delays    run without running these nodes
+
+A FOLDER of pins holds a file for each node: JSON lines for items, Arrow for tables. JSON lines may be written by
+hand.
+"""
+
+
+@click.group(cls=Group, help=_HELP)
 def pins() -> None:
-    r"""Keep what nodes gave in files, and give it to other runs.
-
-    \b
-      codemation pins save last pins/delays       what each node of a run gave
-      codemation pins save last pins/delays load  what one node gave
-      codemation run delays --pins pins/delays    run without running these nodes
-
-    A FOLDER of pins holds a file for each node: JSON lines for items, Arrow for tables. JSON lines may be written by
-    hand.
-    """
+    """Keep what nodes gave in files, and give it to other runs."""
 
 
 @pins.command("list")

@@ -28,7 +28,21 @@ pins_option = click.option(
 )
 
 
-@click.command()
+_HELP = """\
+Do a run again, or a part of it, as a new run with the same params and input.
+
+\b
+  codemation runs replay last --from clean      clean, and what follows it
+  codemation runs replay last --to clean        clean alone
+  codemation runs replay last --param rate=0.3  what sees rate, or has failed
+  codemation runs replay last                   everything
+
+What stands as it was is taken over from RUN, which stays as it is. NODE is the id of a node, its title, or the name
+of its function or piece.
+"""
+
+
+@click.command(help=_HELP)
 @click.argument("run")
 @click.option("--from", "from_", multiple=True, metavar="NODE", help="Begin at this node. May be repeated.")
 @click.option("--to", multiple=True, metavar="NODE", help="Run nothing that this node does not need. May be repeated.")
@@ -45,17 +59,7 @@ pins_option = click.option(
 @click.option("--quiet", "-q", is_flag=True, help="Show only what came out.")
 @click.pass_context
 def replay(ctx: click.Context, /, run: str, **given: Any) -> None:
-    r"""Do a run again, or a part of it, as a new run with the same params and input.
-
-    \b
-      codemation runs replay last --from clean      clean, and what follows it
-      codemation runs replay last --to clean        clean alone
-      codemation runs replay last --param rate=0.3  what sees rate, or has failed
-      codemation runs replay last                   everything
-
-    What stands as it was is taken over from RUN, which stays as it is. NODE is the id of a node, its title, or the name
-    of its function or piece.
-    """
+    """Do a run again, or a part of it, as a new run with the same params and input."""
     settings = Settings.load()
 
     def begin(app: App) -> RunHandle:
