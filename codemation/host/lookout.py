@@ -23,7 +23,7 @@ class Lookout:
     def __init__(self, app: App) -> None:
         self.followers = Followers(app)
         self._app = app
-        self._queues = Queues(app.engine, app.scheduler)
+        self._queues = Queues(app)
 
     def begin(self, new_worker: Callable[[], WorkerId], stopping: Callable[[tuple[RunId, ...]], bool]) -> None:
         """Let the caretaker look from now on, and others know how many slots the pools of this app have."""

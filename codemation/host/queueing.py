@@ -2,27 +2,40 @@
 
 from __future__ import annotations
 
+import logging
+import time
 from collections.abc import Callable
+from typing import TYPE_CHECKING
 
 from codemation.core.delivery import Outcome
 from codemation.core.engine import Engine
+from codemation.core.errors import RunError
 from codemation.core.ids import RunId, TicketId
 from codemation.core.opening import OpenRun
-from codemation.core.ports import Holding
+from codemation.core.ports import Holding, RunRow
 from codemation.core.signals import Event
 from codemation.core.states import RunStatus
-from codemation.host.runtime.scheduler import InlineScheduler
+from codemation.host.adoption import check_free
 from codemation.host.runtime.watched import Watched
 
+if TYPE_CHECKING:
+    from codemation.host.app import App
+
+_log = logging.getLogger("codemation.queueing")
+TEND = 2.0
+"""Seconds between looks at whether somebody works on a run that others wait for."""
 _ENDS = frozenset({"run_succeeded", "run_failed", "run_cancelled"})
 
 
 class Queues:
     """The queued runs that this process is to work on."""
 
-    def __init__(self, engine: Engine, scheduler: InlineScheduler) -> None:
-        self._engine = engine
-        self._scheduler = scheduler
+    def __init__(self, app: App) -> None:
+        self._app = app
+        self._engine = app.engine
+        self._scheduler = app.scheduler
+        self._tended: dict[RunId, float] = {}
+        """When it was last tried to go on with a run that is in the way of others."""
 
     def concern(self, events: tuple[Event, ...]) -> bool:
         """Whether something has become true that may have let one of them in: the end of a run."""
@@ -36,9 +49,31 @@ class Queues:
             engine.persist(engine.stores.turnstiles.mend, name)
             rows = engine.persist(engine.stores.turnstiles.at, name)
             waiting = {row.id for row in rows if row.status is RunStatus.QUEUED}
+            for row in rows:
+                if row.id not in waiting:
+                    self._tend(row)
             for one in queued:
                 if one.run.turnstile == name and one.run.id not in waiting:
                     self._take_up(one)
+
+    def _tend(self, row: RunRow) -> None:
+        """Go on with a run that has a place, where its process has died or was interrupted: others wait for it."""
+        app, last, now = self._app, self._app.last, time.monotonic()
+        ours = any(one.run.id == row.id for one in self._scheduler.watched())
+        if ours or row.stop or now - self._tended.get(row.id, now - TEND) < TEND:
+            return
+        said, self._tended[row.id] = row.id in self._tended, now
+        try:
+            workflow = app.known(row.digest)
+            if workflow is not None:
+                app.resume(row.id, workflow).serve()
+                app.last = last
+            elif not said:
+                check_free(self._engine, self._engine.open(row.id))
+                way_out = f"codemation runs resume {row.id}, or codemation runs cancel {row.id}"
+                _log.warning("run %s is in the way of others, and nobody here has its code: %s", row.id, way_out)
+        except RunError:  # somebody works on it
+            return
 
     def _take_up(self, watched: Watched) -> None:
         engine, run = self._engine, watched.run
