@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
@@ -25,6 +26,8 @@ from codemation.views.text import plan_text
 if TYPE_CHECKING:
     from codemation.host.handles import RunHandle
 
+SHOWN = 10
+"""Children that are shown."""
 _LEVELS = {"warning": "yellow", "error": "red", "critical": "red", "stderr": "yellow"}
 
 
@@ -36,7 +39,7 @@ def list_lines(rows: Sequence[RunRow], width: int) -> list[str]:
         (
             short(row.id),
             _standing(row),
-            row.workflow,
+            row.workflow if row.parent is None else f"{row.workflow} for {short(row.parent)}",
             moment(row.created_at),
             "" if row.seconds is None else readable(row.seconds),
             f"{row.nodes_done}/{row.nodes_total}",
@@ -57,6 +60,7 @@ def show_lines(handle: RunHandle, width: int) -> Iterator[str]:
     yield from pairs(_facts(view, width))
     yield ""
     yield from _nodes(handle, view, width)
+    yield from _children(view, width)
     if view.error is not None:
         yield from failure_lines(view.error, handle, width)
     if row.status == RunStatus.SUCCEEDED:
@@ -64,6 +68,17 @@ def show_lines(handle: RunHandle, width: int) -> Iterator[str]:
         yield from outputs_lines(handle, width)
     if hint := _next(row):
         yield from (["", hint] if view.error is None else [hint])
+
+
+def _children(view: RunView, width: int) -> Iterator[str]:
+    """The runs that do some of the work."""
+    if view.children:
+        rows = [replace(row, parent=None) for row in view.children[:SHOWN]]
+        yield ""
+        yield click.style("children", bold=True)
+        yield from (f"  {line}" for line in list_lines(rows, width - 2)[1:])
+        if len(view.children) > SHOWN:
+            yield click.style(f"  … {len(view.children) - SHOWN:,} more", dim=True)
 
 
 def _standing(row: RunRow) -> str:
@@ -76,6 +91,7 @@ def _facts(view: RunView, width: int) -> dict[str, str]:
     facts = {
         "started": moment(row.started_at or row.created_at),
         "took": "" if row.seconds is None else readable(row.seconds),
+        "parent": "" if row.parent is None else f"run {row.parent}",
         "reason": clipped(one_line(row.reason), width - 12) if view.error is None else "",
         "params": clipped(", ".join(f"{name}={_short(value)}" for name, value in view.params.items()), width - 12),
     }

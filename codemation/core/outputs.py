@@ -98,7 +98,7 @@ class Outputs:
 
 def emitted_by_item(node: NodePlan, code: NodeCode, item: Item[Any], value: Any, attached: Files) -> list[Emitted]:
     """What one call of a per-item node gives for `item`."""
-    if node.kind is NodeKind.THEN:
+    if node.kind in (NodeKind.THEN, NodeKind.SUBWORKFLOW):
         kept = item.attachments if node.policy.keep_attachments else NO_FILES
         result = code.signature.result
         if shape_given(result, value) is Shape.ONE:

@@ -125,6 +125,7 @@ def run_row(row: StoredRun, definition: Definition, snapshot: Snapshot | None) -
         digest=row.digest,
         revision=row.revision if snapshot is None else snapshot.revision,
         error=_error_line(snapshot) if snapshot is not None else "",
+        parent=row.parent,
     )
 
 
@@ -142,6 +143,7 @@ def run_view(handle: RunHandle, *, outputs: bool = False) -> RunView:
         error=failure(handle),
         params=params_as_written(handle.definition, handle.row.params),
         outputs={name: _json(handle, name) for name in definition.outputs} if outputs else {},
+        children=tuple(run_row(one, *_opened(handle.app, one)) for one in handle.app.stores.children.of(handle.id)),
     )
 
 
@@ -226,11 +228,8 @@ def _shards(handle: RunHandle) -> dict[NodeId, tuple[int, int]]:
 
 
 def _error_line(snapshot: Snapshot) -> str:
-    for node in snapshot.failed():
-        error = snapshot.nodes[node].error
-        if error is not None:
-            return f"{node}: {error.type}: {error.message.partition(chr(10))[0]}"
-    return ""
+    errors = ((node, error) for node in snapshot.failed() if (error := snapshot.nodes[node].error) is not None)
+    return next((f"{node}: {error.type}: {error.message.partition(chr(10))[0]}" for node, error in errors), "")
 
 
 def failure(handle: RunHandle) -> FailureView | None:

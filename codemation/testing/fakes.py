@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from dataclasses import replace
 from typing import Any
 
 from codemation.core.errors import InputError
+from codemation.core.ids import NodeId
 from codemation.core.mistakes import listed
 from codemation.core.node import FunctionNode, Node
+from codemation.core.outputs import ANY
 from codemation.core.signature import NodeCode
-from codemation.core.workflow import Workflow
+from codemation.core.workflow import UnknownNode, Workflow
 
 Fakes = Mapping[Node[Any, Any] | str, Callable[..., Any]]
 """For nodes, by id or held in the hand, what is called instead."""
@@ -19,6 +22,9 @@ Fakes = Mapping[Node[Any, Any] | str, Callable[..., Any]]
 
 def with_fakes(workflow: Workflow[Any, ...], fakes: Fakes) -> Workflow[Any, ...]:
     """The workflow with other code for some nodes; all else about them stays, also what is checked of their results.
+
+    A node of a sub-workflow is meant where the workflow itself has none of that name; of a sub-workflow as a whole, the
+    fake is called instead of its runs.
 
     Raises:
         UnknownNode: there is no such node.
@@ -28,17 +34,35 @@ def with_fakes(workflow: Workflow[Any, ...], fakes: Fakes) -> Workflow[Any, ...]
         return workflow
     code = dict(workflow.code)
     for node, fake in fakes.items():
-        name = workflow.find(node)
+        try:
+            name = workflow.find(node)
+        except UnknownNode:
+            if not (inside := _inside(code, {node: fake})):
+                raise
+            code |= inside
+            continue
         if name not in code:
             raise InputError(f'"{name}" calls no code, so there is nothing to replace')
         code[name] = _faked(name, code[name], fake.function if isinstance(fake, FunctionNode) else fake)
     return workflow.with_code(code)
 
 
+def _inside(code: Mapping[NodeId, NodeCode], fakes: Fakes) -> dict[NodeId, NodeCode]:
+    """The sub-workflows that have the node, with the fake; none if no one has it."""
+    found = {}
+    for name, one in code.items():
+        if isinstance(one.model, Workflow):
+            with suppress(UnknownNode):
+                found[name] = replace(one, model=with_fakes(one.model, fakes))
+    return found
+
+
 def _faked(name: str, code: NodeCode, fake: Callable[..., Any]) -> NodeCode:
     """The fake in the place of the code; it may leave out what would have been injected."""
     if not callable(fake):
         raise InputError(f'the fake of "{name}" cannot be called: {fake!r}', way_out="give a function")
+    if isinstance(code.model, Workflow):
+        code = replace(code, model=None, signature=replace(code.signature, result=ANY))
     taken = inspect.signature(fake).parameters
     anything = any(one.kind is one.VAR_KEYWORD for one in taken.values())
     signature = code.signature

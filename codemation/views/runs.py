@@ -40,6 +40,8 @@ class RunRow:
     revision: int = 0
     error: str = ""
     """The failure in one line."""
+    parent: RunId | None = None
+    """The run that has started it to let it do some of its work."""
 
     @property
     def progress(self) -> float:
@@ -113,6 +115,8 @@ class RunView:
     params: Mapping[str, Any] = field(default_factory=dict)
     outputs: Mapping[str, Any] = field(default_factory=dict)
     """Each result of the run by its name, as JSON."""
+    children: tuple[RunRow, ...] = ()
+    """The runs that do some of its work, oldest first."""
     waits: tuple[WaitRow, ...] = ()
     """What it waits for, the most pressing first."""
 
@@ -122,7 +126,7 @@ class RunView:
         return {node.id: node.mark for node in self.nodes}
 
     def to_json(self) -> Json:
-        """Plain JSON data: the row's fields at the top, then nodes, error, params, outputs and waits."""
+        """Plain JSON data: the row's fields at the top, then nodes, error, params, outputs, waits and children."""
         return {
             **self.row.to_json(),
             "nodes": [node.to_json() for node in self.nodes],
@@ -130,4 +134,5 @@ class RunView:
             "params": plain(self.params),
             "outputs": plain(self.outputs),
             "waits": [record(wait) for wait in self.waits],
+            "children": [row.to_json() for row in self.children],
         }

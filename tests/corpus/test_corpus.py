@@ -12,6 +12,7 @@ import pytest
 
 import codemation as cm
 from codemation.core.definition import Definition
+from codemation.core.launch import Launch
 from codemation.host.app import App
 from tests.corpus.available import NEEDS, missing
 from tests.corpus.conftest import Run
@@ -120,3 +121,32 @@ def test_9_supply(open_app: Open, run: Run) -> None:
         "2 rows, customer_id, sku, name, left in wide.parquet",
         "1 rows, customer_id, sku, name, left in plan.parquet",
     ]
+
+
+def test_2_order_intake(open_app: Open, run: Run) -> None:
+    module = corpus("intake")
+    module.BOOKED.clear()
+    app = open_app(module.Crm(url="crm", token=cm.Secret("t")))
+    orders = [
+        module.Order(id=name, country=country, total=total, lines=[module.Line(sku="s", qty=qty) for qty in quantities])
+        for name, country, total, quantities in (
+            ("small", "DE", 10, [1, 20]),
+            ("large", "FR", 20_000, [5]),
+            ("refused", "FR", 30_000, [5]),
+            ("lost", "??", 5, [1]),
+        )
+    ]
+    handle = app.launch(Launch(workflow=module.intake, items=orders)).go()
+    assert handle.status == "waiting"
+    large, refused = handle.waits
+    handle.approve(large, who="sales", note="fine")
+    handle.reject(refused, who="sales")
+    handle.wait()
+    assert [child.output for child in handle.children] == [order.lines for order in orders if order.id != "refused"]
+    assert sorted(module.BOOKED) == [
+        "booked large for 40000",
+        "booked small for 20",
+        "quarantined lost",
+        "told refused",
+    ]
+    assert [line.qty for line in handle["fulfil"].items] == [1, 20, 5, 1]

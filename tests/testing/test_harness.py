@@ -206,3 +206,37 @@ def test_a_context_is_made_by_hand_and_refuses_unknown_fields() -> None:
     assert context(node_id="x", attempt=2).attempt == 2
     with pytest.raises(TypeError, match="a context has no nodeid"):
         context(nodeid="x")
+
+
+@cm.node
+def shout(word: str) -> str:
+    return word.upper()
+
+
+@cm.node
+def letters(word: str) -> list[str]:
+    return list(word)
+
+
+spelling = cm.workflow("spelling", input=str).then(letters).then(shout).build()
+
+
+def test_a_subworkflow_is_run_as_well_and_fakes_reach_into_it(harness: Harness) -> None:
+    for per in ("batch", "item"):
+        outer = cm.workflow("outer", input=str).subworkflow(spelling, per=per).build()
+        assert harness.run(outer, ["ab", "c"]).output == ["A", "B", "C"]
+        assert harness.run(outer, ["ab", "c"], replace={shout: lambda word: word * 2}).output == ["aa", "bb", "cc"]
+
+
+def test_a_fake_may_stand_for_a_subworkflow_as_a_whole(harness: Harness) -> None:
+    each = cm.workflow("outer", input=str).subworkflow(spelling, per="item").build()
+    run = harness.run(each, ["ab", "c"], replace={"spelling": lambda word: [word, word]})
+    assert (run.output, list(run.children)) == (["ab", "ab", "c", "c"], [])
+    whole = cm.workflow("outer", input=str).subworkflow(spelling).build()
+    assert harness.run(whole, ["ab", "c"], replace={"spelling": lambda words: words[:1]})["spelling"].items == ["ab"]
+
+
+def test_a_fake_that_stands_nowhere_is_refused(harness: Harness) -> None:
+    outer = cm.workflow("outer", input=str).subworkflow(spelling).build()
+    with pytest.raises(cm.CodemationError, match="no node 'shuot'"):
+        harness.run(outer, ["ab"], replace={"shuot": lambda word: word})

@@ -54,6 +54,7 @@ def test_a_row_is_json_with_times_in_utc() -> None:
         "digest": "",
         "revision": 0,
         "error": "",
+        "parent": None,
         "progress": 0.25,
     }
 

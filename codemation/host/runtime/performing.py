@@ -107,7 +107,7 @@ class Performance:
                 return self._itemwise(stop, Gate) if Gate.is_under_way(self._activity) else entered(self._activity)
             case kind if kind in WAITING:
                 return self._asking(perform_waiting)
-            case NodeKind.SUBWORKFLOW:
+            case NodeKind.SUBWORKFLOW if self._activity.code.model is not None:
                 return self._asking(perform_subworkflow)
             case _ if self._activity.node.grain == "item":
                 return self._itemwise(stop)
