@@ -43,7 +43,11 @@ def gone(run: RunHandle) -> RunHandle:
             return run.app.family.at_rest(watched)
 
         driven(run, watched, None, until=rests)
-        while rests() and run.app.caretaker.fold():  # the world may have answered before it was asked
+        while rests():  # the world may have answered before it was asked
+            before = watched.run.snapshot.revision
+            run.app.caretaker.fold()
+            if watched.run.snapshot.revision == before:
+                break
             driven(run, watched, None, until=rests)
     if run.snapshot.at_rest:
         return run.serve()

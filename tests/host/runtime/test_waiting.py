@@ -24,6 +24,7 @@ from codemation.core.errors import (
 from codemation.core.launch import Launch
 from codemation.host import asking, links
 from codemation.host.app import App
+from codemation.host.connecting import Connection
 from codemation.host.handles import RunHandle
 from tests.host.runtime.conftest import opened
 
@@ -228,7 +229,8 @@ def test_an_event_that_comes_early_is_kept_and_one_that_comes_twice_is_one(app: 
     assert asking.send(app, PAID, "a", Payment(amount=5), "p1")
     assert not asking.send(app, PAID, "a", Payment(amount=6), "p1")
     handle = begun(app, orders().wait_for_event(PAID, key=lambda order: order.id).then(paid), ORDERS[:1])
-    assert handle.result(timeout=SOON) == [{"id": "a", "amount": 5.0}]
+    assert handle.status == "succeeded"
+    assert handle.output == [{"id": "a", "amount": 5.0}]
 
 
 def test_an_event_that_comes_too_late_leaves_the_item_to_its_branch(app: App) -> None:
@@ -264,6 +266,22 @@ def test_another_process_goes_on_when_the_wait_is_over(app: App, tmp_path: Path)
         other.attach(handle.id).approve(note="ok", who="ann")
         resumed = other.resume(handle.id, workflow)
         assert resumed.result(timeout=SOON) == [{"id": "a", "note": "ok", "by": "ann", "yes": True}]
+
+
+def test_a_token_is_given_out_by_a_run_and_taken_by_a_connection(app: App) -> None:
+    handle = begun(app, orders().approve(Verdict, to=["sales"]).then(seen), ORDERS[:1])
+    database = Connection(app, owned=False)
+    assert [(wait.run, wait.to) for wait in database.waits("approval")] == [(handle.id, ("sales",))]
+    assert database.waits("event") == []
+    token = handle.decision_token(who="ann")
+    with pytest.raises(InvalidDecision, match="did you mean 'note'"):
+        database.decide(token, approved=True, nte="x")
+    database.decide(token, approved=True, note="ok")
+    with pytest.raises(AlreadyDecided, match="was approved by ann"):
+        database.decide(token, approved=False)
+    assert handle.result(timeout=SOON) == [{"id": "a", "note": "ok", "by": "ann", "yes": True}]
+    with pytest.raises(UnknownWait):
+        handle.decision_token(who="bob")
 
 
 def test_a_link_lets_its_bearer_decide_and_nobody_else(app: App, tmp_path: Any) -> None:
