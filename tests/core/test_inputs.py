@@ -160,3 +160,16 @@ def test_what_does_not_fit_is_named_with_its_place_and_shortened() -> None:
 def test_a_validator_is_made_once() -> None:
     assert adapter(Order) is adapter(Order)
     assert adapter(Annotated[int, []]).validate_python("3") == 3
+
+
+def test_a_part_of_what_was_given_keeps_the_keys_and_places_of_its_items() -> None:
+    reads = fetcher(a=items("x", "y", "z", scope="a"), b=TABLE)
+    given = reads.given(Input(name="main", sources=(Source(node=NodeId("a")),)))
+    part = reads.part(given, 1, 3)
+    assert part.count == 2
+    assert [(item.key, item.origins, item.value) for item in reads.wrapped(part)] == [
+        ("a:1", (1,), "y"),
+        ("a:2", (2,), "z"),
+    ]
+    rows = reads.part(reads.given(Input(name="main", sources=(Source(node=NodeId("b")),))), 1, 2)
+    assert (rows.count, [(item.key, item.value) for item in reads.wrapped(rows)]) == (1, [("b:1", {"id": 2})])

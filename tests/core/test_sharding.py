@@ -17,7 +17,7 @@ from codemation.core.ids import NodeId
 from codemation.core.items import Attachment
 from codemation.core.payload import StoredItems, decode_items, encode_items
 from codemation.core.ports import Claim, Lane
-from codemation.core.sharding import Part, ShardAgain, ShardEnded, Split, parts
+from codemation.core.sharding import Part, ShardAgain, ShardEnded, Split, is_sharded, parts
 from codemation.core.signals import ErrorInfo
 from tests.core.engine_world import Database, begun, give
 from tests.core.test_definition import defined, node
@@ -73,6 +73,22 @@ def test_a_split_activation_is_joined_by_whoever_ends_the_last_part() -> None:
     assert told == [(0, 0, True), (1, 2, False)]
     assert give(engine, run, join).refusal is None
     assert run.finished
+
+
+def test_a_shard_and_its_claim_say_what_part_they_are() -> None:
+    database = Database()
+    engine = database.engine()
+    _, claim = begun(engine, ONE)
+    assert claim.part == 0
+    engine.settle_shards(claim, Split(parts=(Part(start=0, stop=1), Part(start=1, stop=2))))
+    second = [shard(database), shard(database)][1]
+    assert second.shard is not None
+    assert (second.part, second.shard.number) == (1, 1)
+    chunk = second.shard.given_up(3)
+    assert (chunk.shard, chunk.number in second.shard.chunks, chunk.items) == (1, True, ())
+    assert chunk.error is not None
+    assert chunk.error["message"].startswith("shard 2 of 2: the process that worked on it died 3 times")
+    assert [is_sharded(Policy(shards=2)), is_sharded(Policy(shard_size=1)), is_sharded(Policy())] == [True, True, False]
 
 
 def test_a_part_that_waits_is_told_with_its_delay() -> None:
