@@ -13,6 +13,7 @@ from codemation.core.errors import ContractError
 from codemation.core.ids import START, NodeId, activation_id
 from codemation.core.inputs import Door, Fetcher, Given, adapter, each, taken
 from codemation.core.items import Attachment, Batch
+from codemation.core.nodeplan import Input, Source
 from codemation.core.payload import StoredItems, encode_items
 from codemation.core.record import NodeRecord
 from codemation.core.signature import Parameter, Shape
