@@ -12,7 +12,6 @@ import os
 import threading
 from collections.abc import Mapping
 from contextlib import ExitStack
-from pathlib import Path
 from typing import Any
 
 from codemation.core.events import NamedEvent
@@ -28,7 +27,7 @@ from codemation.host.settings import Settings
 _CHOOSING = ("CODEMATION_DATABASE_URL", "DATABASE_URL", "CODEMATION_STATE")
 """The variables that choose a database."""
 
-_Key = tuple[int, Path, tuple[str, ...]]
+_Key = tuple[int, str, tuple[str, ...]]
 """Process, current folder, and the values of the variables that choose a database."""
 
 
@@ -53,7 +52,8 @@ def default_app(environment: Mapping[str, str] | None = None) -> App:
         HostError: the settings or the database are not right; says what to do.
     """
     environment = os.environ if environment is None else environment
-    key = (os.getpid(), Path.cwd(), tuple(environment.get(name, "") for name in _CHOOSING))
+    folder = os.getcwd()  # noqa: PTH109 - it is only compared
+    key = (os.getpid(), folder, tuple(environment.get(name, "") for name in _CHOOSING))
     with _apps.guard:
         app = _apps.open.get(key)
         if app is None or app.closed:

@@ -108,7 +108,8 @@ class MemoryJournal:
 
     def _go_on(self, ticket: Ticket, commit: Commit) -> None:
         tables, then = self._tables, commit.then
-        tables.forget_progress(ticket.id, but=commit.activation)
+        if commit.progressed:
+            tables.forget_progress(ticket.id, but=commit.activation)
         match then:
             case Drop():
                 if ticket.is_fold and tables.letters[commit.run]:

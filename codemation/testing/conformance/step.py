@@ -268,6 +268,10 @@ class StepProgressContract(Contract):
         assert self._after(world, then=Drop()) == ()
         assert self._after(world, then=Drop(), status=RunStatus.SUCCEEDED) == ()
 
+    def test_nobody_looks_for_progress_where_none_is_said_to_be(self, stores: Stores, world: World) -> None:
+        """Whoever says that nothing was recorded is believed, for to look would cost each step something."""
+        assert self._after(world, then=GoOn(activation=B), progressed=False) == (b"0", b"1")
+
     def test_progress_of_other_tickets_stays(self, stores: Stores, world: World) -> None:
         """A step takes along the progress of its own ticket alone."""
         claim = world.held("a/1", "b/1")

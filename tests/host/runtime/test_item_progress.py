@@ -44,6 +44,33 @@ def test_another_process_goes_on_behind_the_last_chunk_of_one_that_has_died(stor
     assert stores.runs.tickets(handle.id) == ()
 
 
+def test_nothing_is_left_of_what_was_recorded_on_the_way(stores: Stores, tmp_path: Path) -> None:
+    begun, go_on = threading.Event(), threading.Event()
+
+    @cm.node
+    def work(n: int) -> int:
+        if n == 1:
+            threading.Event().wait(CHUNK_SECONDS)
+        if n == 2:
+            begun.set()
+            go_on.wait(PATIENCE)
+        return n
+
+    @cm.node
+    def after(n: int) -> int:
+        return n
+
+    workflow = cm.workflow("w", input=int).then(work).then(after).build()
+    with opened(stores, tmp_path) as app:
+        handle = app.launch(Launch(workflow=workflow, items=list(range(4)))).serve()
+        assert begun.wait(PATIENCE)
+        (ticket,) = stores.runs.tickets(handle.id)
+        assert len(stores.tickets.progress(ticket.id, ticket.activation)) == 1
+        go_on.set()
+        assert handle.result(timeout=PATIENCE) == list(range(4))
+        assert stores.tickets.progress(ticket.id, ticket.activation) == ()
+
+
 def test_what_an_item_gave_and_how_it_failed_survives_the_resume(stores: Stores, tmp_path: Path) -> None:
     broken = threading.Event()
     broken.set()
