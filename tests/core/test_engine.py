@@ -48,6 +48,7 @@ def test_a_chain_is_walked_on_one_ticket_and_told_to_those_who_watch(database: D
     assert give(engine, run, after).next is None
     assert run.finished
     assert database.stores.runs.tickets(run.id) == ()
+    assert run.params == database.stores.journal.load(run.id)[0].params
     kinds = [kind for _, kind in database.events]
     assert kinds == ["run_started", "node_due", "node_succeeded", "node_due", "node_succeeded", "run_succeeded"]
 

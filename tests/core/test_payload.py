@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 from typing import Any
 
 from hypothesis import given
@@ -9,7 +10,7 @@ from hypothesis import strategies as st
 
 from codemation.core.ids import NodeId
 from codemation.core.items import Attachment, Item
-from codemation.core.payload import StoredItems, decode_items, encode_items
+from codemation.core.payload import StoredItems, decode_items, encode_items, without_collecting
 from codemation.core.progress import Finished, decode_finished, encode_finished
 
 VALUES = st.recursive(
@@ -64,3 +65,11 @@ def shape(one: Finished) -> Any:
 @given(st.lists(FINISHED, max_size=4))
 def test_finished_items_are_read_as_they_were_written(finished: list[Finished]) -> None:
     assert [shape(one) for one in decode_finished(encode_finished(finished))] == [shape(one) for one in finished]
+
+
+def test_the_collector_rests_for_as_long_as_it_is_asked_to() -> None:
+    with without_collecting():
+        with without_collecting():
+            assert not gc.isenabled()
+        assert not gc.isenabled()
+    assert gc.isenabled()

@@ -171,6 +171,13 @@ def test_the_odd_corners_of_each_type_come_back(value: object) -> None:
     assert same(returned(value), value)
 
 
+@pytest.mark.parametrize("odd", [None, "\ud800", 1 << 80, math.inf, b"x"])
+@pytest.mark.parametrize("count", [1, 100])
+def test_values_of_several_kinds_come_back_from_small_and_large_batches(odd: object, count: int) -> None:
+    batch = [*(value for at in range(count) for value in (at, f"text {at}", at / 2, at % 2 == 0, None)), odd]
+    assert same(unpack(pack(batch)), batch)
+
+
 def test_a_deque_keeps_its_length_and_a_defaultdict_its_factory() -> None:
     assert returned(deque([1], maxlen=3)).maxlen == 3
     assert returned(defaultdict(list))["new"] == []
