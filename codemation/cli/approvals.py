@@ -25,7 +25,7 @@ from codemation.host.alone import left_alone
 from codemation.host.app import App
 from codemation.host.asking import RunWait, answers_of, decide, open_waits, user
 from codemation.host.links import link_token, read_link
-from codemation.host.overview import find_run, known_node, short
+from codemation.host.naming import find_run, known_node, short
 
 if TYPE_CHECKING:
     from codemation.host.handles import RunHandle

@@ -21,7 +21,7 @@ from codemation.cli.waits import answer_lines, wait_lines
 from codemation.core.errors import HostError, RunCancelled, RunFailed
 from codemation.core.states import FINISHED, RunStatus
 from codemation.host.app import App
-from codemation.host.overview import short
+from codemation.host.naming import short
 from codemation.host.settings import Settings
 
 if TYPE_CHECKING:

@@ -14,7 +14,8 @@ from codemation.cli.troubles import Refused
 from codemation.core.errors import PayloadLost
 from codemation.core.ids import START
 from codemation.core.opening import decoded
-from codemation.host.overview import find_run, json_of, run_view
+from codemation.host.naming import find_run
+from codemation.host.overview import json_of, run_view
 from codemation.views.records import plain
 
 if TYPE_CHECKING:

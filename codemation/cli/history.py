@@ -17,7 +17,8 @@ from codemation.core.ids import MAIN, START, node_of
 from codemation.core.ports import LogLine
 from codemation.core.states import RunStatus
 from codemation.host.alone import LEFT_ALONE
-from codemation.host.overview import run_view, short
+from codemation.host.naming import short
+from codemation.host.overview import run_view
 from codemation.views.lettering import clipped, one_line
 from codemation.views.marks import NodeMark, NodeStatus
 from codemation.views.runs import RunRow, RunView

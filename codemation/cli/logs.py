@@ -18,7 +18,7 @@ from codemation.core.ids import NodeId
 from codemation.core.ports import LogLine
 from codemation.core.states import FINISHED
 from codemation.host.alone import LEFT_ALONE, left_alone
-from codemation.host.overview import find_run, known_node, short
+from codemation.host.naming import find_run, known_node, short
 from codemation.views.records import plain
 
 if TYPE_CHECKING:

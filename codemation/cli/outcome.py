@@ -15,7 +15,8 @@ from codemation.core.ids import MAIN, NodeId
 from codemation.core.pins import pin_key
 from codemation.core.standing import UNWANTED
 from codemation.core.states import RunStatus
-from codemation.host.overview import failed_item, failure, head, run_view, short, sources_of
+from codemation.host.naming import short
+from codemation.host.overview import failed_item, failure, head, run_view, sources_of
 from codemation.views.failures import FailureView, Frame
 from codemation.views.lettering import clipped, one_line
 from codemation.views.tables import preview

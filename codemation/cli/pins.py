@@ -19,7 +19,8 @@ from codemation.core.ids import START
 from codemation.core.mistakes import listed, meant
 from codemation.core.pins import split_key
 from codemation.host import pin_files
-from codemation.host.overview import find_run, json_of, known_node
+from codemation.host.naming import find_run, known_node
+from codemation.host.overview import json_of
 from codemation.host.pin_files import PinFile
 from codemation.host.settings import Settings
 from codemation.host.tables import ArrowTables

@@ -16,7 +16,8 @@ from codemation.cli.screen import COLOURS, Screen
 from codemation.core.durations import readable
 from codemation.core.ids import MAIN, NodeId, RunId
 from codemation.core.signals import Event
-from codemation.host.overview import node_rows, short
+from codemation.host.naming import short
+from codemation.host.overview import node_rows
 from codemation.views.lettering import cells, clipped, one_line, padded
 from codemation.views.marks import NodeStatus
 from codemation.views.runs import NodeRow

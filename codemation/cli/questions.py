@@ -17,7 +17,8 @@ from codemation.core.ids import AGAIN, ERROR, RunId
 from codemation.core.lineage import Place, Trace
 from codemation.core.mistakes import meant
 from codemation.core.pins import pin_key, split_key
-from codemation.host.overview import FULL_ID, find_run, json_of, known_node, short
+from codemation.host.naming import FULL_ID, find_run, known_node, short
+from codemation.host.overview import json_of
 from codemation.views.lettering import clipped, one_line
 
 if TYPE_CHECKING:

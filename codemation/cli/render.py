@@ -13,7 +13,8 @@ from codemation.cli.target import found_workflow
 from codemation.cli.troubles import Refused
 from codemation.core.definition import Definition
 from codemation.core.ids import NodeId
-from codemation.host.overview import find_run, run_view
+from codemation.host.naming import find_run
+from codemation.host.overview import run_view
 from codemation.host.settings import Settings
 from codemation.views.canvas import graph_view
 from codemation.views.marks import NodeMark

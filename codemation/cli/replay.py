@@ -11,7 +11,7 @@ from codemation.cli.driving import Manner, drive
 from codemation.cli.options import others_from
 from codemation.cli.screen import Screen
 from codemation.cli.target import workflow_of_run
-from codemation.host.overview import find_run
+from codemation.host.naming import find_run
 from codemation.host.replays import Wish
 from codemation.host.replays import replay as begun
 from codemation.host.settings import Settings

@@ -23,7 +23,8 @@ from codemation.core.ids import RunId
 from codemation.core.states import FINISHED, RunStatus
 from codemation.host.app import App
 from codemation.host.handles import RunHandle
-from codemation.host.overview import find_run, list_runs, run_view, short
+from codemation.host.naming import find_run, short
+from codemation.host.overview import list_runs, run_view
 from codemation.host.settings import Settings
 
 

@@ -15,7 +15,8 @@ from codemation.cli.screen import Screen, columns
 from codemation.core.durations import readable
 from codemation.host.asking import RunWait, open_waits
 from codemation.host.awaiting import what_of
-from codemation.host.overview import find_run, json_of, short
+from codemation.host.naming import find_run, short
+from codemation.host.overview import json_of
 from codemation.views.lettering import one_line
 
 limit_option = click.option(

@@ -14,8 +14,9 @@ from codemation.host.catalog import discover
 from codemation.host.default_app import default_app
 from codemation.host.handles import RunHandle
 from codemation.host.links import read_link
+from codemation.host.naming import find_run
 from codemation.host.opening import reopen
-from codemation.host.overview import find_run, list_runs
+from codemation.host.overview import list_runs
 from codemation.host.session import SessionHandle
 from codemation.host.settings import Settings
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
@@ -13,22 +12,21 @@ from typing import TYPE_CHECKING, Any
 from pydantic_core import to_jsonable_python
 
 from codemation.core.definition import Definition, NodePlan
-from codemation.core.errors import CodemationError, UnknownRun
+from codemation.core.errors import CodemationError
 from codemation.core.ids import START, ActivationId, NodeId, RunId, activation_id, node_of
 from codemation.core.items import Item
-from codemation.core.mistakes import listed, meant
 from codemation.core.ports import RunRow as StoredRun
 from codemation.core.record import NodeRecord
 from codemation.core.sharding import is_sharded
 from codemation.core.snapshot import Snapshot
 from codemation.core.states import FINISHED, RunStatus
 from codemation.core.states import NodeStatus as Stage
-from codemation.core.workflow import UnknownNode
 from codemation.host.alone import LEFT_ALONE, left_alone
 from codemation.host.awaiting import run_in_words, wait_rows, waits_in_words, with_times
 from codemation.host.explaining import how
 from codemation.host.handles import RunHandle
 from codemation.host.launching import params_as_written
+from codemation.host.naming import short
 from codemation.views.failures import FailureView, frames_of
 from codemation.views.marks import NodeStatus
 from codemation.views.runs import NodeRow, RunRow, RunView
@@ -37,49 +35,7 @@ if TYPE_CHECKING:
     from codemation.host.app import App
     from codemation.host.results import ResultHandle
 
-FULL_ID = re.compile(r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}")
-"""How the whole id of a run is written."""
 _ENDED = frozenset({NodeStatus.SUCCEEDED, NodeStatus.FAILED, NodeStatus.SKIPPED, NodeStatus.CANCELLED})
-
-
-def short(run: RunId) -> str:
-    """The end of a run's id, which is random and therefore names it well enough for a person."""
-    return run[-8:]
-
-
-def find_run(app: App, wanted: str) -> RunId:
-    """The run with this id, or the one whose id begins or ends so; `last` is the youngest.
-
-    Raises:
-        UnknownRun: there is none, or there are several.
-    """
-    if FULL_ID.fullmatch(wanted):
-        return RunId(wanted)
-    if wanted == "last":
-        found = tuple(row.id for row in app.stores.runs.page(limit=1))
-    else:
-        found = app.stores.runs.find(wanted) if wanted else ()
-    if len(found) == 1:
-        return found[0]
-    if found:
-        several = ", ".join(found[:3]) + (", …" if len(found) > 3 else "")
-        raise UnknownRun(f"{wanted!r} names {len(found)} runs: {several}", way_out="write more of the id")
-    what = "there is no run yet" if wanted == "last" else f"no run has an id that begins or ends with {wanted!r}"
-    raise UnknownRun(what, way_out="codemation runs list")
-
-
-def known_node(handle: RunHandle, wanted: str) -> NodeId:
-    """The node of a run with this id.
-
-    Raises:
-        UnknownNode: the run has no such node.
-    """
-    known = [node for node in handle.definition.plan.nodes if node != START]
-    if wanted not in known:
-        raise UnknownNode(
-            f"run {handle.id} has no node {wanted!r}", way_out=meant(wanted, known, f"it has {listed(known)}")
-        )
-    return NodeId(wanted)
 
 
 def list_runs(

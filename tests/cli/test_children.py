@@ -47,6 +47,7 @@ def test_a_run_is_shown_with_its_children_and_a_child_with_its_parent(shop: Shop
     _, _, below = shown.partition("children\n")
     assert [line.split()[0] for line in below.splitlines()[:2]] == [child[-8:] for child in children]
     assert f"parent   run {run['id']}" in shop.codemation("runs", "show", children[0]).stdout
+    assert json.loads(shop.codemation("runs", "show", "last", "--json").stdout)["id"] == run["id"]
     listed = shop.codemation("runs", "list", "-n", "3").stdout
     assert listed.count(f"nested.pricing for {run['id'][-8:]}") == 2
 
