@@ -27,9 +27,9 @@ def name_of(workflow: object) -> str:
     return workflow.id.rpartition(".")[2] if isinstance(workflow, Workflow) else "subworkflow"
 
 
-def nested(workflow: Workflow[Any, ...]) -> list[Workflow[Any, ...]]:
-    """The workflows whose runs do some of the work of a workflow."""
-    return [code.model for code in workflow.code.values() if isinstance(code.model, Workflow)]
+def nested(workflow: Workflow[Any, ...]) -> dict[NodeId, Workflow[Any, ...]]:
+    """The workflows whose runs do some of the work of a workflow, by node."""
+    return {node: code.model for node, code in workflow.code.items() if isinstance(code.model, Workflow)}
 
 
 def read(step: Step, wiring: Wiring, report: Report) -> tuple[NodePlan, NodeCode] | None:

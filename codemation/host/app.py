@@ -170,7 +170,7 @@ class App:
         """Have the code of a workflow at hand, and that of the workflows that it lets work."""
         self._workflows[workflow.digest] = workflow
         self.lookout.know(workflow)
-        for inner in nested(workflow):
+        for inner in nested(workflow).values():
             self.know(inner)
 
     def known(self, digest: str) -> Workflow[Any, ...] | None:

@@ -76,12 +76,19 @@ class SessionHandle(Rearrangeable):
         """Call the code of the next node here, with what it would be given, and give what it gives.
 
         It is a plain call, so a debugger stops in it; nothing is recorded, and the node is due as before. Of a node
-        that is called once per item, `item` is the position of the item, by default the first.
+        that is called once per item, `item` is the position of the item, by default the first. Of a sub-workflow it is
+        a session of the run that would do the work.
 
         Raises:
             RunError: nothing is due, the node has no code, or no such item.
         """
-        return self._stepper.call(self._next(), item)
+        activation = self._next()
+        inside = self._stepper.inside(activation, item)
+        if inside is None:
+            return self._stepper.call(activation, item)
+        from codemation.host.opening import begin  # noqa: PLC0415 - which begins sessions, and therefore imports this
+
+        return begin(self.app, inside)
 
     def run_to(self, node: str | Node[Any, Any]) -> Self:
         """Execute what `node` stands on, and then the node; stops earlier at a breakpoint.

@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Any
 from codemation.core.delivery import Outcome, Refusal
 from codemation.core.errors import RunError
 from codemation.core.ids import ActivationId, TicketId, node_of
+from codemation.core.launch import Launch
+from codemation.core.nesting import nested
 from codemation.core.opening import OpenRun
 from codemation.core.ports import Claim, Holding
 from codemation.core.sharding import Ending
@@ -16,6 +18,7 @@ from codemation.host.adoption import check_drift, check_free
 from codemation.host.launching import decoded_params
 from codemation.host.runtime.activity import Activity, RunCode
 from codemation.host.runtime.capture import CAPTURE
+from codemation.host.runtime.delegating import asked_of
 from codemation.host.runtime.here import call_here
 from codemation.host.runtime.meter import Meter
 from codemation.host.runtime.performing import Performance
@@ -97,21 +100,33 @@ class Stepper:
         waits = self.run.snapshot.waits.get(activation, {}).values()
         if not any(wait.kind == "child" for wait in waits):
             return False
-        self._app.family.work_on(self.run.id)
         self.look()
         return activation in self.due()
 
     def look(self) -> None:
-        """See what has become of the run meanwhile."""
+        """Let the children of the run work, and see what has become of it."""
+        self._app.family.work_on(self.run.id)
         self._app.caretaker.fold()
         self._app.engine.refresh(self.run, [claim.holding.ticket for claim in self._held.values()])
 
     def call(self, activation: ActivationId, item: int | None) -> Any:
         """Call the code of an activation here, with what it would be given; nothing is recorded."""
+        return call_here(self._activity(activation), item)
+
+    def inside(self, activation: ActivationId, item: int | None) -> Launch | None:
+        """The run that an activation would let work, for an item if it is one of several; `None` if it lets none."""
+        activity = self._activity(activation)
+        workflow = nested(self.workflow).get(activity.node.id)
+        if workflow is None:
+            return None
+        items, params = asked_of(activity, item)
+        return Launch(workflow=workflow, items=items, params=params)
+
+    def _activity(self, activation: ActivationId) -> Activity:
         check_drift(self.run, self.workflow, with_changes=False)
         holding = Holding(ticket=TicketId(0), worker=self._app.engine.worker, fence=0)
         claim = Claim(holding=holding, run=self.run.id, activation=activation, fresh=True)
-        return call_here(Activity(self._app.bench, self.run, self.code, claim, self.meter), item)
+        return Activity(self._app.bench, self.run, self.code, claim, self.meter)
 
     def release(self) -> None:
         """Hand back all that is held, so that anybody may go on."""

@@ -87,7 +87,7 @@ def test_a_subworkflow_is_a_node_that_names_the_workflow_and_is_another_one_when
     assert plan.code == inner.digest
     assert plan.label == "subworkflow shop.inner"
     assert plan.types == {"in:main": "Order", "out:main": "str"}
-    assert nested(built) == [inner]
+    assert nested(built) == {"inner": inner}
     changed = cm.workflow("shop.inner", input=Order, params=Rates).map(lambda order: order.id * 2, id="text_of").build()
     other = orders().subworkflow(changed, factor=2).build()
     assert other.definition.graph_digest == built.definition.graph_digest

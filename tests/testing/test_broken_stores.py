@@ -6,6 +6,7 @@ import pytest
 
 from codemation.host.memory import memory_stores
 from codemation.testing.conformance import CONTRACTS, BlobsContract, JournalContract, TicketsContract
+from tests.testing.child_defects import CHILD_DEFECTS
 from tests.testing.defect import Defect
 from tests.testing.journal_defects import JOURNAL_DEFECTS
 from tests.testing.pruning_defects import PRUNING_DEFECTS
@@ -38,6 +39,7 @@ def test_the_trial_holds_every_test_of_a_contract() -> None:
         *TICKET_DEFECTS,
         *STORAGE_DEFECTS,
         *WAIT_DEFECTS,
+        *CHILD_DEFECTS,
         *PRUNING_DEFECTS,
         *REPLAY_DEFECTS,
         *SHARD_DEFECTS,

@@ -2,19 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from functools import partial
 from typing import Any
 
 from codemation.core.definition import Input
-from codemation.core.errors import ChildFailed, LimitExceeded, NodeError
+from codemation.core.engine import Stored
+from codemation.core.errors import ChildFailed, LimitExceeded, NodeError, RunError
 from codemation.core.ids import MAIN, START, NodeId, RunId
 from codemation.core.inputs import Door, Fetcher, Given, taken
-from codemation.core.items import Batch, BatchKind, Item
+from codemation.core.items import Batch, Item
 from codemation.core.limits import Limits
 from codemation.core.nesting import BATCH
 from codemation.core.opening import OpenRun
 from codemation.core.outputs import Outputs, failed_item, failure_of
+from codemation.core.params import Params
 from codemation.core.payload import StoredItems, encode_items
 from codemation.core.signals import Suspended
 from codemation.core.spelling import batch_row
@@ -43,6 +45,25 @@ def perform_subworkflow(activity: Activity) -> Performed:
     if waits := work.waits():
         return Suspended(activation=activity.claim.activation, attempt=activity.attempt, waits=tuple(waits)), None
     return work.gathered()
+
+
+def asked_of(activity: Activity, item: int | None) -> tuple[Any, Params | None]:
+    """The items and the params that a run would be started with: for all items, or for the one at a position.
+
+    Raises:
+        RunError: there is no such item.
+    """
+    first = next(iter(activity.inputs().values()))
+    workflow: Workflow[Any, ...] = activity.code.model
+    if activity.node.config["per"] == BATCH:
+        whole = _Whole(activity, first)
+        return whole.values(), workflow.params_of(whole.arguments())
+    each = _Each(activity, first)
+    position = item or 0
+    if not 0 <= position < len(each.items):
+        raise RunError(f'"{activity.node.id}" is given {len(each.items)} items, and none at position {position}')
+    one = each.items[position]
+    return [each.value(position, one)], workflow.params_of(each.arguments(one))
 
 
 class _Delegation:
@@ -107,16 +128,15 @@ class _Delegation:
     def _given(self, child: RunId, items: StoredItems | None, limits: Limits) -> Batch:
         """What a run is given, stored for it."""
         engine, first = self.activity.bench.engine, self.first
-        if items is None:
-            data, count, kind = first.table or b"", first.count, "table"
-        else:
-            data, count, kind = encode_items(items), len(items.values), "items"
-        if said := limits.objection(items=count, payload=len(data)):
+        stored: Stored = (first.table or b"", first.count, "table")
+        if items is not None:
+            stored = (encode_items(items), len(items.values), "items")
+        if said := limits.objection(items=stored[1], payload=len(stored[0])):
             raise LimitExceeded(
                 f'"{self.activity.node.id}" would give {said} to a run of "{self.workflow.id}"',
                 way_out='give it less at a time (per="item"), or raise the limit: cm.Limits(…)',
             )
-        return engine.persist(engine.stores.payloads.put, child, data, count, _kind(kind))
+        return engine.persist(engine.stores.payloads.put, child, *stored)
 
     def opened(self, child: RunId) -> OpenRun:
         """A run, to read what became of it."""
@@ -131,7 +151,8 @@ class _Delegation:
         broken = child.snapshot.failed()
         error = child.snapshot.nodes[broken[0]].error if broken else None
         said = f'"{broken[0]}": {error.type}: {error.message}' if error else body["reason"]
-        message = f'run {answer.who} of "{self.workflow.id}" {_ended(body["status"])}{": " if said else ""}{said}'
+        ended = "was cancelled" if body["status"] == "cancelled" else "has failed"
+        message = f'run {answer.who} of "{self.workflow.id}" {ended}{": " if said else ""}{said}'
         return ChildFailed(message, run=answer.who, way_out=f"codemation runs show {answer.who}")
 
     def results(self, answer: Answer) -> dict[str, tuple[Given, Fetcher]]:
@@ -154,17 +175,24 @@ class _Whole(_Delegation):
     def waits(self) -> list[Wait]:
         if not self.is_missing(WHOLE):
             return []
-        activity, first = self.activity, self.first
-        arguments = activity.arguments({}, None) | computed_of(activity, first)
-        as_it_is = first.table is not None and self.workflow.input is None
-        return [self.wait(WHOLE, None if as_it_is else self._checked(), arguments)]
+        as_it_is = self.first.table is not None and self.workflow.input is None
+        return [self.wait(WHOLE, None if as_it_is else self._checked(), self.arguments())]
 
-    def _checked(self) -> StoredItems:
+    def arguments(self) -> dict[str, Any]:
+        """The params that the run is given."""
+        return self.activity.arguments({}, None) | computed_of(self.activity, self.first)
+
+    def values(self) -> Sequence[Any]:
         """All items, as the workflow wants them."""
         activity, data = self.activity, self.activity.code.signature.data
-        items = activity.fetcher.items(self.first)
-        values = items.values if data is None else taken(activity.fetcher, activity.node, data, self.first)
-        return StoredItems(values=values, scope=START, attachments=items.attachments)
+        if data is None:
+            raise LookupError(f'"{activity.node.id}" takes no items')
+        values: list[Any] = taken(activity.fetcher, activity.node, data, self.first)
+        return values
+
+    def _checked(self) -> StoredItems:
+        files = self.activity.fetcher.items(self.first).attachments
+        return StoredItems(values=self.values(), scope=START, attachments=files)
 
     def gathered(self) -> Performed:
         activity, answer = self.activity, self.known[WHOLE]
@@ -213,8 +241,7 @@ class _Each(_Delegation):
     def _wait(self, at: int, item: Item[Any]) -> Wait | None:
         """The wait for the run of an item; `None` if no run can be started with it, which is its failure."""
         try:
-            arguments = self._arguments(item)
-            value = self._value(at, item)
+            arguments, value = self.arguments(item), self.value(at, item)
         except NodeError as error:
             if self.activity.node.policy.on_error == "fail":
                 raise ItemFailed(at, error, self.activity.attempt) from error
@@ -222,11 +249,13 @@ class _Each(_Delegation):
         files = {0: item.attachments} if item.attachments else {}
         return self.wait(str(at), StoredItems(values=[value], scope=START, attachments=files), arguments)
 
-    def _value(self, at: int, item: Item[Any]) -> Any:
+    def value(self, at: int, item: Item[Any]) -> Any:
+        """An item as the workflow wants it."""
         data = self.activity.code.signature.data
         return item.value if data is None else Door(self.activity.node, data).value(item.value, at)
 
-    def _arguments(self, item: Item[Any]) -> dict[str, Any]:
+    def arguments(self, item: Item[Any]) -> dict[str, Any]:
+        """The params that the run of an item is given."""
         activity = self.activity
         computed = {name: one.of_item(item, activity.params) for name, one in activity.computed().items()}
         return activity.arguments({}, None) | computed
@@ -255,8 +284,8 @@ class _Each(_Delegation):
         if str(at) in self.known:
             return self.failure(self.known[str(at)])
         try:
-            self._arguments(item)
-            self._value(at, item)
+            self.arguments(item)
+            self.value(at, item)
         except NodeError as error:
             return error
         return None
@@ -267,11 +296,3 @@ class _Each(_Delegation):
             for number, one in enumerate(made):
                 place = item.origins if len(made) == 1 else (*item.origins, number)
                 outputs.emit_of(at, [(port, Item(one.value, one.attachments, origins=place))])
-
-
-def _kind(kind: str) -> BatchKind:
-    return "table" if kind == "table" else "items"
-
-
-def _ended(status: str) -> str:
-    return "was cancelled" if status == "cancelled" else "has failed"

@@ -265,6 +265,16 @@ class ChildrenContract(ChildStartsContract):
         together(*(partial(family.end, claim) for claim in claims))
         assert sorted(one["wait"] for one in letters(stores, family.run)) == keys
 
+    def test_children_end_while_their_parent_is_being_cancelled(self, stores: Stores, world: World) -> None:
+        """Each of them before or after: none is refused for it, and nobody waits for another in a circle."""
+        keys = [str(number) for number in range(4)]
+        family = Family(world, *keys)
+        claims = [family.held(key) for key in keys]
+        together(partial(world.cancel, family.run), *(partial(family.end, claim) for claim in claims))
+        assert {world.row(claim.run).status for claim in claims} == {RunStatus.SUCCEEDED}
+        assert world.row(family.run).stop
+        assert stores.children.unwanted() == ()
+
     def test_a_child_is_kept_for_as_long_as_its_parent(self, stores: Stores, world: World, later: Later) -> None:
         """Its own time may be over: what it gave is part of what became of the parent."""
         family = Family(world, retention=AGES)

@@ -21,6 +21,7 @@ from codemation.core.launch import Launch
 from codemation.core.ports import Stores
 from codemation.host.app import App
 from codemation.host.handles import RunHandle
+from codemation.host.opening import begin
 from tests.host.runtime.conftest import opened
 
 SOON = 20.0
@@ -448,14 +449,48 @@ def test_who_has_not_the_code_starts_a_child_for_others(stores: Stores, tmp_path
 
 
 def test_a_session_steps_over_a_subworkflow(app: App) -> None:
-    from codemation.host.opening import begin
-
     flow = orders().subworkflow(split).map(str.upper, id="shout").build()
     session = begin(app, Launch(workflow=flow, items=ORDERS))
     session.step()
     assert session.due == ("shout",)
     session.step()
     assert session.output == ["A0", "A1", "C0", "C1", "C2"]
+    session.back(2)
+    assert session.due == ("split",)
+    assert session.continue_().output == ["A0", "A1", "C0", "C1", "C2"]
+    assert len(session.children) == 2
+
+
+def test_a_session_steps_into_the_run_that_would_do_the_work(app: App) -> None:
+    flow = orders().subworkflow(split, per="item").subworkflow(cm.workflow("w").map(len).build(), id="count").build()
+    session = begin(app, Launch(workflow=flow, items=ORDERS))
+    inside = session.step_into(2)
+    assert (inside.definition.workflow, inside.due) == ("orders.split", ("split",))
+    assert inside.step().output == ["c0", "c1", "c2"]
+    assert (session.due, session.children) == (("split",), [])
+    with pytest.raises(RunError, match="is given 3 items, and none at position 3"):
+        session.step_into(3)
+    session.step()
+    assert session.step_into().step().output == [2] * 5
+
+
+def test_a_session_stops_at_a_child_that_fails_and_waits_for_one_that_waits(app: App, world: World) -> None:
+    world.failures = 1
+    ask = cm.workflow("ask", input=str).approve(None, per="batch").map(lambda decided: decided.item, id="item").build()
+    flow = orders().subworkflow(world.flow()).subworkflow(ask, id="ask").build()
+    session = begin(app, Launch(workflow=flow, items=ORDERS))
+    with pytest.raises(RunFailed, match=r"stopped at .*ChildFailed"):
+        session.step()
+    session.back()
+    session.step()
+    assert session.due == ("ask",)
+    session.step()
+    assert (session.status, session.due) == ("waiting", ())
+    with pytest.raises(RunError, match="waits for the world"):
+        session.step()
+    session.children[-1].approve()
+    session.step()
+    assert session.output == ["a", "b", "c"]
 
 
 def test_nobody_stops_a_child_that_goes_on_by_itself(app: App, world: World) -> None:
