@@ -9,7 +9,7 @@ from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 
-from benchmarks import archive, chain, crowd, growth, kernel, latency, maps, report, starting, storage, wide
+from benchmarks import archive, chain, crowd, growth, kernel, latency, maps, report, shards, starting, storage, wide
 from benchmarks.effort import FULL, QUICK, Effort
 from benchmarks.figures import Finding
 from benchmarks.machine import described
@@ -27,6 +27,7 @@ BENCHMARKS: dict[str, Callable[[Stand], Finding]] = {
     "E8": starting.measure,
     "E9": storage.measure,
     "E10": kernel.measure,
+    "P3": shards.measure,
 }
 RESULTS = Path("build/bench")
 

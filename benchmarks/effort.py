@@ -32,6 +32,8 @@ class Effort:
     """Finished runs that lie in the database."""
     rows: int
     """Rows of the large table."""
+    shards: int
+    """Of one activation, which end at the same time."""
     graphs: tuple[int, ...]
     """Sizes of the graphs that the kernel walks, in nodes; the second carries the bar."""
 
@@ -49,6 +51,7 @@ FULL = Effort(
     turns=20,
     archived=50_000,
     rows=1_000_000,
+    shards=256,
     graphs=(100, 1_000, 10_000),
 )
 QUICK = Effort(
@@ -64,6 +67,7 @@ QUICK = Effort(
     turns=5,
     archived=5_000,
     rows=1_000_000,
+    shards=256,
     graphs=(100, 1_000, 10_000),
 )
 TINY = Effort(
@@ -79,5 +83,6 @@ TINY = Effort(
     turns=1,
     archived=20,
     rows=100,
+    shards=4,
     graphs=(3, 5, 8),
 )

@@ -38,9 +38,10 @@ def chain(steps: int) -> cm.Workflow:
     return flow.build()
 
 
-def mapped() -> cm.Workflow:
-    """Items through one node that is called for each."""
-    return cm.workflow("bench.map", input=Record).then(late).build()
+def mapped(shards: int = 1) -> cm.Workflow:
+    """Items through one node that is called for each, in so many parts."""
+    name, node = ("bench.map", late) if shards == 1 else ("bench.sharded", late.options(shards=shards))
+    return cm.workflow(name, input=Record).then(node).build()
 
 
 def records(count: int) -> list[Record]:

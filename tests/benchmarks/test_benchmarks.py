@@ -11,7 +11,21 @@ from pathlib import Path
 import psycopg
 import pytest
 
-from benchmarks import archive, chain, crowd, flows, growth, kernel, latency, maps, report, starting, storage, wide
+from benchmarks import (
+    archive,
+    chain,
+    crowd,
+    flows,
+    growth,
+    kernel,
+    latency,
+    maps,
+    report,
+    shards,
+    starting,
+    storage,
+    wide,
+)
 from benchmarks.__main__ import BENCHMARKS, main
 from benchmarks.effort import TINY
 from benchmarks.figures import Bar, Finding, Series, percentile, ratio
@@ -42,6 +56,7 @@ def runs_of(stand: Stand, workflow: str) -> int:
         (growth.measure, "bench.paced16", 3),
         (wide.measure, "bench.wide", 4),
         (maps.measure, "bench.map", 4),
+        (shards.measure, "bench.sharded", 2),
         (starting.measure, "begin", 3),
     ],
 )
@@ -59,7 +74,7 @@ def test_a_benchmark_really_does_the_runs_that_it_measures(
 def test_long_runs_are_counted_at_both_ends(stand: Stand) -> None:
     finding = growth.measure(stand)
     counted = {series.name: series.median for series in finding.series if " a call, " in series.name}
-    assert len(counted) == 6
+    assert len(counted) == 12  # of a chain and of a loop
     assert all(value > 0 for value in counted.values())
 
 
