@@ -32,6 +32,11 @@ def nested(workflow: Workflow[Any, ...]) -> dict[NodeId, Workflow[Any, ...]]:
     return {node: code.model for node, code in workflow.code.items() if isinstance(code.model, Workflow)}
 
 
+def below(workflow: Workflow[Any, ...]) -> list[Workflow[Any, ...]]:
+    """A workflow, and all those whose runs may stand below one of its runs."""
+    return [workflow, *(one for inner in nested(workflow).values() for one in below(inner))]
+
+
 def read(step: Step, wiring: Wiring, report: Report) -> tuple[NodePlan, NodeCode] | None:
     """The step as a node, and what its runs are started with; `None` once it has been reported that there is none."""
     workflow, per = step.does, step.config["per"]

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from codemation.core.facts import Answered, Due, Waiting
 from codemation.core.ids import START, activation_id, node_of
 from codemation.core.settling import Step, ended, unfinished
@@ -12,7 +14,8 @@ from codemation.core.states import FINISHED, RunStatus
 
 def suspended(snapshot: Snapshot, signal: Suspended) -> Step:
     """What follows when an activation is suspended; nothing stands on it before it has given its outputs."""
-    waiting = Waiting(activation=signal.activation, attempt=signal.attempt, waits=signal.waits)
+    noted = tuple(replace(wait, detail={}) if wait.kind == "child" else wait for wait in signal.waits)
+    waiting = Waiting(activation=signal.activation, attempt=signal.attempt, waits=noted)  # a child's start is no fact
     node = node_of(signal.activation)
     return Step(
         delta=(waiting,),

@@ -18,7 +18,7 @@ from codemation.core.errors import HostError, RunError, StoreUnavailable
 from codemation.core.ids import RunId, WorkerId
 from codemation.core.items import Batch
 from codemation.core.launch import Launch
-from codemation.core.nesting import nested
+from codemation.core.nesting import below
 from codemation.core.opening import OpenRun
 from codemation.core.ports import CredentialSource, Stores
 from codemation.core.retention import age_of
@@ -145,7 +145,7 @@ class App:
 
     def started(self, workflow: Workflow[Any, ...], start: Start) -> tuple[OpenRun, Outcome]:
         """Record a run, of which nobody does anything yet."""
-        self.credentials.check(workflow.id, slots(workflow.code))
+        self.credentials.check(workflow.id, [slot for one in below(workflow) for slot in slots(one.code)])
         self.work()
         self.know(workflow)
         run, outcome = self.engine.start(workflow.definition, start)
@@ -168,10 +168,9 @@ class App:
 
     def know(self, workflow: Workflow[Any, ...]) -> None:
         """Have the code of a workflow at hand, and that of the workflows that it lets work."""
-        self._workflows[workflow.digest] = workflow
-        self.lookout.know(workflow)
-        for inner in nested(workflow).values():
-            self.know(inner)
+        for one in below(workflow):
+            self._workflows[one.digest] = one
+            self.lookout.know(one)
 
     def known(self, digest: str) -> Workflow[Any, ...] | None:
         """The workflow with this digest, if its code is at hand."""

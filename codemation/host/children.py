@@ -157,6 +157,7 @@ class Family:
             params=detail["params"],
             input=(b"", given.count, given.kind),
             given=given,
+            priority=detail["priority"] or None,
             limits=Limits.from_json(detail["limits"]),
             claim=workflow is not None,
             parent=Parent(run=wait.run, ticket=wait.ticket),

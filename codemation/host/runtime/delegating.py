@@ -102,6 +102,7 @@ class _Delegation:
             "limits": limits.to_json(),
             "depth": depth,
             "cache": self.activity.uses_cache,
+            "priority": self.activity.run.row.priority,
         }
         return Wait(key=key, kind="child", detail=detail | ({"again": True} if left else {}))
 

@@ -328,6 +328,27 @@ def test_children_inherit_the_limits_of_their_parents(app: App) -> None:
         begun(app, shallow, [1])
 
 
+class Key(cm.Credential):
+    token: cm.Secret
+
+
+def test_credentials_of_children_are_looked_for_before_anything_starts(app: App) -> None:
+    @cm.node
+    def locked(order: Order, key: Key) -> str:
+        return order.id
+
+    inner = cm.workflow("inner", input=Order).then(locked).build()
+    with pytest.raises(cm.CodemationError, match="locked"):
+        begun(app, cm.workflow("middle", input=Order).subworkflow(orders().subworkflow(inner).build()))
+    assert app.stores.runs.page() == ()
+
+
+def test_children_inherit_the_priority_of_their_parents(app: App) -> None:
+    handle = app.launch(Launch(workflow=orders().subworkflow(split).build(), items=ORDERS, priority=7)).go()
+    handle.wait(timeout=SOON)
+    assert [child.row.priority for child in handle.children] == [7]
+
+
 class World:
     """What nodes find: it fails as often as it is told to."""
 
