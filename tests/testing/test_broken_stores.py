@@ -9,6 +9,7 @@ from codemation.testing.conformance import CONTRACTS, BlobsContract, JournalCont
 from tests.testing.child_defects import CHILD_DEFECTS
 from tests.testing.defect import Defect
 from tests.testing.journal_defects import JOURNAL_DEFECTS
+from tests.testing.place_defects import PLACE_DEFECTS
 from tests.testing.pruning_defects import PRUNING_DEFECTS
 from tests.testing.races import RACES, Race
 from tests.testing.replay_defects import REPLAY_DEFECTS
@@ -43,6 +44,7 @@ def test_the_trial_holds_every_test_of_a_contract() -> None:
         *PRUNING_DEFECTS,
         *REPLAY_DEFECTS,
         *SHARD_DEFECTS,
+        *PLACE_DEFECTS,
     ],
     ids=lambda defect: defect.name,
 )

@@ -6,8 +6,6 @@ from dataclasses import replace
 from functools import partial
 from typing import Any
 
-import pytest
-
 from codemation.core.ids import ActivationId, RunId, TicketId
 from codemation.core.ports import Chunk, Claim, Drop, Leave, Shard, Stores
 from codemation.core.states import RunStatus
@@ -73,12 +71,16 @@ class PoolsContract(Contract):
         assert [None if claim is None else claim.run for claim in claims] == [first, plain, None]
         assert self._claim(stores, world, second) is None
 
-    @pytest.mark.parametrize("how", WAYS)
-    def test_every_way_of_letting_go_gives_the_slot_back(self, stores: Stores, world: World, how: str) -> None:
+    def test_every_way_of_letting_go_gives_the_slot_back(self, stores: Stores, world: World) -> None:
         """Whatever becomes of the ticket."""
         stores.pools.declare({"gpu": 1})
-        claim = self._held(stores, world, self._run(world, "a/1"))
-        assert (stores.pools.all(), self._claim(stores, world, self._run(world, "c/1"))) == ({"gpu": (1, 1)}, None)
+        for how in WAYS:
+            claim = self._held(stores, world, self._run(world, "a/1"))
+            assert (stores.pools.all(), self._claim(stores, world, self._run(world, "c/1"))) == ({"gpu": (1, 1)}, None)
+            self._let_go(stores, world, claim, how)
+            assert stores.pools.all() == {"gpu": (0, 1)}, how
+
+    def _let_go(self, stores: Stores, world: World, claim: Claim, how: str) -> None:
         match how:
             case "done":
                 world.step(claim, then=Drop(), more=world.tickets("b/1"))
@@ -98,21 +100,18 @@ class PoolsContract(Contract):
             case _:
                 world.cancel(claim.run)
                 stores.tickets.hand_back([claim.holding])
-        assert stores.pools.all() == {"gpu": (0, 1)}
 
-    @pytest.mark.parametrize("grouped", [False, True])
-    def test_tickets_that_a_step_adds_need_the_slots_that_they_say(
-        self, stores: Stores, world: World, grouped: bool
-    ) -> None:
+    def test_tickets_that_a_step_adds_need_the_slots_that_they_say(self, stores: Stores, world: World) -> None:
         """Written alone or in a group."""
-        stores.pools.declare({"gpu": 1})
-        claim = world.held("a/1")
-        more = replace(world.tickets("b/1")[0], pool="gpu")
-        commit = world.commit(claim, more=(more,))
-        assert stores.journal.steps([commit]) if grouped else stores.journal.step(commit)
-        assert [row.pool for row in stores.runs.tickets(claim.run)] == ["gpu"]
-        assert stores.tickets.claim(world.worker(), [world.lane()], more.id) is None
-        self._held(stores, world, claim.run)
+        stores.pools.declare({"gpu": 2})
+        for grouped in (False, True):
+            claim = world.held("a/1")
+            more = replace(world.tickets("b/1")[0], pool="gpu")
+            commit = world.commit(claim, more=(more,))
+            assert stores.journal.steps([commit]) if grouped else stores.journal.step(commit)
+            assert [row.pool for row in stores.runs.tickets(claim.run)] == ["gpu"]
+            assert stores.tickets.claim(world.worker(), [world.lane()], more.id) is None
+            self._held(stores, world, claim.run)
 
     def test_shards_need_a_slot_each_and_their_activation_none_while_it_waits(
         self, stores: Stores, world: World
