@@ -149,13 +149,15 @@ def _encode(statement: Statement, values: Mapping[str, object]) -> tuple[list[by
     names = statement.names
     given = [values[name] for name in names]
     formats = [_BINARY if isinstance(value, bytes) else _TEXT for value in given]
-    return [_spelled(name, value) for name, value in zip(names, given, strict=True)], formats
-
-
-def _spelled(name: str, value: object) -> bytes | None:
-    if value is None or isinstance(value, bytes):
-        return value
-    return b"%d" % value if type(value) is int else _text(name, str(value))
+    sent = [
+        value
+        if value is None or isinstance(value, bytes)
+        else b"%d" % value
+        if type(value) is int
+        else _text(name, str(value))
+        for name, value in zip(names, given, strict=True)
+    ]
+    return sent, formats
 
 
 def _text(name: str, value: str) -> bytes:
