@@ -102,7 +102,7 @@ class ItemwisePerformance:
         activity, node, code = self.activity, self.activity.node, self.activity.code
         if code.signature.data is None:
             raise LookupError(f'the code of "{node.id}" takes no item')
-        items, door = each(activity.fetcher, node, code.signature.data, first)
+        items, door = self.entering(first, code.signature.data)
         if not items and node.policy.run_on_empty:
             items = [Item(None)]
         self._finished = {one.position: one for one in self._recorded()}
@@ -124,6 +124,10 @@ class ItemwisePerformance:
             rows=self._rows,
         )
         return work, door
+
+    def entering(self, first: Given, data: Parameter) -> tuple[list[Item[Any]], Door]:
+        """The items by their positions, and the door to check them with."""
+        return each(self.activity.fetcher, self.activity.node, data, first)
 
     def own(self, count: int) -> range:
         """The positions that are worked on, of so many."""

@@ -17,10 +17,10 @@ from codemation.core.inputs import Door, Given
 from codemation.core.items import EMPTY, Batch, Failure, Item
 from codemation.core.outputs import Outputs
 from codemation.core.payload import StoredItems, decode_items
-from codemation.core.ports import Chunk
 from codemation.core.progress import encode_finished
-from codemation.core.sharding import ShardEnded, Split, parts
+from codemation.core.sharding import Part, ShardEnded, Split, parts
 from codemation.core.signals import ErrorInfo
+from codemation.core.signature import Parameter
 from codemation.core.spelling import read_outputs
 from codemation.core.tables import Tables
 from codemation.host.runtime.activity import Activity, Performed
@@ -28,6 +28,9 @@ from codemation.host.runtime.items import ItemWork, checked
 from codemation.host.runtime.itemwise import ItemwisePerformance, recorded
 from codemation.host.runtime.passing import passed_on
 from codemation.host.runtime.trouble import info_of
+
+_ELSEWHERE: Item[Any] = Item(None)
+"""Stands for the items of other shards."""
 
 
 class ItemSplit(ItemwisePerformance):
@@ -46,6 +49,14 @@ class ItemSplit(ItemwisePerformance):
 
 class ItemShard(ItemwisePerformance):
     """A part of a per-item activation."""
+
+    def entering(self, first: Given, data: Parameter) -> tuple[list[Item[Any]], Door]:
+        """The items of the shard at their positions; of those before it there is nothing but the places."""
+        shard = self.activity.shard
+        if shard is None:
+            return super().entering(first, data)
+        items, door = super().entering(self.activity.fetcher.part(first, shard.start, shard.stop), data)
+        return [*([_ELSEWHERE] * shard.start), *items], door
 
     def own(self, count: int) -> range:
         """The positions of the shard."""
@@ -75,27 +86,54 @@ class ItemJoin(ItemwisePerformance):
 
 
 def split_batch(activity: Activity) -> Split | None:
-    """The parts of what reached a per-batch node; `None` where it is called once."""
-    first = next(iter(activity.inputs().values()))
-    found = parts(range(first.count), activity.node.policy)
-    return Split(parts=found) if found else None
+    """The parts of what reached a per-batch node that are left to work on; `None` where it is called once."""
+    missing = _missing(*_parts(activity, next(iter(activity.inputs().values())).count))
+    return Split(parts=missing) if missing else None
 
 
 def join_batches(activity: Activity) -> Performed:
     """What the parts of a per-batch activation have given, one after the other."""
     first, chunks = next(iter(activity.inputs().values())), recorded(activity)
+    whole, given = _parts(activity, first.count)
+    missing = _missing(whole, given)
+    given |= {missing[chunk.shard]: bytes(chunk.data) for chunk in chunks if not chunk.error}
     errors = [chunk.error for chunk in chunks if chunk.error]
     if errors:
-        return _failed(activity, errors, EMPTY)
-    starts = [part.start for part in parts(range(first.count), activity.node.policy)]
-    read = [_read(activity, chunk, starts[chunk.shard]) for chunk in chunks]
+        return _failed(activity, errors, _kept(activity, given))
+    read = [_read(activity, given[part], part.start) for part in whole]
     failures = sum(failed for failed, _ in read)
     if activity.node.kind is NodeKind.TAP and not failures:
         return passed_on(activity, first)
     outputs = activity.outputs()
     for port in activity.node.ports:
-        _put_together(activity, outputs, port, [given[port] for _, given in read if port in given])
+        _put_together(activity, outputs, port, [ports[port] for _, ports in read if port in ports])
     return activity.succeeded(outputs, failures=failures)
+
+
+def _parts(activity: Activity, count: int) -> tuple[tuple[Part, ...], dict[Part, bytes]]:
+    """The parts of so many items, and what those have given that had ended when the node failed before."""
+    whole = parts(range(count), activity.node.policy)
+    record = activity.run.snapshot.nodes.get(activity.node.id)
+    if record is None or not record.partial.size:
+        return whole, {}
+    line, _, body = activity.fetch(record.partial).partition(b"\n")
+    known: dict[Part, bytes] = {}
+    for start, stop, size in json.loads(line):
+        known[Part(start=start, stop=stop)], body = body[:size], body[size:]
+    return whole, known if known.keys() <= set(whole) else {}
+
+
+def _missing(whole: Sequence[Part], known: Mapping[Part, bytes]) -> tuple[Part, ...]:
+    return tuple(part for part in whole if part not in known)
+
+
+def _kept(activity: Activity, given: Mapping[Part, bytes]) -> Batch:
+    """What parts have given, for a resume to begin with; `_parts` reads it."""
+    if not given:
+        return EMPTY
+    line = json.dumps([[part.start, part.stop, len(data)] for part, data in given.items()], separators=(",", ":"))
+    engine, data = activity.bench.engine, line.encode() + b"\n" + b"".join(given.values())
+    return engine.persist(engine.stores.payloads.put, activity.run.id, data, len(given), "items")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -108,17 +146,17 @@ class _PartGiven:
     """Where the part begins."""
 
 
-def _read(activity: Activity, chunk: Chunk, start: int) -> tuple[int, dict[str, _PartGiven]]:
+def _read(activity: Activity, data: bytes, start: int) -> tuple[int, dict[str, _PartGiven]]:
     """How many items failed in a part, and what each port was given."""
-    line, _, inline = bytes(chunk.data).partition(b"\n")
+    line, _, inline = data.partition(b"\n")
     failures, row = json.loads(line)
     given: dict[str, _PartGiven] = {}
     for port, batch in read_outputs(row).items():
         if batch.ref:
-            data = activity.fetch(batch)
+            held = activity.fetch(batch)
         else:
-            data, inline = inline[: batch.size], inline[batch.size :]
-        given[port] = _PartGiven(batch=batch, data=data, start=start)
+            held, inline = inline[: batch.size], inline[batch.size :]
+        given[port] = _PartGiven(batch=batch, data=held, start=start)
     return failures, given
 
 

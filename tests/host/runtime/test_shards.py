@@ -186,6 +186,68 @@ def test_a_failed_shard_fails_the_node_and_a_resume_does_only_what_is_missing(ap
     assert calls[4] == 2
 
 
+def test_the_parts_of_a_batch_that_had_ended_are_not_called_again_by_a_resume(app: App, launch: Run) -> None:
+    calls: Counter[int] = Counter()
+    broken = threading.Event()
+    broken.set()
+
+    @cm.node(shard_size=2)
+    def work(ns: list[int]) -> list[int]:
+        calls[ns[0]] += 1
+        if ns[0] == 6 and broken.is_set():
+            raise ValueError("not yet")
+        return [-n for n in ns]
+
+    handle = launch(ints(work), list(range(9)))
+    with pytest.raises(RunFailed, match="not yet"):
+        handle.result()
+    done = dict(calls)
+    broken.clear()
+    assert app.resume(handle.id, ints(work)).result() == [-n for n in range(9)]
+    assert {n: calls[n] - done.get(n, 0) for n in (0, 2, 4, 6, 8)} == {
+        n: 1 if n == 6 or n not in done else 0 for n in (0, 2, 4, 6, 8)
+    }
+
+
+def test_a_shard_that_nobody_survives_fails_the_node_and_is_named(stores: Stores, tmp_path: Path) -> None:
+    begun, go_on = threading.Event(), threading.Event()
+
+    @cm.node(shards=3)
+    def work(n: int) -> int:
+        if n == 4:
+            begun.set()
+            go_on.wait(PATIENCE)
+        return n
+
+    workflow = ints(work)
+    with opened(stores, tmp_path) as first, opened(stores, tmp_path) as second:
+        handle = first.launch(Launch(workflow=workflow, items=list(range(9)))).serve()
+        assert begun.wait(PATIENCE)
+        waiter = threading.Event()
+        while [row.shards for row in stores.runs.tickets(handle.id) if row.shards] != [(2, 3)]:
+            waiter.wait(0.01)
+        stores.workers.bury([first.engine.worker])
+        stores.tickets.take_over([first.engine.worker], poison_after=1)
+        with pytest.raises(RunFailed, match="shard 2 of 3: the process that worked on it died 1 times"):
+            second.resume(handle.id, workflow).result()
+        go_on.set()
+        record = second.engine.open(handle.id).snapshot.nodes[NodeId("work")]
+        assert (record.status, record.partial.count) == ("failed", 6)
+
+
+def test_what_was_given_in_parts_is_recalled_as_a_whole(run: Run) -> None:
+    calls: list[int] = []
+
+    @cm.node(shards=3, cache=True)
+    def work(n: int) -> int:
+        calls.append(n)
+        return n
+
+    assert run(ints(work), list(range(6))).output == list(range(6))
+    again = run(ints(work), list(range(6)))
+    assert (again.output, len(calls)) == (list(range(6)), 6)
+
+
 def test_what_does_not_fit_is_found_before_any_part_is_begun(launch: Run) -> None:
     calls: list[int] = []
 
