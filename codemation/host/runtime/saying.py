@@ -6,7 +6,6 @@ import logging
 import threading
 
 from codemation.core.engine import Engine
-from codemation.core.errors import HostError
 from codemation.core.ids import RunId
 from codemation.core.ports import LogLine
 from codemation.host.runtime.capture import Sink
@@ -48,9 +47,9 @@ class Saying:
     def _append(self, lines: list[LogLine]) -> None:
         try:
             self._engine.stores.logs.append(self._run, lines)
-        except HostError as error:
+        except Exception as error:  # noqa: BLE001  # the node records them at its end, or fails then
             self._sink.take_back(lines)
-            _log.info("what a node of run %s said is recorded later: %s", self._run, error.message)
+            _log.info("what a node of run %s said is recorded later: %s", self._run, error)
 
 
 class Listening:
