@@ -30,7 +30,7 @@ from codemation.core.items import EMPTY
 from codemation.core.knowledge import COMPARED
 from codemation.core.rearrangement import Rearrangement
 from codemation.core.states import NodeStatus, RunStatus
-from codemation.core.waits import again
+from codemation.core.waits import again, left
 
 
 class Snapshot(Rearrangement):
@@ -112,6 +112,9 @@ class Snapshot(Rearrangement):
                 self.status, self.reason, self.cancelling = status, reason, False
                 self.live.clear()  # after a cancel there may be some, and what they give is not wanted any more
                 self.delayed.clear()
+                for activation, waits in self.waits.items():
+                    if children := left(waits):
+                        self.answers[activation] = self.answers.get(activation, {}) | children
                 self.waits.clear()
             case Reopened():
                 self._reopen(fact)

@@ -2,20 +2,18 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 from codemation.core.facts import Answered, Due, Waiting
 from codemation.core.ids import START, activation_id, node_of
 from codemation.core.settling import Step, ended, unfinished
 from codemation.core.signals import Answering, Event, Suspended
 from codemation.core.snapshot import Snapshot
 from codemation.core.states import FINISHED, RunStatus
+from codemation.core.waits import noted
 
 
 def suspended(snapshot: Snapshot, signal: Suspended) -> Step:
     """What follows when an activation is suspended; nothing stands on it before it has given its outputs."""
-    noted = tuple(replace(wait, detail={}) if wait.kind == "child" else wait for wait in signal.waits)
-    waiting = Waiting(activation=signal.activation, attempt=signal.attempt, waits=noted)  # a child's start is no fact
+    waiting = Waiting(activation=signal.activation, attempt=signal.attempt, waits=tuple(map(noted, signal.waits)))
     node = node_of(signal.activation)
     return Step(
         delta=(waiting,),

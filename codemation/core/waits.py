@@ -74,3 +74,18 @@ def again(answer: Answer) -> Answer:
     """What is known of a wait when its activation is tried again: a child that has failed is left to go on with."""
     failed = answer.reply == "ended" and (answer.body or {}).get("status") != "succeeded"
     return replace(answer, reply="left") if failed else answer
+
+
+CHILD = "child"
+"""Where the detail of a wait for a child names it."""
+
+
+def noted(wait: Wait) -> Wait:
+    """The wait as the journal keeps it: of a child its id, and nothing of what it is started with."""
+    return replace(wait, detail={CHILD: wait.detail.get(CHILD, "")}) if wait.kind == "child" else wait
+
+
+def left(waits: Mapping[str, Wait]) -> dict[str, Answer]:
+    """What is known of waits when their run is over before they are: the children are left to go on with."""
+    named = {key: str(wait.detail.get(CHILD, "")) for key, wait in waits.items() if wait.kind == "child"}
+    return {key: Answer(reply="left", who=child) for key, child in named.items()}

@@ -27,6 +27,7 @@ from codemation.host.launching import decoded_params
 from codemation.host.letters import ended_letter
 from codemation.host.queueing import ready_in
 from codemation.host.runtime.activity import RunCode
+from codemation.host.runtime.scheduler import GRACE
 from codemation.host.runtime.watched import Watched
 
 if TYPE_CHECKING:
@@ -99,6 +100,12 @@ class Family:
         for child in self.below(run):
             with self._starting:
                 self._adopt(child, driven=True)
+
+    def pause(self, watched: Watched, grace: float = GRACE) -> None:
+        """Stop working on a run and on its children, so that anybody may go on with them at once."""
+        for child in self._working(watched.run.id):
+            self.pause(child, grace)
+        self._app.scheduler.pause(watched, grace)
 
     def work_on(self, run: RunId) -> None:
         """Work on the children of a run until they are over or wait for the world.

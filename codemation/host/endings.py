@@ -26,11 +26,11 @@ def driven(run: RunHandle, watched: Watched, patience: float | None, until: Call
     try:
         scheduler.drive(watched, until, patience=patience)
     except KeyboardInterrupt:
-        scheduler.pause(watched)
+        run.app.family.pause(watched)
         raise RunPaused(run.id) from None
     if watched.error is not None:
         error = watched.error
-        scheduler.pause(watched, grace=0.0)
+        run.app.family.pause(watched, grace=0.0)
         raise error
 
 

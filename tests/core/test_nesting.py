@@ -9,7 +9,7 @@ from pydantic import BaseModel, Field, model_validator
 
 import codemation as cm
 from codemation.core.engine import Engine
-from codemation.core.facts import Answered, Began, Due, Reopened, Retrying, Waiting, decode_delta, encode_delta
+from codemation.core.facts import Answered, Began, Due, Ended, Reopened, Retrying, Waiting, decode_delta, encode_delta
 from codemation.core.ids import ActivationId, NodeId, RunId
 from codemation.core.items import Batch, Item
 from codemation.core.limits import Limits
@@ -20,7 +20,7 @@ from codemation.core.ports import Parent
 from codemation.core.signals import ErrorInfo, Suspended
 from codemation.core.snapshot import Snapshot
 from codemation.core.states import RunStatus
-from codemation.core.waits import Answer, Wait, address
+from codemation.core.waits import Answer, Wait, address, noted
 from codemation.host.tables import ArrowTables
 from tests.core.engine_world import Database, begun, start
 from tests.core.test_advance import CHAIN
@@ -192,6 +192,24 @@ def test_it_is_left_as_well_when_the_run_goes_on_anew() -> None:
     snapshot = waiting()
     snapshot.apply((Reopened(),))
     assert {key: one.reply for key, one in snapshot.answers[A1].items()} == {"0": "ended", "1": "left"}
+
+
+def test_children_of_a_run_that_ends_before_them_are_left_to_go_on_with() -> None:
+    waits = (
+        Wait(key="0", kind="child", detail={"child": "c0", "params": "{}"}),
+        Wait(key="1", kind="child"),
+        Wait(key="2", kind="timer", delay=1.0),
+    )
+    assert [noted(wait).detail for wait in waits] == [{"child": "c0"}, {"child": ""}, {}]
+    snapshot = Snapshot(CHAIN.plan)
+    snapshot.apply((Began(input=Batch(ref="", count=1)), Due(activations=(A1,))))
+    snapshot.apply((Waiting(activation=A1, attempt=1, waits=tuple(map(noted, waits))),))
+    snapshot.apply((Ended(status=RunStatus.CANCELLED),))
+    snapshot.apply((Reopened(),))
+    assert {key: (one.reply, one.who) for key, one in snapshot.answers[A1].items()} == {
+        "0": ("left", "c0"),
+        "1": ("left", ""),
+    }
 
 
 def family(engine: Engine) -> tuple[RunId, list[RunId]]:

@@ -8,7 +8,7 @@ from typing import Any
 
 from codemation.core.definition import Input
 from codemation.core.engine import Stored
-from codemation.core.errors import ChildFailed, LimitExceeded, NodeError, RunError
+from codemation.core.errors import ChildFailed, LimitExceeded, NodeError, RunError, UnknownRun
 from codemation.core.ids import MAIN, START, NodeId, RunId
 from codemation.core.inputs import Door, Fetcher, Given, taken
 from codemation.core.items import Batch, Item
@@ -120,11 +120,12 @@ class _Delegation:
         return limits, depth
 
     def _left(self, key: str) -> RunId | None:
-        """The run that has failed and goes on, unless its code is another one now."""
-        if key not in self.known:
+        """The run that has failed or was stopped and goes on, unless its code is another one now."""
+        try:
+            child = self.opened(RunId(self.known[key].who)) if key in self.known else None
+        except UnknownRun:  # its parent was over before it was started
             return None
-        child = RunId(self.known[key].who)
-        return child if self.opened(child).definition.digest == self.workflow.digest else None
+        return child.id if child and child.definition.digest == self.workflow.digest else None
 
     def _given(self, child: RunId, items: StoredItems | None, limits: Limits) -> Batch:
         """What a run is given, stored for it."""

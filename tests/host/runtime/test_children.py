@@ -422,6 +422,30 @@ def test_a_child_that_fails_again_fails_its_parent_again(app: App, world: World)
     assert len(handle.children) == 1
 
 
+def test_a_resume_after_a_cancel_goes_on_with_the_children_that_were_stopped(app: App) -> None:
+    calls: list[str] = []
+
+    @cm.node
+    def first(order: Order) -> Order:
+        calls.append(order.id)
+        return order
+
+    inner = cm.workflow("inner", input=Order).then(first).approve(None).map(lambda it: it.item.id, id="name").build()
+    handle = begun(app, orders().subworkflow(inner, per="item"))
+    handle.children[0].approve()
+    deadline = time.monotonic() + SOON
+    while len(handle.waits) > 2 and time.monotonic() < deadline:
+        time.sleep(0.01)
+    handle.cancel()
+    assert [child.status for child in handle.children] == ["succeeded", "cancelled", "cancelled"]
+    again = app.resume(handle.id, app.known(handle.definition.digest) or inner).go()
+    assert [child.status for child in again.children] == ["succeeded", "waiting", "waiting"]
+    for child in again.children[1:]:
+        child.approve()
+    assert again.result(timeout=SOON) == ["a", "b", "c"]
+    assert sorted(calls) == ["a", "b", "c"]
+
+
 @pytest.fixture
 def both(stores: Stores, tmp_path: Path) -> Iterator[tuple[App, App]]:
     """Two apps on one database, as two processes have."""
