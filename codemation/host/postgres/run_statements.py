@@ -10,7 +10,7 @@ from codemation.core.states import RunStatus
 from codemation.core.waits import DEADLINE
 from codemation.host.postgres.answering import ask_for_fold, telling
 from codemation.host.postgres.codes import FIRST_FINISHED, FOLD_LANE, STATUS_CODES, TicketKind, TicketState
-from codemation.host.postgres.statements import HELD, Statement, statement
+from codemation.host.postgres.statements import HELD, Statement, in_order, statement
 from codemation.host.postgres.turnstile_statements import FREE, WAIT_KEY
 
 _QUEUED = str(STATUS_CODES[RunStatus.QUEUED])
@@ -127,7 +127,10 @@ def reopen(*, timed: bool = False, queued: bool = False) -> Statement:
         INSERT INTO journal (run_id, revision, head, at, delta) SELECT id, :revision + 1, :new_head, now_(), :delta
         FROM r),
     -- Whoever still holds something of the run's former life, or asks for something, came too late.
-    d AS (DELETE FROM tickets USING r WHERE tickets.run_id = r.id RETURNING tickets.id),
+    l AS MATERIALIZED (
+        SELECT tickets.id FROM tickets JOIN r ON tickets.run_id = r.id {in_order("tickets")}
+        FOR NO KEY UPDATE OF tickets),
+    d AS (DELETE FROM tickets USING l WHERE tickets.id = l.id RETURNING tickets.id),
     x AS (DELETE FROM progress USING d WHERE progress.ticket = d.id),
     s AS (DELETE FROM signals USING r WHERE signals.run_id = r.id),
     k AS ({_QUEUED_TICKETS if queued else _TICKETS}){_TIMED if timed else ""}
@@ -145,7 +148,7 @@ MARK = statement(f"""
     WITH q AS (SELECT id FROM runs WHERE id = :run AND head = :new_head),
     t AS MATERIALIZED (
         SELECT tickets.id FROM tickets JOIN q ON tickets.run_id = q.id WHERE kind <> {TicketKind.FOLD:d}
-        ORDER BY tickets.id FOR NO KEY UPDATE OF tickets),
+        {in_order("tickets")} FOR NO KEY UPDATE OF tickets),
     m AS (UPDATE tickets SET stop = 1 FROM t WHERE tickets.id = t.id)
     {ask_for_fold("SELECT :fold::bigint AS id, id AS run_id, 0 AS signal FROM q")}""")
 

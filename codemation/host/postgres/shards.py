@@ -1,7 +1,6 @@
 """Shards on PostgreSQL: a counter on the locked ticket of their activation joins them; no statement touches a journal.
 
-Whoever locks several tickets takes those of activations before those of shards. So a shard that ends, a cancel and a
-take-over cannot wait for each other in a circle.
+Whoever waits for several tickets takes those of activations before those of shards (`statements.in_order`).
 """
 
 from __future__ import annotations
@@ -16,7 +15,7 @@ from codemation.host.postgres.answering import UNFINISHED
 from codemation.host.postgres.codes import TicketKind, TicketState
 from codemation.host.postgres.connection import Connections
 from codemation.host.postgres.rows import cleaned
-from codemation.host.postgres.statements import HELD, Statement, numbers, statement
+from codemation.host.postgres.statements import HELD, Statement, in_order, numbers, statement
 
 _READY, _RUNNING, _WAITING = (f"{state:d}" for state in TicketState)
 _SHARD = f"{TicketKind.SHARD:d}"
@@ -46,7 +45,7 @@ def _end(failed: str) -> Statement:
     return statement(f"""
     WITH k AS MATERIALIZED (
         SELECT id, owner, fence, state, stop FROM tickets WHERE id IN (:ticket, :parent)
-        ORDER BY kind = {_SHARD}, id FOR NO KEY UPDATE),
+        {in_order("tickets")} FOR NO KEY UPDATE),
     t AS MATERIALIZED (
         SELECT id FROM k
         WHERE id = :ticket AND owner = :worker AND fence = :fence AND state = {_RUNNING} AND stop = 0),

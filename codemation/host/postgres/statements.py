@@ -98,6 +98,15 @@ class StepShape(NamedTuple):
 # instead, and to every ticket that the worker holds or has lately held.
 HELD = f"state + 0 = {TicketState.RUNNING:d}"
 
+
+def in_order(tickets: str) -> str:
+    """The order in which whoever waits for several tickets locks them: those of shards after that of their activation.
+
+    So a shard that ends, which locks its activation first, and a cancel cannot wait for each other in a circle.
+    """
+    return f"ORDER BY {tickets}.kind = {TicketKind.SHARD:d}, {tickets}.id"
+
+
 _RUN = """
     q AS MATERIALIZED (
         SELECT id, digest, priority{more} FROM runs

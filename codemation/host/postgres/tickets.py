@@ -13,7 +13,7 @@ from codemation.host.postgres.codes import FOLD_LANE, TicketKind, TicketState
 from codemation.host.postgres.connection import Connections
 from codemation.host.postgres.lanes import Lanes
 from codemation.host.postgres.link import Link
-from codemation.host.postgres.statements import HELD, numbers, statement
+from codemation.host.postgres.statements import HELD, in_order, numbers, statement
 
 _READY, _RUNNING, _WAITING = (f"{state:d}" for state in TicketState)
 _FOLD = f"{TicketKind.FOLD:d}"
@@ -27,7 +27,7 @@ _HAND_BACK = statement(f"""
     WITH held AS MATERIALIZED (
         SELECT k.id, k.run_id, k.stop FROM tickets k
             JOIN unnest(:tickets::bigint[], :workers::bigint[], :fences::int[]) AS x (id, owner, fence) ON k.id = x.id
-        WHERE k.owner = x.owner AND k.fence = x.fence AND k.{HELD} ORDER BY k.id FOR NO KEY UPDATE OF k),
+        WHERE k.owner = x.owner AND k.fence = x.fence AND k.{HELD} {in_order("k")} FOR NO KEY UPDATE OF k),
     back AS (
         UPDATE tickets SET state = {_READY}, owner = NULL, starts = GREATEST(starts - 1, 0),
             due_at = COALESCE(due_at, now_())

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from functools import partial
+from itertools import count
 
 import psycopg
 import pytest
@@ -16,12 +17,13 @@ from codemation.testing.conformance.world import World
 from tests.host.postgres.test_races import after_a_moment
 
 Database = psycopg.Connection[Row]
+_SMALL = count(1)
 
 
 def split(world: World, many: int, **changes: object) -> tuple[Claim, dict[TicketId, Shard]]:
-    """An activation that was given up for so many shards."""
+    """An activation that was given up for so many shards, whose ids sort before its own: locks go by more than ids."""
     parent = world.held(**changes)
-    shards = shards_of(world, parent, many)
+    shards = {TicketId(next(_SMALL)): shard for shard in shards_of(world, parent, many).values()}
     assert world.stores.shards.split(parent, shards)
     return parent, shards
 
