@@ -193,3 +193,12 @@ def test_a_run_whose_definition_has_no_limit_any_more_goes_on_without_a_place(da
     assert claim is not None
     engine.deliver(run, claim, failed(claim))
     assert engine.resume(run, definition=FREE).next is not None
+
+
+def test_the_time_of_a_run_begins_with_its_start_queued_or_not(database: Database) -> None:
+    engine = database.engine()
+    timed = replace(LIMITED, timeout=5.0)
+    engine.start(timed, start(turnstile=ONE))
+    second, _ = engine.start(timed, start(2, turnstile=ONE))
+    rows = {row.kind: row for row in engine.stores.runs.tickets(second.id)}
+    assert (rows["work"].due_at, rows["timer"].due_at is None) == (None, False)
