@@ -101,6 +101,11 @@ Index(
     postgresql_where=text("turnstile IS NOT NULL AND finished_at IS NULL"),
 )
 Index("runs_of_parent", runs.c.parent_run, postgresql_where=text("parent_run IS NOT NULL"))
+Index(
+    "runs_working_for_others",
+    runs.c.parent_run,
+    postgresql_where=text("parent_ticket IS NOT NULL AND finished_at IS NULL"),
+)
 
 run_keys = Table(
     "run_keys",
@@ -189,6 +194,7 @@ Index(
     tickets.c.id,
     postgresql_where=text("state = 0 AND stop = 0"),
 )
+Index("tickets_for_children", tickets.c.run_id, postgresql_where=text("kind = 5"))
 Index("tickets_of_owner", tickets.c.owner, postgresql_where=text("state = 1"))
 Index("tickets_due", tickets.c.due_at, postgresql_where=text("state = 2 AND due_at IS NOT NULL"))
 Index("tickets_awaiting", tickets.c.wait_key, postgresql_where=text("state = 2 AND wait_key IS NOT NULL"))
