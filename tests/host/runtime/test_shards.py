@@ -18,7 +18,7 @@ from codemation.core.launch import Launch
 from codemation.core.ports import Stores
 from codemation.host.app import App
 from codemation.host.handles import RunHandle
-from codemation.host.opening import begin
+from codemation.host.opening import begin, reopen
 from codemation.host.overview import run_view
 from codemation.testing import Harness
 from tests.host.runtime.conftest import PATIENCE, Run, opened
@@ -395,3 +395,30 @@ def test_a_session_works_on_the_whole(app: App) -> None:
     session = begin(app, Launch(workflow=ints(work), items=[1, 2, 3]))
     session.continue_()
     assert session.output == [2, 3, 4]
+
+
+def test_a_session_goes_on_with_the_shards_of_a_run_that_was_left(stores: Stores, tmp_path: Path) -> None:
+    begun, go_on = threading.Event(), threading.Event()
+    calls: Counter[int] = Counter()
+
+    @cm.node(shards=3)
+    def work(n: int) -> int:
+        calls[n] += 1
+        if n == 4 and calls[4] == 1:
+            begun.set()
+            go_on.wait(PATIENCE)
+        return -n
+
+    with opened(stores, tmp_path) as first, opened(stores, tmp_path) as second:
+        handle = first.launch(Launch(workflow=ints(work), items=list(range(9)))).serve()
+        assert begun.wait(PATIENCE)
+        waiter = threading.Event()
+        while [row.shards for row in stores.runs.tickets(handle.id) if row.shards] != [(2, 3)]:
+            waiter.wait(0.01)
+        stores.workers.bury([first.engine.worker])
+        stores.tickets.take_over([first.engine.worker])
+        session = reopen(second, handle.id, ints(work))
+        session.continue_()
+        assert session.output == [-n for n in range(9)]
+        go_on.set()
+    assert {calls[n] for n in (0, 1, 2, 6, 7, 8)} == {1}
