@@ -24,7 +24,7 @@ def adopt(engine: Engine, caretaker: Caretaker, run: OpenRun) -> Outcome:
     caretaker.recover()
     caretaker.fold()
     rows = check_free(engine, run)
-    ready = [row.id for row in rows if row.kind == "work" and row.state != "running"]
+    ready = [row.id for row in rows if row.kind in ("work", "shard") and row.state != "running"]
     for ticket in ready:
         claim = engine.claim(run, ticket)
         if claim is not None:

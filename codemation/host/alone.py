@@ -41,5 +41,5 @@ def _held(app: App, run: RunId, workers: Collection[WorkerId]) -> bool:
 
 
 def _sleeps(ticket: TicketRow, now: datetime) -> bool:
-    is_wait = ticket.state == "waiting" and ticket.kind not in ("work", "fold")
+    is_wait = ticket.state == "waiting" and ticket.kind not in ("work", "shard", "fold")
     return is_wait and (ticket.due_at is None or ticket.due_at > now)
