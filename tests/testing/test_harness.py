@@ -240,3 +240,15 @@ def test_a_fake_that_stands_nowhere_is_refused(harness: Harness) -> None:
     outer = cm.workflow("outer", input=str).subworkflow(spelling).build()
     with pytest.raises(cm.CodemationError, match="no node 'shuot'"):
         harness.run(outer, ["ab"], replace={"shuot": lambda word: word})
+
+
+def test_children_wait_and_let_days_pass_as_other_runs_do(harness: Harness) -> None:
+    patient = cm.workflow("patient", input=str).wait("2d").approve(title="Still?").build()
+    outer = cm.workflow("outer", input=str).subworkflow(patient, per="item").map(lambda it: it.item, id="word").build()
+    run = harness.run(outer, ["ab", "c"])
+    assert run.status == "waiting"
+    harness.advance("1d")
+    assert [child.waits[0].kind for child in run.children] == ["timer", "timer"]
+    harness.advance("1d")
+    harness.approve("approve")
+    assert run.output == ["ab", "c"]
