@@ -11,7 +11,7 @@ from codemation.core.engine import Stored
 from codemation.core.errors import ChildFailed, LimitExceeded, NodeError, RunError, UnknownRun
 from codemation.core.ids import MAIN, START, NodeId, RunId
 from codemation.core.inputs import Door, Fetcher, Given, taken
-from codemation.core.items import Batch, Item
+from codemation.core.items import EMPTY, Batch, Item
 from codemation.core.limits import Limits
 from codemation.core.nesting import BATCH
 from codemation.core.opening import OpenRun
@@ -98,7 +98,7 @@ class _Delegation:
             "child": child,
             "digest": workflow.digest,
             "params": encoded_params(workflow.params_of(arguments)),
-            "input": batch_row(self._given(child, items, limits)),
+            "input": batch_row(EMPTY if left else self._given(child, items, limits)),  # it has its input already
             "limits": limits.to_json(),
             "depth": depth,
             "cache": self.activity.uses_cache,
