@@ -43,10 +43,12 @@ class Printer(Protocol):
 class Drawn:
     """What can be seen of a definition."""
 
+    _frozen: Frozen
+
     @property
     def definition(self) -> Definition:
         """The workflow as plain data."""
-        raise NotImplementedError
+        return self._frozen.definition
 
     def svg(self) -> str:
         """The graph as an SVG picture."""
@@ -70,8 +72,6 @@ class Drawn:
 class Built(Drawn):
     """What was frozen, to be read."""
 
-    _frozen: Frozen
-
     @property
     def params(self) -> type[Params] | None:
         """The model of its parameters, if it has any."""
@@ -86,11 +86,6 @@ class Built(Drawn):
     def gives(self) -> Mapping[str, Any]:
         """The type of an item of each output, by name."""
         return self._frozen.gives
-
-    @property
-    def definition(self) -> Definition:
-        """The workflow as plain data."""
-        return self._frozen.definition
 
     @property
     def triggers(self) -> tuple[Trigger, ...]:

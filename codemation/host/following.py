@@ -7,7 +7,7 @@ import threading
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
-from codemation.core.errors import CodemationError, RunCancelled, RunFailed, UnknownRun
+from codemation.core.errors import CodemationError, RunCancelled, RunFailed, StoreUnavailable, UnknownRun
 from codemation.core.following import FailedRun
 from codemation.core.ids import RunId, WorkflowId
 from codemation.core.ports import FollowUp
@@ -30,6 +30,7 @@ class Followers:
         self._known: dict[WorkflowId, Workflow[Any, ...]] = {}
         self._begun: dict[RunId, RunHandle] = {}
         """By the run that has failed."""
+        self._refused: set[FollowUp] = set()
         self._guard = threading.Lock()
         self.fresh = False
         """Whether something may have to be started."""
@@ -59,8 +60,12 @@ class Followers:
             for one in app.engine.persist(app.stores.follow_ups.due, list(self._known)):
                 try:
                     self.start(one)
-                except CodemationError:
-                    _log.exception('"%s" could not be started after run %s', one.workflow, one.run)
+                except StoreUnavailable:
+                    raise
+                except CodemationError as error:  # said once, and tried again whenever somebody looks
+                    if one not in self._refused:
+                        self._refused.add(one)
+                        _log.error('"%s" could not be started after run %s: %s', one.workflow, one.run, error)
 
     def after(self, run: RunId) -> None:
         """Work on what follows the failure of a run until it is over, or waits for the world."""

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from codemation.core.delivery import Outcome
 from codemation.core.engine import Engine
-from codemation.core.errors import RunError
+from codemation.core.errors import InputError, RunError
 from codemation.core.ids import RunId, TicketId
 from codemation.core.opening import OpenRun
 from codemation.core.ports import Holding, RunRow
@@ -72,7 +72,7 @@ class Queues:
                 check_free(self._engine, self._engine.open(row.id))
                 way_out = f"codemation runs resume {row.id}, or codemation runs cancel {row.id}"
                 _log.warning("run %s is in the way of others, and nobody here has its code: %s", row.id, way_out)
-        except RunError:  # somebody works on it
+        except (RunError, InputError):  # somebody works on it, or its params do not fit this code
             return
 
     def _take_up(self, watched: Watched) -> None:
@@ -96,4 +96,4 @@ class Queues:
 def ready_in(engine: Engine, run: RunId) -> Outcome:
     """What may be claimed of a run."""
     rows = engine.persist(engine.stores.runs.tickets, run)
-    return Outcome(ready=tuple(row.id for row in rows if row.kind == "work" and row.state == "ready"))
+    return Outcome(ready=tuple(row.id for row in rows if row.kind in ("work", "shard") and row.state == "ready"))

@@ -17,6 +17,7 @@ from codemation.host.postgres import (
     payloads,
     run_statements,
     tickets,
+    turnstile_statements,
     workers,
 )
 from codemation.host.postgres.grouping import GroupShape, group
@@ -28,19 +29,38 @@ from codemation.testing.conformance.world import World, gone_on
 SHAPES = [
     StepShape(then, more, ends, bool(more), ends) for then in Then for more in (False, True) for ends in (False, True)
 ]
+MODULES = (claiming, definitions, inbox, lanes, payloads, run_statements, tickets, turnstile_statements, workers)
 STATEMENTS: dict[str, Statement] = {
     f"{module.__name__.rpartition('.')[2]}.{name}": value
-    for module in (claiming, definitions, inbox, lanes, payloads, run_statements, tickets, workers)
+    for module in (
+        claiming,
+        definitions,
+        inbox,
+        lanes,
+        payloads,
+        run_statements,
+        tickets,
+        turnstile_statements,
+        workers,
+    )
     for name, value in vars(module).items()
     if isinstance(value, Statement)
 } | {f"step.{shape.then.name}.{shape.more}.{shape.ends}": step(shape) for shape in SHAPES}
 STATEMENTS |= {
     f"group.{more}.{ends}": group(GroupShape(more=more, ends=ends)) for more in (False, True) for ends in (False, True)
 }
+STATEMENTS |= {
+    f"start.{keyed}.{queued}": run_statements.start(keyed=keyed, timed=True, queued=queued)
+    for keyed in (False, True)
+    for queued in (False, True)
+}
+STATEMENTS |= {f"reopen.{queued}": run_statements.reopen(timed=True, queued=queued) for queued in (False, True)}
+STATEMENTS["step.leaves"] = step(StepShape(Then.END, ends=True, leaves=True, follows=True))
 READ_A_SMALL_TABLE = ("workers._LIVING", "workers._BEAT", "workers._FORGET")
 """They read every worker that is entered: a handful."""
 SORT_A_FEW = ("claiming._CLAIM_BEST", "claiming._CANDIDATE", "tickets._HAND_BACK", "tickets._TAKE_OVER")
-"""They sort the heads of a few lanes, or the tickets of one process."""
+SORT_A_FEW += ("run_statements.MARK", "reopen.False", "reopen.True")
+"""They sort the heads of a few lanes, or the tickets of one process or of one run."""
 
 
 def walk(world: World, steps: int) -> RunId:
