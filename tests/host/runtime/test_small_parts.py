@@ -20,7 +20,7 @@ from codemation.core.states import RunStatus
 from codemation.host.runtime.activity import RunCode
 from codemation.host.runtime.agenda import Agenda
 from codemation.host.runtime.meter import Meter
-from codemation.host.runtime.recent import Recent
+from codemation.host.runtime.recent import MANY, Recent
 from codemation.host.runtime.trouble import MESSAGE_LIMIT, TRACE_LIMIT, info_of, retry_delay
 from codemation.host.runtime.watched import Watched
 
@@ -39,6 +39,30 @@ def test_the_meter_shows_only_nodes_at_work_and_keeps_a_total_that_was_said_once
     meter.end(NODE)
     meter.end(NODE)
     assert meter.readings() == {}
+
+
+def test_the_parts_of_a_node_are_read_together() -> None:
+    meter = Meter()
+    for part, total in enumerate((10, 20)):
+        meter.begin(NODE, total, part=part)
+        meter.move(NODE, 3 + part, part=part)
+    reading = meter.readings()[NODE]
+    assert (reading.done, reading.total) == (7, 30)
+    meter.end(NODE, part=0)
+    assert meter.readings()[NODE].total == 20
+    meter.begin(NODE, None, part=2)
+    assert meter.readings()[NODE].total is None
+    for part in (1, 2):
+        meter.end(NODE, part=part)
+    assert meter.readings() == {}
+
+
+def test_few_small_payloads_are_kept_however_little_they_weigh() -> None:
+    recent = Recent()
+    for number in range(MANY + 1):
+        recent.put(RUN, str(number), b"x")
+    assert recent.get(RUN, "0") is None
+    assert recent.get(RUN, "1") == b"x"
 
 
 def test_recent_payloads_are_bounded_and_the_longest_unused_makes_room() -> None:
