@@ -65,7 +65,7 @@ class Knowledge:
         """What each suspended activation waits for still, by the key of the wait."""
         self.answers: dict[ActivationId, dict[str, Answer]] = {}
         """What the world has answered to activations that have not given their outputs yet, by the key of the wait."""
-        self.missing: dict[NodeId, int] = {node: len(before) for node, before in plan.awaits.items()}
+        self.missing: dict[NodeId, int] = dict(plan.owing)
         """How many of the nodes that a node waits for have not reported yet."""
         self.limits = UNLIMITED
         """What the run may use at the most."""

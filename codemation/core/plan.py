@@ -21,6 +21,8 @@ class Loop:
     """The nodes that work anew in each turn, by rank."""
     returns: tuple[NodeId, ...]
     """Those that a turn ends with: when all of them have reported, the gate is due again."""
+    within: Container[NodeId] = frozenset()
+    """The nodes of the body that go round with a gate of their own inside of it."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -36,6 +38,8 @@ class Plan:
     """The nodes that a node waits for, each once; of a gate those before its first turn."""
     loops: Mapping[NodeId, Loop]
     """By gate."""
+    owing: Mapping[NodeId, int]
+    """For how many reports a node waits at first; inside of a loop it waits for this to begin as well."""
 
     @classmethod
     def of(cls, given: Sequence[NodePlan], workflow: str) -> Plan:
@@ -59,7 +63,9 @@ class Plan:
             for last in loop.returns:
                 followers[last][gate] = None
         by_rank = {node: tuple(sorted(after, key=rank.__getitem__)) for node, after in followers.items()}
-        return cls(nodes=nodes, rank=rank, followers=by_rank, awaits=awaits, loops=loops)
+        inside = {node for loop in loops.values() for node in loop.body}
+        owing = {node: len(before) + (node in inside) for node, before in awaits.items()}
+        return cls(nodes=nodes, rank=rank, followers=by_rank, awaits=awaits, loops=loops, owing=owing)
 
     def heard_by(self, node: NodeId, under_way: Container[NodeId]) -> Iterable[NodeId]:
         """The nodes that wait for what `node` reports; `under_way` are the gates of the loops that go round now."""
@@ -110,7 +116,7 @@ def _loops(nodes: Mapping[NodeId, NodePlan], followers: _Followers, rank: Mappin
             for node in by_rank
             if node in back or (node not in inner and bodies.get(node, set()).issuperset(followers.get(node, ())))
         ]
-        loops[gate_id] = Loop(body=dict.fromkeys(by_rank), returns=tuple(ends))
+        loops[gate_id] = Loop(body=dict.fromkeys(by_rank), returns=tuple(ends), within=frozenset(inner))
     return loops
 
 

@@ -73,7 +73,9 @@ def opening(run: Standing, gate: NodeId) -> tuple[dict[NodeId, int], dict[NodeId
         node for node in loop.body if node not in run.closed
     }  # what is pinned has given what it gives in any turn
     missing = {
-        node: sum(one in inside or (one != gate and _owes(run, one, node)) for one in awaits[node]) for node in inside
+        node: sum(one in inside or (one != gate and _owes(run, one, node)) for one in awaits[node])
+        + (node in loop.within)
+        for node in inside
     }
     turns = {node: run.turn(node) + 1 for node in inside if run.reported(node)}
     returning = sum(node in inside for node in loop.returns)

@@ -504,22 +504,37 @@ def test_a_batch_in_the_journal_is_named_by_its_revision_and_port() -> None:
     assert course.snapshot.output(NodeId("a"), MAIN) == Batch(ref="j:2:main", count=1, size=7, kind="table")
 
 
+def gate(name: str, before: str, back: str) -> NodePlan:
+    """A gate that lets in what comes from one node, and round what comes from another."""
+    into = Input(name="main", sources=(Source(node=NodeId(before)),))
+    round_ = Input(name="back", sources=(Source(node=NodeId(back)),), back=True)
+    return NodePlan(id=NodeId(name), kind=NodeKind.LOOP, inputs=(into, round_), ports=(MAIN, AGAIN))
+
+
 LOOP = defined(
     node("a", "start"),
-    NodePlan(
-        id=NodeId("g"),
-        kind=NodeKind.LOOP,
-        inputs=(
-            Input(name="main", sources=(Source(node=NodeId("a")),)),
-            Input(name="back", sources=(Source(node=NodeId("y")),), back=True),
-        ),
-        ports=(MAIN, AGAIN),
-    ),
-    replace(node("x", "g"), inputs=(Input(name="main", sources=(Source(node=NodeId("g"), port=AGAIN),)),)),
+    gate("g", "a", "y"),
+    node("x", "g", port=AGAIN),
     node("y", "x"),
     node("beside", "x"),
     node("after", "g"),
 )
+
+
+@pytest.mark.parametrize("order", [["a", "outside"], ["outside", "a"]])
+@pytest.mark.parametrize("nested", [False, True])
+def test_a_loop_that_nothing_enters_is_skipped_whole_whatever_reaches_it_from_outside_and_when(
+    order: list[str], nested: bool
+) -> None:
+    around = [gate("w", "start", "g"), node("a", "w", port=AGAIN)] if nested else [node("a", "start")]
+    inside = [gate("g", "a", "y"), node("x", "g", port=AGAIN), node("y", "x", "outside")]
+    course = Course(defined(*around, *inside, node("outside", "start")))
+    if nested:
+        course.tell(Succeeded(activation=activation_id(NodeId("w"), 1), outputs={AGAIN: SOME}))
+    for name in order:
+        course.succeed(name, SOME if name == "outside" else EMPTY)
+    nodes = course.snapshot.nodes
+    assert [nodes[NodeId(name)].status for name in "gxy"] == [NodeStatus.SKIPPED] * 3
 
 
 def go_round(course: Course, turn: int, *, given: Batch = EMPTY) -> Step | None:
