@@ -32,7 +32,7 @@ def features(params: Params) -> pl.DataFrame: ...
 def trials(params: Params) -> Iterator[Trial]: ...
 
 
-@cm.node(queue="gpu", timeout="2h", retry=cm.Retry(2))
+@cm.node(queue="gpu", pool="gpu", shard_size=1, timeout="2h", retry=cm.Retry(2))
 def train(trial: Trial, data: pl.DataFrame, ctx: cm.Context) -> Score: ...
 
 
@@ -73,7 +73,7 @@ def each_attachment(mail: cm.Item[Mail]) -> Iterator[cm.Item[Doc]]:
         yield cm.Item(Doc(name=name), {"file": file})
 
 
-@cm.node(queue="cpu")
+@cm.node(queue="cpu", shards=8)
 def read_text(doc: cm.Item[Doc]) -> Text: ...
 
 
