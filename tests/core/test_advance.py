@@ -426,11 +426,12 @@ def test_any_course_keeps_to_the_table_and_its_journal_says_it_all(story: Story,
 
 
 def waited_for(snapshot: Snapshot, name: NodeId) -> int:
-    """How many others a node waits for: a gate in a round for its body, a body for its gate to let something round."""
+    """How many others a node waits for: a gate in a round for its body, a body for each of its gates as well."""
     loops = snapshot.plan.loops
     if name in snapshot.rounds:
         return sum(not snapshot.reported(one) for one in loops[name].returns)
-    return sum(
+    outside = any(name in loop.body and gate not in snapshot.rounds for gate, loop in loops.items())
+    return outside + sum(
         one not in snapshot.rounds if one in loops and name in loops[one].body else not snapshot.reported(one)
         for one in snapshot.plan.awaits[name]
     )
