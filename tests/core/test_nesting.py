@@ -13,7 +13,7 @@ from codemation.core.facts import Answered, Began, Due, Ended, Reopened, Retryin
 from codemation.core.ids import ActivationId, NodeId, RunId
 from codemation.core.items import Batch, Item
 from codemation.core.limits import Limits
-from codemation.core.nesting import nested
+from codemation.core.nesting import below, nested
 from codemation.core.nodeplan import NodeKind
 from codemation.core.outputs import Outputs
 from codemation.core.ports import Parent
@@ -88,6 +88,8 @@ def test_a_subworkflow_is_a_node_that_names_the_workflow_and_is_another_one_when
     assert plan.label == "subworkflow shop.inner"
     assert plan.types == {"in:main": "Order", "out:main": "str"}
     assert nested(built) == {"inner": inner}
+    above = orders().subworkflow(built, id="middle").build()
+    assert below(above) == [above, built, inner]
     changed = cm.workflow("shop.inner", input=Order, params=Rates).map(lambda order: order.id * 2, id="text_of").build()
     other = orders().subworkflow(changed, factor=2).build()
     assert other.definition.graph_digest == built.definition.graph_digest
