@@ -18,6 +18,10 @@ class Order(BaseModel):
     id: str
 
 
+class Shapeless:
+    """Nothing that pydantic can read."""
+
+
 class Strict(BaseModel):
     """A form that has to be filled in."""
 
@@ -52,6 +56,7 @@ def told(flow: Any) -> str:
         (orders().approve(per="day"), "per='day' of \"approve\" is unknown"),
         (orders().approve(expires="2 moons"), "expires= of \"approve\": '2 moons' is not a duration"),
         (orders().approve(Strict, on_expiry="accept"), "Strict has fields without a default"),
+        (orders().approve(Shapeless), 'the form of "approve", Shapeless, cannot be shown to people'),
         (orders().approve(title=5), "title=5 does not fit title: str"),
         (orders().wait_for_event("paid", key=lambda order: order.id), "waits for 'paid', which is no event"),
         (orders().wait_for_event(PAID, key="id"), "takes a function, and 'id' is none"),
@@ -110,6 +115,8 @@ def test_an_event_has_a_name_and_says_what_does_not_fit() -> None:
     assert PAID.written({"amount": 3}) == '{"amount":3.0}'
     with pytest.raises(InputError, match="amount"):
         PAID.written({"amount": "much"})
+    with pytest.raises(InputError, match="Unable to serialize"):
+        cm.event("odd", dict[str, Any]).written({"what": object()})
 
 
 def test_errors_of_items_that_waited_in_vain_can_go_to_a_port() -> None:

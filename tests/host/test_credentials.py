@@ -98,7 +98,7 @@ def test_what_is_set_for_the_slot_wins_over_what_is_set_for_the_class(app: Calla
     def other(order: int, source: Crm) -> str:
         return source.url
 
-    mine = {"CODEMATION_CREDENTIAL_SOURCE_URL": "https://mine", "CODEMATION_CREDENTIAL_SOURCE_TOKEN": "other"}
+    mine = {"CODEMATION_CREDENTIAL_SOURCE_URL": "https://mine", "CODEMATION_CREDENTIAL_SOURCE_TOKEN": "other-one"}
     assert run(app(VARIABLES | mine), other).output == ["https://mine"]
 
 
@@ -240,8 +240,8 @@ def test_secrets_inside_of_other_things_are_known() -> None:
 
     deep = Deep(
         crm=Crm(url="u", token=cm.Secret("first-one")),
-        by_name={"a": cm.Secret("second")},
+        by_name={"a": cm.Secret("second-one")},
         many=[cm.Secret("third-one"), cm.Secret("abc")],
     )
-    assert deep.secrets() == ["first-one", "second", "third-one", "abc"]
-    assert without_secrets("first-one second third-one abc") == "•••••• •••••• •••••• abc"
+    assert deep.secrets() == ["first-one", "second-one", "third-one", "abc"]
+    assert without_secrets("first-one second-one third-one abc") == "•••••• •••••• •••••• abc"
