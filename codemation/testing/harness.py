@@ -207,7 +207,7 @@ class Harness:
     def _go_on(self) -> None:
         """Work until every run has finished or waits for the world."""
         before = {run.id for run in self._runs if run.snapshot.status in FINISHED}
-        while self._app.caretaker.fold() or not self._still():
+        while self._app.caretaker.fold() or self._moves():
             for watched in self._app.scheduler.watched():
                 self._app.scheduler.drive(watched, until=self._still)
                 if watched.error is not None:
@@ -217,15 +217,26 @@ class Harness:
             if run.snapshot.status is RunStatus.FAILED:
                 run.wait()
 
+    def _moves(self) -> bool:
+        """Whether there is something to do still; a child that another thread is about to start is there afterwards."""
+        if not self._still():
+            return True
+        self._app.family.begin()
+        return not self._still()
+
     def _still(self) -> bool:
         """Whether nothing moves any more."""
         watched = self._app.scheduler.watched()
         return all(one.settled or self._waits_for_the_world(one.run.id) for one in watched)
 
     def _waits_for_the_world(self, run: RunId) -> bool:
-        """Whether there is nothing to do in a run, now or later, before the world has answered or a time has come."""
+        """Whether there is nothing to do in a run, now or later, before the world has answered or a time has come.
+
+        A run without tickets is over, and whoever ended it is about to say so.
+        """
         with self._tables.lock:
-            return all(ticket.is_wait for ticket in self._tables.of_run(run))
+            tickets = list(self._tables.of_run(run))
+        return bool(tickets) and all(ticket.is_wait for ticket in tickets)
 
 
 class _Credentials:
