@@ -104,7 +104,8 @@ def _connected(nodes: Sequence[str], sources: Mapping[str, Sequence[str]]) -> li
 
     def find(node: str) -> str:
         while leader[node] != node:
-            node = leader[node] = leader[leader[node]]
+            leader[node] = leader[leader[node]]
+            node = leader[node]
         return node
 
     first_after: dict[str, str] = {}

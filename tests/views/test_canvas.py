@@ -116,6 +116,13 @@ def boxed(cluster: Cluster) -> list[set[str]]:
     return [group for child in cluster.children for group in (child.members, *boxed(child))]
 
 
+def test_what_hangs_together_by_way_of_others_is_one_group() -> None:
+    ends = {"n2": ["n0"], "n5": ["start", "n0"], "n6": ["start"], "n9": ["n1"], "n10": ["start", "n1"]}
+    inside = [corpus.node(name, *before, groups=("clean",)) for name, before in ends.items()]
+    view = graph_view(corpus.definition("w", corpus.node("n0", "start"), corpus.node("n1", "start"), *inside))
+    assert [group.title for group in view.groups] == ["clean"]
+
+
 @given(dags(), DIRECTIONS)
 def test_a_group_holds_its_nodes_and_no_others(definition: Definition, direction: Direction) -> None:
     view = graph_view(definition, direction=direction)
