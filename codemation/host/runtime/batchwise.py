@@ -34,7 +34,7 @@ def perform_batch(activity: Activity, stop: Stop) -> Performed:
         kwargs |= computed_of(activity, first)
         if (pace := pace_of(activity, stop)) is not None:
             pace.wait()
-        value = _answer(activity, args, kwargs)
+        value = _answer(activity, args, kwargs, stop)
         if node.kind is NodeKind.TAP and first:
             return passed_on(activity, first) if activity.shard is None else part_passed_on(activity, first)
         if isinstance(value, Derived):
@@ -60,10 +60,10 @@ def computed_of(activity: Activity, first: Given | None) -> dict[str, Any]:
     return {name: one.of(batches[name], activity.params) for name, one in computed.items()}
 
 
-def _answer(activity: Activity, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+def _answer(activity: Activity, args: tuple[Any, ...], kwargs: dict[str, Any], stop: Stop) -> Any:
     node, function, limit = activity.node, activity.code.function, activity.allowance.limit()
     if activity.code.signature.asynchronous:
-        return outcome(activity.bench.loop.run(awaited(node.id, limit, function, *args, **kwargs)))
+        return outcome(activity.bench.loop.run(awaited(node.id, limit, function, *args, **kwargs)), stop)
     return called(node.id, limit, function, *args, **kwargs)
 
 

@@ -6,15 +6,19 @@ import asyncio
 import contextvars
 import queue
 import threading
+import time
 from collections.abc import AsyncIterator, Callable, Coroutine, Iterator
 from concurrent.futures import Future
 from typing import Any
 
 from codemation.core.durations import readable
 from codemation.core.errors import NodeError
+from codemation.host.runtime.trouble import Interrupted
 
 _STEP = 0.05
 """Seconds between looks at whether the caller was interrupted, while it waits for the loop or another thread."""
+GRACE = 5.0
+"""Seconds that a coroutine has for noticing that its run was stopped, before it is cancelled."""
 _LONGEST_END = 2.0
 """Seconds that coroutines get to end when the loop does."""
 
@@ -72,14 +76,24 @@ class Loop:
             self._thread.join(_LONGEST_END)
 
 
-def outcome(future: Future[Any]) -> Any:
-    """Wait for a future in short steps, so that Ctrl-C reaches a main thread that waits here."""
+def outcome(future: Future[Any], stop: Callable[[], bool] = lambda: False) -> Any:
+    """Wait for a future in short steps, so that Ctrl-C reaches a main thread that waits here.
+
+    Raises:
+        Interrupted: its run was stopped, and what it waits for has not ended by itself in time.
+    """
+    patience: float | None = None
     while True:
         try:
             return future.result(timeout=_STEP)
         except TimeoutError:
             if future.done():
                 return future.result()
+            if patience is None and stop():
+                patience = time.monotonic() + GRACE
+            if patience is not None and time.monotonic() > patience:
+                future.cancel()
+                raise Interrupted from None
         except BaseException:
             future.cancel()
             raise

@@ -140,8 +140,8 @@ def test_a_run_that_is_not_over_in_time_fails_and_the_reason_says_so(run: Run, a
     assert app.stores.runs.unattended() == ()
 
 
-def test_nodes_notice_that_the_time_of_their_run_is_over(run: Run) -> None:
-    noticed = threading.Event()
+def test_nodes_notice_that_the_time_of_their_run_is_over_and_a_deaf_coroutine_is_cancelled(run: Run) -> None:
+    noticed, cancelled = threading.Event(), threading.Event()
 
     @cm.node
     def patient(values: list[int], ctx: cm.Context) -> int:
@@ -152,13 +152,18 @@ def test_nodes_notice_that_the_time_of_their_run_is_over(run: Run) -> None:
 
     @cm.node
     async def deaf(values: list[int]) -> int:
-        await asyncio.sleep(60.0)
+        try:
+            await asyncio.sleep(3600.0)
+        except asyncio.CancelledError:
+            cancelled.set()
+            raise
         return 1
 
     for node in (patient, deaf):
         with pytest.raises(RunFailed, match="timeout of its workflow"):
             run(built(numbers, node, timeout="100ms"))
     assert noticed.is_set()
+    assert cancelled.wait(30)
 
 
 def test_a_run_that_was_out_of_time_has_all_of_it_again_when_it_is_resumed(run: Run, app: App) -> None:
