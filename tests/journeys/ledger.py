@@ -47,7 +47,8 @@ def note(ledger: Path, context: cm.Context) -> int:
 
 
 def effects(ledger: Path) -> list[Effect]:
-    """Everything that was done so far."""
+    """Everything that was done so far; a line that somebody is about to write is not there yet."""
     if not ledger.exists():
         return []
-    return [Effect(**json.loads(line)) for line in ledger.read_text(encoding="utf-8").splitlines()]
+    whole, _, _ = ledger.read_text(encoding="utf-8").rpartition("\n")
+    return [Effect(**json.loads(line)) for line in whole.splitlines()]

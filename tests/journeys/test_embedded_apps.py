@@ -194,7 +194,7 @@ def test_a_limit_for_files_counts_as_a_full_payload_directory(world: World) -> N
 def test_a_database_without_room_records_nothing_by_halves_and_goes_on_with_room(world: World) -> None:
     state = world.project.directory
     state.mkdir()
-    with mounted(state, "size=150m,mode=755"):
+    with mounted(state, "size=240m,mode=755"):
         with world.open(patience=2.0) as app:
             before = app.launch(Launch(workflow=bulk, params=Volume(size=2_000_000)))
             before.wait()
@@ -221,7 +221,7 @@ def test_a_database_without_room_records_nothing_by_halves_and_goes_on_with_room
 def test_a_database_that_loses_its_room_in_the_middle_lets_go_of_what_it_held(world: World) -> None:
     state = world.project.directory
     state.mkdir()
-    with mounted(state, "size=150m,mode=755"):
+    with mounted(state, "size=240m,mode=755"):
         filling, key, work = state / "filling", world.key(), world.work(size=6, pace=0.05)
         with world.open() as app, world.braked() as brake:
             work = world.work(brake=brake, lift=2)
