@@ -26,7 +26,7 @@ class Effect:
 
 
 def note(ledger: Path, context: cm.Context) -> int:
-    """Append an effect, and say how many of its run there are by now.
+    """Append an effect, and say the how many-th of its run it is.
 
     A line is written whole or not at all, wherever its writer is killed.
     """
@@ -43,7 +43,7 @@ def note(ledger: Path, context: cm.Context) -> int:
         os.write(descriptor, f"{json.dumps(asdict(effect))}\n".encode())
     finally:
         os.close(descriptor)
-    return sum(one.run == context.run_id for one in effects(ledger))
+    return [one for one in effects(ledger) if one.run == context.run_id].index(effect) + 1
 
 
 def effects(ledger: Path) -> list[Effect]:
