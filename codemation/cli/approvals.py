@@ -14,7 +14,7 @@ from codemation.cli.questions import as_json
 from codemation.cli.screen import Screen
 from codemation.cli.target import workflow_of_run
 from codemation.cli.troubles import Refused
-from codemation.cli.waits import limit_option, wait_json, wait_lines
+from codemation.cli.waits import limit_option, show_waits
 from codemation.core.errors import RunError, UnknownWait
 from codemation.core.ids import RunId, node_of
 from codemation.core.mistakes import listed
@@ -58,13 +58,7 @@ def list_(screen: Screen, /, run: str | None, limit: int, as_json: bool) -> None
     """List the open decisions of all runs, or of RUN."""
     with opened() as app:
         found = open_waits(app, "approval", limit) if run is None else _asked(app.attach(find_run(app, run)))[:limit]
-    if as_json:
-        screen.show_json([wait_json(wait) for wait in found])
-        return
-    for line in wait_lines(found, screen.width, of_one=run is not None):
-        screen.show(line)
-    if not found:
-        screen.say("nobody is asked anything")
+    show_waits(screen, found, as_json=as_json, of_one=run is not None, nothing="nobody is asked anything")
 
 
 def _answer(function: Callable[..., None]) -> Callable[..., None]:

@@ -41,15 +41,21 @@ def waits(screen: Screen, run: str | None, limit: int, as_json: bool) -> None:
     """
     with opened() as app:
         found = open_waits(app, None, limit) if run is None else app.attach(find_run(app, run)).waits[:limit]
+    show_waits(screen, found, as_json=as_json, of_one=run is not None, nothing="nothing is waited for")
+    if not as_json:
+        for line in answer_lines(found):
+            screen.say(line)
+
+
+def show_waits(screen: Screen, waits: Sequence[RunWait], *, as_json: bool, of_one: bool, nothing: str) -> None:
+    """Show waits as a list or as JSON; `nothing` is said where there are none."""
     if as_json:
-        screen.show_json([wait_json(wait) for wait in found])
+        screen.show_json([wait_json(wait) for wait in waits])
         return
-    for line in wait_lines(found, screen.width, of_one=run is not None):
+    for line in wait_lines(waits, screen.width, of_one=of_one):
         screen.show(line)
-    if not found:
-        screen.say("nothing is waited for")
-    for line in answer_lines(found):
-        screen.say(line)
+    if not waits:
+        screen.say(nothing)
 
 
 def wait_lines(waits: Sequence[RunWait], width: int, *, of_one: bool = False) -> list[str]:

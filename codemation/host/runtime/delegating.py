@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from functools import partial
 from typing import Any
@@ -62,11 +63,10 @@ def asked_of(activity: Activity, item: int | None) -> tuple[Any, Params | None]:
     position = item or 0
     if not 0 <= position < len(each.items):
         raise RunError(f'"{activity.node.id}" is given {len(each.items)} items, and none at position {position}')
-    one = each.items[position]
-    return [each.value(position, one)], workflow.params_of(each.arguments(one))
+    return [each.value(position, each.items[position])], workflow.params_of(each.arguments(each.items[position]))
 
 
-class _Delegation:
+class _Delegation(ABC):
     """What both ways to delegate share."""
 
     def __init__(self, activity: Activity, first: Given) -> None:
@@ -75,13 +75,13 @@ class _Delegation:
         self.workflow: Workflow[Any, ...] = activity.code.model
         self.known: Mapping[str, Answer] = activity.run.snapshot.answers.get(activity.claim.activation, {})
 
+    @abstractmethod
     def waits(self) -> list[Wait]:
         """A wait for each run that has not ended yet."""
-        raise NotImplementedError
 
+    @abstractmethod
     def gathered(self) -> Performed:
         """What came of the runs."""
-        raise NotImplementedError
 
     def is_missing(self, key: str) -> bool:
         """Whether nothing has come of a run yet, or it has failed and is tried again."""
