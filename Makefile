@@ -63,7 +63,7 @@ build: setup ## Build the wheel and the source distribution into dist/
 
 lock: $(STAMPS)/uv ## Resolve the dependencies anew into requirements.lock
 	$(BIN)/uv pip compile --universal --generate-hashes --no-header --no-annotate --no-emit-index-url --no-emit-find-links \
-		--python-version 3.11 --extra embedded --extra http --group demo --group test pyproject.toml -o requirements.lock
+		--python-version 3.11 --extra dev --group demo --group test pyproject.toml -o requirements.lock
 
 clean: ## Remove what the other targets made, but no database (.codemation)
 	rm -rf $(VENV) $(STAMPS) build dist app_template/build .coverage .coverage.* htmlcov \

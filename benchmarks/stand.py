@@ -83,7 +83,7 @@ def standing(effort: Effort) -> Iterator[Stand]:
     """
     folder = Path(tempfile.mkdtemp(prefix="codemation-bench-", dir=DISK if DISK.is_dir() else None))
     folder.chmod(0o755)  # the account of root's server must reach what lies in it; everything there is private again
-    (folder / "codemation.config.py").write_text("from codemation.host.settings import Config\n\nconfig = Config()\n")
+    (folder / "codemation.config.py").write_text("from codemation.host.config import Config\n\nconfig = Config()\n")
     state = folder / ".codemation"
     try:
         with _our_settings_only(), contextlib.chdir(folder), open_embedded(state, grace=0.2) as server:

@@ -46,8 +46,8 @@ if TYPE_CHECKING:
         webhook,
     )
     from codemation.core.workflow import Workflow
+    from codemation.host.config import Config
     from codemation.host.connecting import attach, connect
-    from codemation.host.settings import Config
 
 __version__ = "0.1.0"
 
@@ -117,7 +117,7 @@ _HOMES = {
     "Branch": "codemation.core.flow",
     "CodemationError": "codemation.core.errors",
     "Concurrency": "codemation.core.concurrency",
-    "Config": "codemation.host.settings",
+    "Config": "codemation.host.config",
     "Context": "codemation.core.context",
     "Credential": "codemation.core.credentials",
     "Dataset": "codemation.core.triggers",

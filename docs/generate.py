@@ -24,9 +24,9 @@ from codemation.core.annotations import readable
 from codemation.core.errors import CodemationError
 from codemation.core.node import FunctionNode, SupportsArrow
 from codemation.core.states import FINISHED, TRANSITIONS
+from codemation.host.config import Config
 from codemation.host.postgres.statements import StepShape, Then, step
 from codemation.host.postgres.tables import metadata
-from codemation.host.settings import Config
 
 DOCS = Path(__file__).resolve().parent
 COMPUTED = {"threads": "processors + 4, at most 32"}

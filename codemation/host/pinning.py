@@ -25,7 +25,7 @@ from codemation.core.tables import Tables, is_table
 from codemation.core.values import Unstorable
 from codemation.core.workflow import Workflow
 from codemation.host import pin_files
-from codemation.host.settings import Config
+from codemation.host.config import Config
 
 if TYPE_CHECKING:
     from codemation.core.engine import Engine

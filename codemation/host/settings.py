@@ -5,22 +5,19 @@ from __future__ import annotations
 import importlib.util
 import os
 import re
-import sys
 import tomllib
 import traceback
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
-from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError, field_validator
+from pydantic import SecretStr, ValidationError
 
 from codemation.core.errors import HostError
 from codemation.core.limits import Limits
 from codemation.core.mistakes import listed, near
-from codemation.core.retention import Ages, Retention, age_of
-from codemation.core.sizes import in_bytes
-from codemation.host.credentials import source_of
-from codemation.host.slots import Pools
+from codemation.core.retention import Ages, Retention
+from codemation.host.config import Config
 
 PREFIX = "CODEMATION_"
 """What the variables of the environment begin with that are settings."""
@@ -31,95 +28,6 @@ NOT_SETTINGS = f"{PREFIX}CREDENTIAL_"
 
 class ConfigError(HostError):
     """The settings are not right."""
-
-
-class Config(BaseModel):
-    """What an app may set; everything has a default that works on one machine."""
-
-    # What was given may be a URL with a password, so pydantic's errors, which a config module may let through, hide it.
-    model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True, hide_input_in_errors=True)
-
-    database_url: SecretStr | None = None
-    """PostgreSQL to use; without it an embedded one is started under the state directory."""
-    state: Path = Path(".codemation")
-    """Where the embedded PostgreSQL and other local state live, relative to the app."""
-    workflows: str = "workflows"
-    """Folder below the app in which workflows are found."""
-    payloads: Literal["postgres", "directory"] = "postgres"
-    """Where large payloads and attachments are stored."""
-    payload_directory: Path = Path(".codemation/payloads")
-    """The folder for `payloads = "directory"`, relative to the app."""
-    threads: int = Field(default=min(32, (os.cpu_count() or 1) + 4), ge=1, le=1024)
-    """Activations at a time in this process."""
-    pools: Pools = Field(default_factory=dict)
-    """How many slots each pool has that nodes name with `pool=`, all of them if any; in a variable "gpu=2, shop=1"."""
-    frames: Literal["polars", "pandas", "arrow"] | None = None
-    """Library of `.frame` where a node did not choose one; polars, then pandas, then pyarrow, as installed."""
-    credentials: tuple[Any, ...] = ()
-    """Where credentials are that no variable holds: credentials, functions from a slot to one, or "module:name"."""
-    max_activations: int = Field(default=100_000, ge=1)
-    """Nodes that one run may ask to work, each turn of a loop counted; a workflow may ask for less."""
-    max_items: int = Field(default=10_000_000, ge=1)
-    """Items or rows that one output may hold; a workflow may ask for less."""
-    max_payload: str = "2GB"
-    """Size that one output may have as it is stored; a workflow may ask for less."""
-    max_depth: int = Field(default=32, ge=1)
-    """Runs within runs; a workflow may ask for less."""
-    notebooks: str | None = None
-    """What executes notebooks, as "module:name": from the app's folder to a runner; else what is installed."""
-    keep_succeeded: str = "30d"
-    """How long a run that has succeeded is kept after its end; "forever" is possible. A workflow may say otherwise."""
-    keep_failed: str = "90d"
-    """As `keep_succeeded`, of runs that have failed or were cancelled."""
-    keep_keys: str = "90d"
-    """How long the key that a run was started with counts at least; it counts for as long as the run is there."""
-    production: bool = False
-    """Whether this is where things count: pins are refused here, but for those in `allow_pins`."""
-    allow_pins: tuple[str, ...] = ()
-    """Nodes that may be pinned in production, as `workflow/node`; in a variable with commas between them."""
-    patience: float = Field(default=900.0, ge=0, allow_inf_nan=False)
-    """Seconds for which a run waits for an absent database before it gives up in this process."""
-
-    @field_validator("allow_pins", mode="before")
-    @classmethod
-    def _are_named(cls, value: object) -> object:
-        return [name.strip() for name in value.split(",") if name.strip()] if isinstance(value, str) else value
-
-    @field_validator("database_url")
-    @classmethod
-    def _is_postgres(cls, value: SecretStr | None) -> SecretStr | None:
-        if value is not None and not re.match(r"postgres(ql)?(\+psycopg)?://", value.get_secret_value()):
-            raise ValueError('it must begin with "postgresql://"')
-        return value
-
-    @field_validator("credentials")
-    @classmethod
-    def _are_sources(cls, value: tuple[Any, ...]) -> tuple[Any, ...]:
-        for given in value:
-            source_of(given)
-        return value
-
-    @field_validator("max_payload")
-    @classmethod
-    def _is_size(cls, value: str) -> str:
-        in_bytes(value)
-        return value
-
-    @field_validator("keep_succeeded", "keep_failed", "keep_keys")
-    @classmethod
-    def _is_age(cls, value: str) -> str:
-        age_of(value)
-        return value
-
-    @field_validator("workflows")
-    @classmethod
-    def _is_below(cls, value: str) -> str:
-        folder = Path(value)
-        if folder.is_absolute() or not folder.parts or ".." in folder.parts:
-            raise ValueError('it must be a folder below the app, such as "workflows"')
-        if folder.parts[0] in sys.stdlib_module_names or folder.parts[0] == "codemation":
-            raise ValueError(f'a folder called "{folder.parts[0]}" would hide the Python module of that name')
-        return value
 
 
 class Settings:
@@ -158,6 +66,12 @@ class Settings:
         """The URL of the database that is set, with its password and as libpq reads it."""
         url = self.config.database_url
         return None if url is None else url.get_secret_value().replace("postgresql+psycopg://", "postgresql://", 1)
+
+    @property
+    def redis_url(self) -> str | None:
+        """The URL of Redis that is set, with its password."""
+        url = self.config.redis_url
+        return None if url is None else url.get_secret_value()
 
     @property
     def limits(self) -> Limits:
@@ -264,10 +178,14 @@ def _place(error: BaseException, path: Path) -> str:
 def _from_environment(environment: Mapping[str, str]) -> list[tuple[str, str, str]]:
     """Name, variable and value of what is set; an empty variable is none, as a deployment leaves it that has no value.
 
-    Our own variables come last, and so win over `DATABASE_URL`, which other programs read as well.
+    Our own variables come last, and so win over `DATABASE_URL` and `REDIS_URL`, which other programs read as well.
     """
     ours = [one for one in environment if one.startswith(PREFIX) and not one.startswith(NOT_SETTINGS)]
-    named = [("database_url", "DATABASE_URL"), *((one.removeprefix(PREFIX).lower(), one) for one in ours)]
+    named = [
+        ("database_url", "DATABASE_URL"),
+        ("redis_url", "REDIS_URL"),
+        *((one.removeprefix(PREFIX).lower(), one) for one in ours),
+    ]
     return [(name, variable, environment[variable]) for name, variable in named if environment.get(variable)]
 
 

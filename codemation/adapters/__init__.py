@@ -1,0 +1,1 @@
+"""What connects to the world outside: reached by name, and independent of one another."""

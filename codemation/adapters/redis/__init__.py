@@ -1,0 +1,1 @@
+"""Redis: messages between processes, which are only hints."""
