@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, BinaryIO, Literal, Protocol, TypeAlias
 
+from codemation.core.access import Role
 from codemation.core.concurrency import Turnstile
 from codemation.core.credentials import Credential
 from codemation.core.definition import Definition
@@ -970,6 +971,21 @@ class Unattended:
     why: str
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Within:
+    """Which runs are meant."""
+
+    since: datetime | None = None
+    """Started then or later."""
+    until: datetime | None = None
+    """Started before."""
+    like: str = ""
+    """How the id begins or ends."""
+
+
+ANYWHERE = Within()
+
+
 class RunList(Protocol):
     """The read side: what people list and look up. Never on a hot path."""
 
@@ -978,6 +994,7 @@ class RunList(Protocol):
         *,
         workflow: str | None = None,
         statuses: Sequence[RunStatus] = (),
+        within: Within = ANYWHERE,
         before: RunId | None = None,
         limit: int = 50,
     ) -> tuple[RunRow, ...]:
@@ -994,6 +1011,87 @@ class RunList(Protocol):
 
     def unattended(self) -> tuple[Unattended, ...]:
         """Runs that break the invariant of the protocol; empty on a healthy system with a worker for each lane."""
+        ...
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Token:
+    """What lets somebody ask over the network, without the text that shows it, which nobody keeps."""
+
+    id: str
+    name: str
+    """Who or what holds it."""
+    role: Role
+    created_by: str = ""
+    created_at: datetime | None = None
+    """The store says so."""
+    expires_at: datetime | None = None
+    """As above; `None` for never."""
+    used_at: datetime | None = None
+    """When it was used last, give or take a minute."""
+    revoked_at: datetime | None = None
+
+
+class Tokens(Protocol):
+    """Who may ask over the network."""
+
+    def create(self, token: Token, digest: bytes, lasts: float | None = None) -> None:
+        """Let whoever shows the text of this SHA-256 digest do what the role allows, for so many seconds from now.
+
+        Raises:
+            InputError: a token that counts has the name.
+        """
+        ...
+
+    def holder(self, digest: bytes) -> Token | None:
+        """The token of a text, if it counts: it was neither revoked nor has it expired. Notes that it was used."""
+        ...
+
+    def all(self) -> tuple[Token, ...]:
+        """Every token that ever was, the latest first."""
+        ...
+
+    def any(self) -> bool:
+        """Whether there ever was one."""
+        ...
+
+    def revoke(self, id_: str) -> bool:
+        """Let a token count no more; `False` when it does not, or there is none."""
+        ...
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Deed:
+    """Something that somebody has done, or tried to."""
+
+    id: str
+    who: str
+    action: str
+    """`runs.start`."""
+    target: str
+    detail: Mapping[str, Any] = field(default_factory=dict)
+    """Small JSON."""
+    outcome: str = ""
+    """`done`, or what it was refused for; empty while it is being done, or where that was broken off."""
+    at: datetime | None = None
+    """The store says so."""
+
+
+class Audit(Protocol):
+    """Who did what. A deed is noted before it is done, and settled after it."""
+
+    def note(self, deed: Deed) -> None:
+        """Note what somebody is about to do."""
+        ...
+
+    def settle(self, id_: str, outcome: str, target: str) -> None:
+        """Say what became of it; the first word stands."""
+        ...
+
+    def page(
+        self, *, who: str | None = None, action: str | None = None, before: str | None = None, limit: int = 50
+    ) -> tuple[Deed, ...]:
+        """Deeds, the latest first, from just before the deed `before`; `action` may be the beginning of it."""
         ...
 
 
@@ -1052,3 +1150,5 @@ class Stores:
     follow_ups: FollowUps
     rates: Rates
     pools: Pools
+    tokens: Tokens
+    audit: Audit

@@ -65,7 +65,16 @@ class Config(BaseModel):
     patience: float = Field(default=900.0, ge=0, allow_inf_nan=False)
     """Seconds for which a run waits for an absent database before it gives up in this process."""
 
-    @field_validator("allow_pins", mode="before")
+    allowed_hosts: tuple[str, ...] = ()
+    """Names under which the web server may be asked for; "*" for any. Without it, on this machine alone localhost."""
+    max_request: str = "10MB"
+    """Size that the body of a request to the API may have; a webhook says its own."""
+    requests_per_second: float = Field(default=100.0, ge=0, allow_inf_nan=False)
+    """Requests that a web process takes of each token or address, four times as many at once; 0 for no limit."""
+    request_timeout: float = Field(default=60.0, gt=0, allow_inf_nan=False)
+    """Seconds after which a request to the web server is given up."""
+
+    @field_validator("allow_pins", "allowed_hosts", mode="before")
     @classmethod
     def _are_named(cls, value: object) -> object:
         return [name.strip() for name in value.split(",") if name.strip()] if isinstance(value, str) else value
@@ -91,7 +100,7 @@ class Config(BaseModel):
             source_of(given)
         return value
 
-    @field_validator("max_payload")
+    @field_validator("max_payload", "max_request")
     @classmethod
     def _is_size(cls, value: str) -> str:
         in_bytes(value)

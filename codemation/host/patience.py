@@ -5,7 +5,9 @@ from __future__ import annotations
 import logging
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
 
 from codemation.core.durations import readable
 from codemation.core.errors import StoreUnavailable
@@ -15,6 +17,19 @@ LONGEST = 2.0
 """Seconds between two tries at the most."""
 SILENCE = 10.0
 """Seconds between two words about it in the log."""
+
+
+_in_haste: ContextVar[bool] = ContextVar("in_haste", default=False)
+
+
+@contextmanager
+def in_haste() -> Iterator[None]:
+    """Have no patience meanwhile: whoever waits for an answer is better told at once that the database is away."""
+    token = _in_haste.set(True)
+    try:
+        yield
+    finally:
+        _in_haste.reset(token)
 
 
 class Patience:
@@ -50,6 +65,8 @@ class Patience:
             StoreUnavailable: it has been away for longer than the limit.
         """
         self.notice()
+        if _in_haste.get():
+            raise error
         now = self._clock()
         if tries == 1:
             self._of_thread.away_since = now

@@ -13,12 +13,14 @@ from codemation.core.definition import Definition
 from codemation.core.ids import RunId, TicketId, WorkerId
 from codemation.core.items import Batch
 from codemation.core.ports import (
+    ANYWHERE,
     Commit,
     Drop,
     LogLine,
     RunRow,
     StoredBlob,
     Unattended,
+    Within,
     WorkerRow,
 )
 from codemation.core.states import FINISHED, RunStatus
@@ -142,6 +144,7 @@ class _PagesByNumber(MemoryRunList):
         *,
         workflow: str | None = None,
         statuses: Sequence[RunStatus] = (),
+        within: Within = ANYWHERE,
         before: RunId | None = None,
         limit: int = 50,
     ) -> tuple[RunRow, ...]:
@@ -150,6 +153,22 @@ class _PagesByNumber(MemoryRunList):
         return rows[self._turned : self._turned + limit]
 
     _turned = 0
+
+
+class _TimesOfTheWrongSide(MemoryRunList):
+    def page(
+        self,
+        *,
+        workflow: str | None = None,
+        statuses: Sequence[RunStatus] = (),
+        within: Within = ANYWHERE,
+        before: RunId | None = None,
+        limit: int = 50,
+    ) -> tuple[RunRow, ...]:
+        all_times = Within(like=within.like)
+        rows = super().page(workflow=workflow, statuses=statuses, before=before, limit=1_000, within=all_times)
+        rows = tuple(row for row in rows if within.since is None or row.created_at > within.since)
+        return tuple(row for row in rows if within.until is None or row.created_at <= within.until)[:limit]
 
 
 class _FindsInTheMiddle(MemoryRunList):
@@ -236,6 +255,7 @@ STORAGE_DEFECTS = [
         RunListContract,
         "runs",
         pages_by_number=_PagesByNumber,
+        times_of_the_wrong_side=_TimesOfTheWrongSide,
         finds_in_the_middle=_FindsInTheMiddle,
         all_is_well=_AllIsWell,
         pieces_are_patterns=_PiecesArePatterns,

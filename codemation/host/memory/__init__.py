@@ -9,6 +9,7 @@ from collections.abc import Callable
 from datetime import UTC, datetime
 
 from codemation.core.ports import Stores
+from codemation.host.memory.access import MemoryAudit, MemoryTokens
 from codemation.host.memory.blobs import MemoryBlobs
 from codemation.host.memory.checkpoints import MemoryCheckpoints
 from codemation.host.memory.children import MemoryChildren
@@ -62,4 +63,6 @@ def stores_on(tables: Tables) -> Stores:
         pools=MemoryPools(tables),
         rates=MemoryRates(tables),
         turnstiles=MemoryTurnstiles(tables),
+        tokens=MemoryTokens(tables),
+        audit=MemoryAudit(tables),
     )

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 from datetime import datetime, timedelta
 
 from codemation.core.ids import RunId
-from codemation.core.ports import RunRow, TicketRow, Unattended
+from codemation.core.ports import ANYWHERE, RunRow, TicketRow, Unattended, Within
 from codemation.core.states import FINISHED, RunStatus
 from codemation.core.waits import DEADLINE
 from codemation.host.memory.tables import Tables, Ticket
@@ -26,6 +26,7 @@ class MemoryRunList:
         *,
         workflow: str | None = None,
         statuses: Sequence[RunStatus] = (),
+        within: Within = ANYWHERE,
         before: RunId | None = None,
         limit: int = 50,
     ) -> tuple[RunRow, ...]:
@@ -35,6 +36,7 @@ class MemoryRunList:
             mark = None if before is None else self._tables.runs.get(before)
         if before is not None:
             rows = [row for row in rows if mark and _age(row) < _age(mark)]
+        rows = [row for row in rows if _is_within(row, within)]
         chosen = [row for row in rows if workflow in (None, row.workflow) and (not statuses or row.status in statuses)]
         return tuple(sorted(chosen, key=_age, reverse=True)[:limit])
 
@@ -42,7 +44,7 @@ class MemoryRunList:
         """Runs by the beginning or the end of their ids."""
         with self._tables.lock:
             rows = sorted(self._tables.runs.values(), key=_age, reverse=True)
-        return tuple(row.id for row in rows if row.id.startswith(prefix) or row.id.endswith(prefix))[:10]
+        return tuple(row.id for row in rows if _is_like(row.id, prefix))[:10]
 
     def tickets(self, run: RunId) -> tuple[TicketRow, ...]:
         """Live tickets."""
@@ -107,3 +109,12 @@ class MemoryRunList:
 
 def _age(row: RunRow) -> tuple[datetime, RunId]:
     return row.created_at, row.id
+
+
+def _is_within(row: RunRow, within: Within) -> bool:
+    since, until = within.since or row.created_at, within.until
+    return since <= row.created_at and (until is None or row.created_at < until) and _is_like(row.id, within.like)
+
+
+def _is_like(run: RunId, text: str) -> bool:
+    return run.startswith(text) or run.endswith(text)

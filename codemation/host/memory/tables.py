@@ -16,6 +16,7 @@ from codemation.core.ports import (
     Chunk,
     Claim,
     Deadline,
+    Deed,
     Entry,
     Holding,
     Lane,
@@ -28,6 +29,7 @@ from codemation.core.ports import (
     SentEvent,
     Shard,
     TicketKind,
+    Token,
     WaitTicket,
     WorkerRow,
 )
@@ -146,6 +148,8 @@ class Tables:
     definitions: dict[str, Definition] = field(default_factory=dict)
     logs: dict[RunId, list[LogLine]] = field(default_factory=dict)
     recalled: dict[bytes, tuple[RunId, str]] = field(default_factory=dict)
+    tokens: dict[bytes, Token] = field(default_factory=dict)
+    deeds: dict[str, Deed] = field(default_factory=dict)
     pools: dict[str, int] = field(default_factory=dict)
     """How many slots each has."""
     rates: dict[str, datetime] = field(default_factory=dict)

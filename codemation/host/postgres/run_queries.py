@@ -26,6 +26,7 @@ from sqlalchemy import (
 from sqlalchemy.dialects.postgresql.psycopg import PGDialect_psycopg
 from sqlalchemy.sql.expression import CompoundSelect
 
+from codemation.core.ports import Within
 from codemation.core.states import RunStatus
 from codemation.core.waits import DEADLINE
 from codemation.host.postgres.codes import FIRST_FINISHED, FOLD_LANE, STATUS_CODES, TicketKind, TicketState
@@ -86,11 +87,23 @@ def page(workflow: str | None, statuses: Sequence[int], before: str | None, limi
     return query
 
 
+def narrowed(query: Select[Any], within: Within) -> Select[Any]:
+    """Only runs of a time, and with ids that begin or end so."""
+    if within.since is not None:
+        query = query.where(runs.c.created_at >= within.since)
+    if within.until is not None:
+        query = query.where(runs.c.created_at < within.until)
+    return query.where(_is_like(within.like)) if within.like else query
+
+
 def find(prefix: str) -> Select[Any]:
     """The ids that begin or end so."""
+    return select(cast(runs.c.id, Text)).where(_is_like(prefix)).order_by(runs.c.id.desc()).limit(10)
+
+
+def _is_like(text: str) -> ColumnElement[bool]:
     name = cast(runs.c.id, Text)
-    matches = or_(name.startswith(prefix, autoescape=True), name.endswith(prefix, autoescape=True))
-    return select(name).where(matches).order_by(runs.c.id.desc()).limit(10)
+    return or_(name.startswith(text, autoescape=True), name.endswith(text, autoescape=True))
 
 
 def tickets_of(run: str) -> Select[Any]:

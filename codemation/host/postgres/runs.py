@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, cast
 
 from codemation.core.ids import ActivationId, RunId, TicketId, WorkerId, WorkflowId
-from codemation.core.ports import RunRow, TicketKind, TicketRow, Unattended
+from codemation.core.ports import ANYWHERE, RunRow, TicketKind, TicketRow, Unattended, Within
 from codemation.core.states import RunStatus
 from codemation.host.postgres.codes import KINDS, STATUS_CODES, TICKET_STATES
 from codemation.host.postgres.connection import Connections
@@ -28,6 +28,7 @@ class PostgresRuns:
         *,
         workflow: str | None = None,
         statuses: Sequence[RunStatus] = (),
+        within: Within = ANYWHERE,
         before: RunId | None = None,
         limit: int = 50,
     ) -> tuple[RunRow, ...]:
@@ -35,7 +36,8 @@ class PostgresRuns:
         from codemation.host.postgres import run_queries  # noqa: PLC0415 - imports SQLAlchemy
 
         codes = [STATUS_CODES[status] for status in statuses]
-        rows = self._ask(run_queries.page(workflow, codes, before, limit))
+        query = run_queries.page(workflow, codes, before, limit)
+        rows = self._ask(run_queries.narrowed(query, within))
         return tuple(run_row(RunId(row[-1]), row) for row in rows)
 
     def find(self, prefix: str) -> tuple[RunId, ...]:

@@ -7,6 +7,7 @@ from typing import Self
 
 from codemation.core.errors import HostError
 from codemation.core.ports import Blobs, Stores
+from codemation.host.postgres.access import PostgresAudit, PostgresTokens
 from codemation.host.postgres.blobs import Objects, PostgresBlobs
 from codemation.host.postgres.checkpoints import PostgresCheckpoints
 from codemation.host.postgres.children import PostgresChildren
@@ -61,6 +62,8 @@ class PostgresStores:
             pools=PostgresPools(connections),
             rates=PostgresRates(connections),
             turnstiles=PostgresTurnstiles(connections),
+            tokens=PostgresTokens(connections),
+            audit=PostgresAudit(connections),
         )
 
     def __enter__(self) -> Self:

@@ -404,6 +404,36 @@ logs = Table(
     _needed("text", Text),
 )
 
+# Of a token only the digest is kept. One that was revoked stays, so that what it did can be told of.
+tokens = Table(
+    "tokens",
+    metadata,
+    _key("id", UUID(as_uuid=False)),
+    _needed("created_at", TIME, default=NOW),
+    Column("expires_at", TIME),
+    Column("used_at", TIME),
+    Column("revoked_at", TIME),
+    _needed("name", Text),
+    _needed("role", Text),
+    _needed("created_by", Text, default=EMPTY),
+    _needed("digest", BYTEA),
+    UniqueConstraint("digest"),
+)
+Index("tokens_by_name", tokens.c.name, unique=True, postgresql_where=text("revoked_at IS NULL"))
+
+audit = Table(
+    "audit",
+    metadata,
+    _key("id", UUID(as_uuid=False)),
+    _needed("at", TIME, default=NOW),
+    _needed("who", Text),
+    _needed("action", Text),
+    _needed("target", Text),
+    _needed("outcome", Text, default=EMPTY),
+    _needed("detail", JSON),
+)
+Index("audit_by_age", audit.c.at.desc(), audit.c.id.desc())
+
 event.listen(
     metadata,
     "before_create",

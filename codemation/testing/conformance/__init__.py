@@ -26,10 +26,10 @@ two fixtures and says which contracts hold:
 
 and so on for `CheckpointsContract`, `WorkersContract`, `PayloadsContract`, `BlobsContract`, `DefinitionsContract`,
 `InboxContract`, `LogsContract`, `RunListContract`, `ShardsContract`, `WaitsContract`, `ChildrenContract`,
-`EventsContract`, `PruningContract`, `DutiesContract`, `TurnstilesContract`, `FollowUpsContract`, `RatesContract` and
-`PoolsContract`. Both fixtures have function scope, and everything in the stores belongs to the test. On PostgreSQL
-`later` replaces the function `now_()`, which tells the time to every statement, by one that adds the seconds that were
-asked for so far.
+`EventsContract`, `PruningContract`, `DutiesContract`, `TurnstilesContract`, `FollowUpsContract`, `RatesContract`,
+`PoolsContract`, `TokensContract` and `AuditContract`. Both fixtures have function scope, and everything in the stores
+belongs to the test. On PostgreSQL `later` replaces the function `now_()`, which tells the time to every statement, by
+one that adds the seconds that were asked for so far.
 
 `codemation.testing.conformance.machine` has the last test, `walk_at_random`. It needs hypothesis, and is therefore
 imported by its own name.
@@ -40,6 +40,7 @@ from __future__ import annotations
 import pytest
 
 for _module in (
+    "access",
     "blobs",
     "cancel",
     "checkpoints",
@@ -76,6 +77,7 @@ for _module in (
 ):  # so that a failure shows what was compared
     pytest.register_assert_rewrite(f"{__name__}.{_module}")
 
+from codemation.testing.conformance.access import AuditContract, TokensContract  # noqa: E402
 from codemation.testing.conformance.blobs import BlobsContract  # noqa: E402
 from codemation.testing.conformance.checkpoints import CheckpointsContract  # noqa: E402
 from codemation.testing.conformance.children import ChildrenContract  # noqa: E402
@@ -119,10 +121,13 @@ CONTRACTS = (
     FollowUpsContract,
     RatesContract,
     PoolsContract,
+    TokensContract,
+    AuditContract,
 )
 
 __all__ = [
     "CONTRACTS",
+    "AuditContract",
     "BlobsContract",
     "CheckpointsContract",
     "ChildrenContract",
@@ -141,6 +146,7 @@ __all__ = [
     "RunListContract",
     "ShardsContract",
     "TicketsContract",
+    "TokensContract",
     "TurnstilesContract",
     "WaitsContract",
     "WorkersContract",

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from codemation.core.ids import ActivationId, RunId
-from codemation.core.ports import GoOn, Leave, Stores
+from codemation.core.ports import GoOn, Leave, Stores, Within
 from codemation.core.states import RunStatus
 from codemation.testing.conformance.world import Contract, World, gone_on
 
@@ -49,6 +49,31 @@ class PageContract(Contract):
         for _ in range(4):
             world.start("a/1")
         assert [len(self._ids(stores, limit=limit)) for limit in (0, 1, 3, 4, 9)] == [0, 1, 3, 4, 4]
+
+    def test_a_page_may_be_of_a_time(self, stores: Stores, world: World, later: Later) -> None:
+        """Runs that were started at the first moment or after it, and before the second."""
+        runs = []
+        for _ in range(4):
+            runs.append(world.start("a/1"))
+            later(1.0)
+        began = [world.row(run).created_at for run in runs]
+        page = stores.runs.page
+        assert [row.id for row in page(within=Within(since=began[1], until=began[3]))] == [runs[2], runs[1]]
+        assert [row.id for row in page(within=Within(since=began[3]))] == [runs[3]]
+        assert [row.id for row in page(within=Within(until=began[3]), before=runs[2])] == [runs[1], runs[0]]
+        assert page(within=Within(until=began[0])) == ()
+
+    def test_a_page_may_be_of_ids_that_look_alike(self, stores: Stores, world: World) -> None:
+        """Runs whose ids begin or end so, whatever their text would mean as a pattern."""
+        run, other = world.start("a/1"), world.start("a/1")
+
+        def like(text: str) -> list[RunId]:
+            return [row.id for row in stores.runs.page(within=Within(like=text))]
+
+        assert like(run) == [run]
+        assert run in like(run[-4:])
+        assert other in like(other[:4])
+        assert like(run[9:-4]) == like("%") == like("_") == []
 
     def test_a_page_may_be_of_one_workflow(self, stores: Stores, world: World) -> None:
         """Only runs of the workflow that was asked for are listed."""

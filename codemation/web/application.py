@@ -1,0 +1,84 @@
+"""The ASGI app: every route, put together."""
+
+from __future__ import annotations
+
+import logging
+from typing import Any
+
+from fastapi import FastAPI, Request
+from fastapi.exceptions import RequestValidationError
+from fastapi.openapi.utils import get_openapi
+from starlette.exceptions import HTTPException
+from starlette.responses import Response
+
+from codemation import __version__
+from codemation.core.errors import CodemationError
+from codemation.web import problems, runs, workflows
+from codemation.web.guard import Guard
+from codemation.web.service import Service
+
+_log = logging.getLogger("codemation.web")
+DOCUMENT = "/api/v1/openapi.json"
+
+
+def application(service: Service) -> FastAPI:
+    """The app that answers requests to one service, which whoever serves it opens and closes."""
+    app = FastAPI(
+        title="codemation",
+        version=__version__,
+        description=DESCRIPTION,
+        openapi_url=DOCUMENT,
+        docs_url=None,
+        redoc_url=None,
+        redirect_slashes=False,
+    )
+    app.state.service = service
+    for router in (workflows.router, runs.router):
+        app.include_router(router, prefix="/api/v1")
+    _answer_problems(app)
+    app.add_middleware(Guard, service=service)
+    app.openapi = lambda: _document(app)  # type: ignore[method-assign]
+    return app
+
+
+DESCRIPTION = """\
+Workflows, their runs, and what the runs have given.
+
+Requests carry a token, `Authorization: Bearer …`, whose role says what they may do: a `viewer` sees everything, an
+`operator` also starts, cancels, resumes and decides, an `editor` also changes what starts runs by itself, an `admin`
+also sees who did what. Whatever is not carried out is answered as `application/problem+json`, with the way out.
+"""
+
+
+def _answer_problems(app: FastAPI) -> None:
+    """Answer whatever goes wrong as a problem."""
+
+    @app.exception_handler(CodemationError)
+    def _ours(_: Request, error: CodemationError) -> Response:
+        if problems.is_trouble(error):
+            _log.warning("%s", error)
+        return problems.problem_of(error).response()
+
+    @app.exception_handler(RequestValidationError)
+    def _unfit(_: Request, error: RequestValidationError) -> Response:
+        return problems.unfit(error).response()
+
+    @app.exception_handler(HTTPException)
+    def _refused(_: Request, error: HTTPException) -> Response:
+        return problems.of_status(error).response()
+
+
+def _document(app: FastAPI) -> dict[str, Any]:
+    """The OpenAPI document of the routes, with what FastAPI cannot know of them."""
+    if app.openapi_schema:
+        return app.openapi_schema
+    document = get_openapi(
+        title=app.title, version=app.version, description=app.description, routes=app.routes, openapi_version="3.1.0"
+    )
+    parts = document.setdefault("components", {})
+    parts.setdefault("schemas", {})["Problem"] = dict(problems.SCHEMA)
+    parts["securitySchemes"] = {
+        "token": {"type": "http", "scheme": "bearer", "description": "A token of `codemation tokens create`."}
+    }
+    app.openapi_schema = document
+    return document

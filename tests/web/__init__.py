@@ -1,0 +1,1 @@
+"""The web: a real server over an embedded PostgreSQL, asked over HTTP."""
