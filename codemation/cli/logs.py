@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import itertools
 import json
-import threading
 from collections.abc import Callable, Iterator, Sequence
 from typing import TYPE_CHECKING
 
@@ -100,12 +99,13 @@ def _follow(
 
 def _following(handle: RunHandle, node: NodeId | None, cursor: int) -> Iterator[LogLine]:
     """Every line after the one with this number, as it comes."""
-    read, waiter = handle.app.stores.logs.read, threading.Event()
-    for look in itertools.count():
-        ended = handle.status in FINISHED  # looked at first: what is said before the end is read after this
-        while lines := read(handle.id, node, AT_ONCE, after=cursor):
-            yield from lines
-            cursor = lines[-1].number
-        if ended or (look % LOOKS == 0 and left_alone(handle.app, [handle.id])):
-            return
-        waiter.wait(PAUSE)
+    read = handle.app.stores.logs.read
+    with handle.app.bus.subscribe(handle.id) as news:
+        for look in itertools.count():
+            ended = handle.status in FINISHED  # looked at first: what is said before the end is read after this
+            while lines := read(handle.id, node, AT_ONCE, after=cursor):
+                yield from lines
+                cursor = lines[-1].number
+            if ended or (look % LOOKS == 0 and left_alone(handle.app, [handle.id])):
+                return
+            news.next(PAUSE)  # lines that are said within an activation come without news

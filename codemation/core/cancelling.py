@@ -40,5 +40,5 @@ class Cancels:
             head, fold = self._courier.new_head(), self._courier.new_ticket()
             delta = encode_delta(step.delta)
             if self._opener.persist(self._stores.journal.cancel, run, opened.row, head, delta, fold):
-                self._publish(run, opened.snapshot.revision + 1, step.events)
+                self._publish(opened.news(ahead=1), step.events)
                 return opened.snapshot.status

@@ -20,14 +20,14 @@ from codemation.core.errors import StoreUnavailable
 from codemation.core.facts import encode_delta
 from codemation.core.ids import ActivationId, Head, RunId, TicketId, node_of
 from codemation.core.opening import Lock, Opener, OpenRun
-from codemation.core.ports import Claim, Commit, Drop, GoOn, Leave, NewTicket, Stores, WaitTicket
+from codemation.core.ports import Claim, Commit, Drop, GoOn, Leave, News, NewTicket, Stores, WaitTicket
 from codemation.core.sealed import sealed
 from codemation.core.settling import Step
 from codemation.core.signals import Event, Signal
 from codemation.core.states import FINISHED, RunStatus
 
 
-def _unheard(run: RunId, revision: int, events: tuple[Event, ...]) -> None:
+def _unheard(news: News, events: tuple[Event, ...]) -> None:
     """Nobody watches."""
 
 
@@ -41,7 +41,7 @@ class Means:
     """A lock that its holder may take again."""
     patience: Callable[[int, StoreUnavailable], None]
     """Given the number of the failed try, waits before another one to reach the database, or raises."""
-    publish: Callable[[RunId, int, tuple[Event, ...]], None] = _unheard
+    publish: Callable[[News, tuple[Event, ...]], None] = _unheard
     """Told what became true, after it was recorded."""
     tell: Callable[[str], object] = str
     """Told what is odd and harms nobody."""
@@ -165,7 +165,7 @@ class Courier:
     def recorded(self, delivery: Delivery, sent: Sent) -> Outcome:
         """What follows from a delivery that stands and that the snapshot has; says so to those who watch."""
         run, step = delivery.run, sent.step
-        self._means.publish(run.id, run.snapshot.revision, step.events)
+        self._means.publish(run.news(), step.events)
         self._opener.mark(run)
         if step.waits and any(wait.kind == "event" for wait in step.waits):  # it may have been sent before
             self._opener.persist(self._stores.events.meet, run.id)
@@ -198,7 +198,7 @@ class Courier:
         """Write a revision; `None` when it stands and the snapshot has it."""
         refusal = self._written(run, commit, step)
         if refusal is None:
-            self._means.publish(run.id, run.snapshot.revision, step.events)
+            self._means.publish(run.news(), step.events)
             self._opener.mark(run)
         return refusal
 

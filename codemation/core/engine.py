@@ -70,7 +70,7 @@ class Engine:
         if known != start.id:
             return known_run(self.opener, known, start), Outcome()
         opened = self.opener.begun(run, definition, step.delta)
-        self._means.publish(known, opened.snapshot.revision, step.events)
+        self._means.publish(opened.news(), step.events)
         if run.turnstile is not None:
             return opened, self._let_in(opened, run.tickets)
         return opened, self._first(opened, run.tickets, claimed=run.claimed_by is not None)
@@ -158,7 +158,7 @@ class Engine:
                 raise RunError(f"run {run.id} has changed meanwhile", way_out=f"codemation runs show {run.id}")
             run.apply(step.delta, reopening.new_head, len(reopening.delta))
             run.definition, run.stopping = latest, False
-            self._means.publish(run.id, run.snapshot.revision, step.events)
+            self._means.publish(run.news(), step.events)
             if reopening.turnstile is not None:
                 return self._let_in(run, reopening.tickets)
             return self._first(run, reopening.tickets, claimed=reopening.claimed_by is not None)

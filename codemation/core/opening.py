@@ -12,7 +12,7 @@ from codemation.core.definition import Definition, Plan
 from codemation.core.errors import StoreUnavailable, UnreadableRun
 from codemation.core.facts import Delta, Reopened, decode_delta
 from codemation.core.ids import Head, RunId
-from codemation.core.ports import Checkpoint, Entry, Holding, Look, NewRun, RunRow, Stores
+from codemation.core.ports import Checkpoint, Entry, Holding, Look, NewRun, News, RunRow, Stores
 from codemation.core.snapshot import Snapshot
 from codemation.core.states import FINISHED, RunStatus
 
@@ -99,6 +99,15 @@ class OpenRun:
     def params(self) -> str:
         """What the run was started with, as JSON."""
         return self._row.params
+
+    def news(self, ahead: int = 0) -> News:
+        """What others are told of it: the revision that it is at, or so many after it."""
+        return News(
+            run=self.id,
+            revision=self.snapshot.revision + ahead,
+            workflow=self.definition.workflow,
+            status=RunStatus.QUEUED if self.queued else self.snapshot.status,
+        )
 
     @property
     def finished(self) -> bool:

@@ -20,7 +20,7 @@ from codemation.core.items import Batch
 from codemation.core.launch import Launch
 from codemation.core.nesting import below
 from codemation.core.opening import OpenRun
-from codemation.core.ports import CredentialSource, Stores
+from codemation.core.ports import CredentialSource, News, Stores
 from codemation.core.retention import age_of
 from codemation.core.signals import Event
 from codemation.core.workflow import Workflow
@@ -67,6 +67,7 @@ class App:
         self.settings = settings
         self.backend = backend
         self.stores: Stores = backend.stores
+        self.bus = backend.bus
         self.tables = ArrowTables()
         self.listeners: list[Listener] = []
         self.last: RunHandle | None = None
@@ -246,13 +247,14 @@ class App:
         self.scheduler.stop(runs)
         return bool(self.scheduler.watched())
 
-    def _publish(self, run: RunId, revision: int, events: tuple[Event, ...]) -> None:
+    def _publish(self, news: News, events: tuple[Event, ...]) -> None:
         for listener in self.listeners:
-            listener(run, revision, events)
+            listener(news.run, news.revision, events)
         self.lookout.hear(events)
+        self.bus.publish(news)
 
 
-def _means(settings: Settings, patience: Patience, publish: Listener) -> Means:
+def _means(settings: Settings, patience: Patience, publish: Callable[[News, tuple[Event, ...]], None]) -> Means:
     """What the engine of an app has from its host."""
     return Means(
         entropy=entropy,

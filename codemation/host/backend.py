@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from codemation.core.errors import StoreUnavailable
-from codemation.core.ports import Blobs, Stores
+from codemation.core.ports import Blobs, Bus, Stores
+from codemation.host.bus.choosing import open_bus
+from codemation.host.memory.bus import MemoryBus
 from codemation.host.settings import Settings
 
 TRIES = 3
@@ -21,6 +23,8 @@ class Backend:
     close: Callable[[], None]
     describes: str
     """What people are told of the database; without secrets."""
+    bus: Bus = field(default_factory=MemoryBus)
+    """Tells processes of each other's news."""
 
 
 def open_backend(settings: Settings) -> Backend:
@@ -37,8 +41,13 @@ def open_backend(settings: Settings) -> Backend:
 def _external(settings: Settings, url: str) -> Backend:
     from codemation.host.postgres.stores import open_stores  # noqa: PLC0415  # only the database in use pays for its adapter
 
-    opened = open_stores(url, blobs=_blobs(settings))
-    return Backend(stores=opened.stores, close=opened.close, describes=opened.describes)
+    opened, bus = open_stores(url, blobs=_blobs(settings)), open_bus(settings, url)
+
+    def close() -> None:
+        bus.close()
+        opened.close()
+
+    return Backend(stores=opened.stores, close=close, describes=opened.describes, bus=bus)
 
 
 def _embedded(settings: Settings) -> Backend:
@@ -62,11 +71,14 @@ def _embedded(settings: Settings) -> Backend:
         server.close()
         raise
 
+    bus = open_bus(settings, server.url)
+
     def close() -> None:
+        bus.close()
         opened.close()
         server.close()
 
-    return Backend(stores=opened.stores, close=close, describes=f"embedded PostgreSQL in {settings.state}")
+    return Backend(stores=opened.stores, close=close, describes=f"embedded PostgreSQL in {settings.state}", bus=bus)
 
 
 def _blobs(settings: Settings) -> Blobs | None:

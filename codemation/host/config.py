@@ -26,6 +26,9 @@ class Config(BaseModel):
     """PostgreSQL to use; without it an embedded one is started under the state directory."""
     redis_url: SecretStr | None = None
     """Redis that carries messages between processes, such as redis://host:6379/0; what it loses is only time."""
+    wake: Literal["auto", "postgres", "redis", "poll"] = "auto"
+    """What tells processes of each other's news: Redis where redis_url is set, else PostgreSQL; or nothing, and they
+    look now and then. PostgreSQL needs a direct connection for it, past any pooler."""
     state: Path = Path(".codemation")
     """Where the embedded PostgreSQL and other local state live, relative to the app."""
     workflows: str = "workflows"

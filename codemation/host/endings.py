@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import threading
 import time
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, NoReturn
 
 from codemation.core.errors import RunFailed, RunPaused
 from codemation.core.ids import NodeId
+from codemation.core.ports import Subscription
 from codemation.core.states import FINISHED
 from codemation.host.runtime.trouble import theirs
 
@@ -57,10 +57,19 @@ def gone(run: RunHandle) -> RunHandle:
 
 def wait_for_others(run: RunHandle, until: float) -> None:
     """Wait while another process works on the run, up to a time of the monotonic clock."""
-    waiter = threading.Event()
-    while run.snapshot.status not in FINISHED and (left := until - time.monotonic()) > 0:
-        run.app.caretaker.fold(run.id)
-        waiter.wait(min(POLL, left))
+    with run.app.bus.subscribe(run.id) as news:
+        while run.snapshot.status not in FINISHED and (left := until - time.monotonic()) > 0:
+            run.app.caretaker.fold(run.id)
+            _until_told(news, min(POLL, left))
+
+
+def _until_told(news: Subscription, seconds: float) -> None:
+    """Wait until a run is said to be over, something may have been missed, or the time is over."""
+    until = time.monotonic() + seconds
+    while (left := until - time.monotonic()) > 0:
+        told = news.next(left)
+        if told is None or not told.revision or told.status in FINISHED:
+            return
 
 
 def fail(run: RunHandle, causes: Mapping[NodeId, BaseException]) -> NoReturn:

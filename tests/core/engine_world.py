@@ -13,7 +13,7 @@ from codemation.core.engine import Engine, Start
 from codemation.core.errors import StoreUnavailable
 from codemation.core.ids import MAIN, RunId, WorkerId
 from codemation.core.opening import OpenRun
-from codemation.core.ports import Claim, Stores, WorkerRow
+from codemation.core.ports import Claim, News, Stores, WorkerRow
 from codemation.core.signals import ErrorInfo, Event, Failed, Signal, Succeeded
 from codemation.host.memory import memory_stores
 from tests.core.simulation.faults import Fault, befallen, reached
@@ -58,8 +58,8 @@ class Database:
         if tries > 5:
             raise error
 
-    def _heard(self, run: RunId, revision: int, events: tuple[Event, ...]) -> None:
-        self.events += [(revision, event.kind) for event in events]
+    def _heard(self, news: News, events: tuple[Event, ...]) -> None:
+        self.events += [(news.revision, event.kind) for event in events]
 
 
 def start(number: int = 1, **changes: Any) -> Start:

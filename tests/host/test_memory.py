@@ -6,8 +6,9 @@ from collections.abc import Callable
 
 import pytest
 
-from codemation.core.ports import Stores
+from codemation.core.ports import Bus, Stores
 from codemation.host.memory import memory_stores
+from codemation.host.memory.bus import MemoryBus
 from codemation.testing import conformance
 from tests.testing.clock import Clock
 
@@ -25,6 +26,19 @@ def stores(clock: Clock) -> Stores:
 @pytest.fixture
 def later(clock: Clock) -> Callable[[float], None]:
     return clock.later
+
+
+@pytest.fixture
+def bus() -> Bus:
+    return MemoryBus()
+
+
+@pytest.fixture
+def another(bus: Bus) -> Bus:
+    return bus
+
+
+class TestBus(conformance.BusContract): ...
 
 
 class TestJournal(conformance.JournalContract): ...

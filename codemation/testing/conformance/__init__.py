@@ -31,6 +31,9 @@ and so on for `CheckpointsContract`, `WorkersContract`, `PayloadsContract`, `Blo
 belongs to the test. On PostgreSQL `later` replaces the function `now_()`, which tells the time to every statement, by
 one that adds the seconds that were asked for so far.
 
+The bus is no part of the stores. `BusContract` is given the fixtures `bus` and `another`, two ends of one, and
+`BrokerContract`, where there is a broker in between, also `broker`, which it stops and starts.
+
 `codemation.testing.conformance.machine` has the last test, `walk_at_random`. It needs hypothesis, and is therefore
 imported by its own name.
 '''
@@ -42,6 +45,7 @@ import pytest
 for _module in (
     "access",
     "blobs",
+    "bus",
     "cancel",
     "checkpoints",
     "children",
@@ -79,6 +83,7 @@ for _module in (
 
 from codemation.testing.conformance.access import AuditContract, TokensContract  # noqa: E402
 from codemation.testing.conformance.blobs import BlobsContract  # noqa: E402
+from codemation.testing.conformance.bus import BrokerContract, BusContract  # noqa: E402
 from codemation.testing.conformance.checkpoints import CheckpointsContract  # noqa: E402
 from codemation.testing.conformance.children import ChildrenContract  # noqa: E402
 from codemation.testing.conformance.definitions import DefinitionsContract  # noqa: E402
@@ -129,6 +134,8 @@ __all__ = [
     "CONTRACTS",
     "AuditContract",
     "BlobsContract",
+    "BrokerContract",
+    "BusContract",
     "CheckpointsContract",
     "ChildrenContract",
     "DefinitionsContract",
