@@ -27,7 +27,7 @@ COMMANDS = {
     "doctor": Late(module="codemation.cli.doctor", name="doctor", help="Check that everything is as it should be."),
     "config": Late(module="codemation.cli.config", name="config", help="Show the settings and where each comes from."),
     "prune": Late(module="codemation.cli.prune", name="prune", help="Delete the runs whose time is over."),
-    "serve": Late(module="codemation.cli.serve", name="serve", help="Serve this app to others: the web."),
+    "serve": Late(module="codemation.cli.serve", name="serve", help="Serve this app: a worker, the web."),
     "db": Late(module="codemation.cli.db", name="db", help="Look after the database."),
 }
 

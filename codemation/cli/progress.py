@@ -23,7 +23,8 @@ from codemation.views.marks import NodeStatus
 from codemation.views.runs import NodeRow
 
 if TYPE_CHECKING:
-    from codemation.host.app import App, Listener
+    from codemation.host.app import App
+    from codemation.host.parts import Listener
     from codemation.host.runtime.meter import Reading
     from codemation.host.runtime.scheduler import Watched
 

@@ -7,6 +7,7 @@ import click
 from codemation.cli.commands import Late, LateGroup
 
 COMMANDS = {
+    "worker": Late(module="codemation.cli.serve_worker", name="worker", help="Work on what anybody has started."),
     "web": Late(module="codemation.cli.serve_web", name="web", help="Answer requests: the API, webhooks, decisions."),
 }
 

@@ -9,9 +9,8 @@ stop, or that the ticket was taken over; only the last two give the work up.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from enum import StrEnum
 from typing import TypedDict, Unpack
 
 from codemation.core.advance import advance
@@ -20,6 +19,7 @@ from codemation.core.errors import StoreUnavailable
 from codemation.core.facts import encode_delta
 from codemation.core.ids import ActivationId, Head, RunId, TicketId, node_of
 from codemation.core.opening import Lock, Opener, OpenRun
+from codemation.core.outcome import DEFAULT, Outcome, Refusal, priorities, queues
 from codemation.core.ports import Claim, Commit, Drop, GoOn, Leave, News, NewTicket, Stores, WaitTicket
 from codemation.core.sealed import sealed
 from codemation.core.settling import Step
@@ -49,34 +49,6 @@ class Means:
     """Seconds for which a run is kept after its end, by outcome, whose workflow does not say it."""
     key_age: float | None = None
     """Seconds for which the key of a start counts at least; `None` for ever."""
-
-
-class Refusal(StrEnum):
-    """Why a result was not recorded."""
-
-    SILENCE = "silence"
-    """It was late or said twice."""
-    STOPPING = "stopping"
-    """The run was asked to stop."""
-    TAKEN_OVER = "taken over"
-    """Somebody else holds the ticket now."""
-    OVERTAKEN = "overtaken"
-    """Another revision was written first; the signal has to be folded again. Never seen outside of the engine."""
-
-
-@sealed
-class Outcome:
-    """What delivering a signal led to."""
-
-    next: Claim | None = None
-    """What the same worker goes on with."""
-    ready: tuple[TicketId, ...] = ()
-    """Other tickets that may be claimed now."""
-    priorities: Mapping[TicketId, int] = field(default_factory=dict)
-    """Of those that have one: the higher goes first."""
-    later: tuple[TicketId, float] | None = None
-    """A ticket that waits, and the seconds."""
-    refusal: Refusal | None = None
 
 
 @sealed
@@ -282,17 +254,15 @@ class Courier:
         return GoOn(activation=same), self.tickets(plan, tuple([one for one in step.due if one != same]))
 
 
-def priorities(tickets: Iterable[NewTicket]) -> Mapping[TicketId, int]:
-    """The priorities of those tickets that have one."""
-    return {ticket.id: ticket.priority for ticket in tickets if ticket.priority}
-
-
 def _outcome(claim: Claim, commit: Commit) -> Outcome:
-    ready, urgent = tuple(ticket.id for ticket in commit.more), priorities(commit.more)
+    ready = tuple(ticket.id for ticket in commit.more)
+    urgent, named = priorities(commit.more), queues(commit.more)
     match commit.then:
         case GoOn(activation=activation):
-            return Outcome(next=claim.going_on(activation), ready=ready, priorities=urgent)
-        case Leave(delay=delay):
-            return Outcome(later=(claim.holding.ticket, delay), ready=ready, priorities=urgent)
+            return Outcome(next=claim.going_on(activation), ready=ready, priorities=urgent, queues=named)
+        case Leave(delay=delay, queue=queue):
+            ticket = claim.holding.ticket
+            named = {**named, ticket: queue} if queue != DEFAULT else named
+            return Outcome(later=(ticket, delay), ready=ready, priorities=urgent, queues=named)
         case _:
-            return Outcome(ready=ready, priorities=urgent)
+            return Outcome(ready=ready, priorities=urgent, queues=named)

@@ -13,13 +13,14 @@ from codemation.core.advance import advance
 from codemation.core.beginning import Scribe, Start, Stored, known_run, started
 from codemation.core.cancelling import Cancels
 from codemation.core.definition import Definition
-from codemation.core.delivery import Courier, Means, Outcome, priorities
+from codemation.core.delivery import Courier, Means
 from codemation.core.errors import RunError
 from codemation.core.folding import Inboxes
 from codemation.core.grouping import Groups
 from codemation.core.ids import RunId, TicketId, WorkerId
 from codemation.core.items import Batch
 from codemation.core.opening import Opener, OpenRun
+from codemation.core.outcome import Outcome, priorities, queues
 from codemation.core.ports import Claim, Holding, Lane, NewTicket, Reopening, Stores
 from codemation.core.settling import Step
 from codemation.core.sharding import Splitter
@@ -94,6 +95,12 @@ class Engine:
             return claim
         self.persist(self.stores.tickets.hand_back, [claim.holding])
         return None
+
+    def catch_up(self, run: OpenRun, claim: Claim) -> bool:
+        """Bring a run up to date with a claim that was made beside it; whether its activation is due still."""
+        with run.lock:
+            self.opener.look(run, claim.holding)
+        return claim.activation in run.snapshot.live
 
     def refresh(self, run: OpenRun, known: Collection[TicketId] = ()) -> Outcome:
         """Bring a run up to date; what there is to do in it.
@@ -193,13 +200,14 @@ class Engine:
         run.row, _ = self.persist(self.stores.journal.load, run.id)
         if run.queued:
             return Outcome()
-        return Outcome(ready=tuple(ticket.id for ticket in tickets), priorities=priorities(tickets))
+        ready = tuple(ticket.id for ticket in tickets)
+        return Outcome(ready=ready, priorities=priorities(tickets), queues=queues(tickets))
 
     def _first(self, run: OpenRun, tickets: tuple[NewTicket, ...], *, claimed: bool) -> Outcome:
         """What there is to do at the beginning; the first ticket is held from the start if it was claimed."""
         ids = tuple(ticket.id for ticket in tickets)
         if not tickets or not claimed:
-            return Outcome(ready=ids, priorities=priorities(tickets))
+            return Outcome(ready=ids, priorities=priorities(tickets), queues=queues(tickets))
         first = tickets[0]
         claim = Claim(
             holding=Holding(ticket=first.id, worker=self.worker, fence=1),
@@ -209,7 +217,7 @@ class Engine:
             priority=first.priority,
             fresh=True,
         )
-        return Outcome(next=claim, ready=ids[1:], priorities=priorities(tickets))
+        return Outcome(next=claim, ready=ids[1:], priorities=priorities(tickets), queues=queues(tickets))
 
 
 _NOTHING = Step(delta=())

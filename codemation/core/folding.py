@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from codemation.core.advance import advance
-from codemation.core.delivery import Courier, Refusal
+from codemation.core.delivery import Courier
 from codemation.core.errors import StoreUnavailable
 from codemation.core.opening import Opener, OpenRun
+from codemation.core.outcome import Refusal
 from codemation.core.ports import Claim, Letter, Stores
 from codemation.core.settling import Step
 from codemation.core.signals import Signal, Stopped

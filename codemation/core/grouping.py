@@ -9,8 +9,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from contextlib import ExitStack
 
-from codemation.core.delivery import Courier, Delivery, Outcome, Sent
+from codemation.core.delivery import Courier, Delivery, Sent
 from codemation.core.ids import Head
+from codemation.core.outcome import Outcome
 from codemation.core.ports import Stores
 
 

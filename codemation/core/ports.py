@@ -442,6 +442,30 @@ class TakenOver:
     poisoned: tuple[tuple[RunId, ActivationId, int], ...] = ()
 
 
+@sealed
+class Hint:
+    """Word that a ticket is ready, for whoever serves its queue."""
+
+    ticket: TicketId
+    queue: str = "default"
+
+
+class Scheduler(Protocol):
+    """Lets workers know of tickets that are ready. What it loses costs time alone, since the tickets stay the truth."""
+
+    def dispatch(self, hints: Sequence[Hint]) -> None:
+        """Let workers know, after the tickets were recorded; never waits for anybody, and never fails."""
+        ...
+
+    def is_away(self) -> bool:
+        """Whether nobody can be let known now, so that whoever wants work looks for it by itself."""
+        ...
+
+    def close(self) -> None:
+        """Be done with it; what has not been sent after a moment is left."""
+        ...
+
+
 class Tickets(Protocol):
     """Live work: who may do what next."""
 
@@ -954,6 +978,7 @@ class TicketRow:
     due_at: datetime | None
     lost: int
     kind: TicketKind = "work"
+    queue: str = "default"
     wait: str = ""
     """Of a wait: what names it within the activation."""
     pool: str = ""

@@ -13,10 +13,10 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 
-from codemation.core.delivery import Outcome, Refusal
 from codemation.core.ids import TicketId
 from codemation.core.nodeplan import Policy
 from codemation.core.opening import Opener
+from codemation.core.outcome import Outcome, Refusal
 from codemation.core.ports import Chunk, Claim, Shard, Stores
 from codemation.core.signals import ErrorInfo
 
@@ -112,7 +112,11 @@ class Splitter:
         }
         if not self._opener.persist(self._stores.shards.split, claim, shards):
             return None
-        return Outcome(ready=tuple(shards), priorities=dict.fromkeys(shards, claim.priority))
+        return Outcome(
+            ready=tuple(shards),
+            priorities=dict.fromkeys(shards, claim.priority),
+            queues=dict.fromkeys(shards, claim.queue),
+        )
 
     def _ended(self, claim: Claim, ended: ShardEnded) -> Outcome | None:
         first = claim.shard.first_chunk if claim.shard else 0
@@ -124,4 +128,5 @@ class Splitter:
     def _again(self, claim: Claim, again: ShardAgain) -> Outcome | None:
         if not self._opener.persist(self._stores.shards.again, claim, again.attempt, again.retry_in):
             return None
-        return Outcome(later=(claim.holding.ticket, again.retry_in))
+        ticket = claim.holding.ticket
+        return Outcome(later=(ticket, again.retry_in), queues={ticket: claim.queue})

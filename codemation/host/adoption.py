@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from codemation.core.delivery import Outcome
 from codemation.core.drift import drift
 from codemation.core.engine import Engine
 from codemation.core.errors import DefinitionDrift, RunError
 from codemation.core.opening import OpenRun
+from codemation.core.outcome import Outcome
 from codemation.core.ports import TicketRow
 from codemation.core.workflow import Workflow
 from codemation.host.caretaking import Caretaker

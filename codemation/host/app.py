@@ -4,55 +4,53 @@ from __future__ import annotations
 
 import logging
 import threading
-import time
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
-from types import TracebackType
+from dataclasses import replace
 from typing import Any
 from weakref import WeakSet
 
 from codemation import __version__
-from codemation.core.delivery import Means, Outcome
 from codemation.core.engine import Engine, Start
-from codemation.core.errors import HostError, RunError, StoreUnavailable
+from codemation.core.errors import HostError, StoreUnavailable
 from codemation.core.ids import RunId, WorkerId
 from codemation.core.items import Batch
 from codemation.core.launch import Launch
 from codemation.core.nesting import below
 from codemation.core.opening import OpenRun
+from codemation.core.outcome import Outcome
 from codemation.core.ports import CredentialSource, News, Stores
-from codemation.core.retention import age_of
 from codemation.core.signals import Event
 from codemation.core.workflow import Workflow
-from codemation.host.adoption import adopt, check_drift, reopened
 from codemation.host.backend import Backend, open_backend
 from codemation.host.caretaking import Caretaker
 from codemation.host.children import Family
-from codemation.host.credentials import Credentials, EnvironmentCredentials, slots, source_of
+from codemation.host.code import CodeByDigest
+from codemation.host.credentials import slots
+from codemation.host.desk import Part
 from codemation.host.handles import RunHandle
 from codemation.host.identity import entropy
 from codemation.host.launching import decoded_params
 from codemation.host.lookout import Lookout
-from codemation.host.notebooks import Notebooks
 from codemation.host.opening import asked
+from codemation.host.parts import Listener, bench_of, credentials_of, fleet_of, means_of, scheduler_of
 from codemation.host.patience import Patience
 from codemation.host.pruning import Pruner
-from codemation.host.runtime.activity import RunCode, Workbench
-from codemation.host.runtime.calling import Loop
+from codemation.host.runtime.activity import RunCode
 from codemation.host.runtime.clock import REAL, Clock
-from codemation.host.runtime.recent import Recent
-from codemation.host.runtime.resources import Resources
-from codemation.host.runtime.scheduler import GRACE, InlineScheduler
 from codemation.host.session import SessionHandle
 from codemation.host.settings import Settings
+from codemation.host.steering import cancelled, joined, resumed
 from codemation.host.tables import ArrowTables
 
 _log = logging.getLogger("codemation.app")
-Listener = Callable[[RunId, int, tuple[Event, ...]], None]
 
 
 class App:
     """One database, and this process's part in the work on its runs."""
+
+    part: Part | None = None
+    """What it takes on in the fleet; without one it works on what it has started."""
 
     def __init__(
         self,
@@ -72,14 +70,14 @@ class App:
         self.listeners: list[Listener] = []
         self.last: RunHandle | None = None
         self.closed = False
-        self._workflows: dict[str, Workflow[Any, ...]] = {}
+        self.code = CodeByDigest()
         self._guard = threading.Lock()
-        self._patience = Patience(settings.config.patience)
-        self.engine = Engine(self.stores, WorkerId(entropy()), _means(settings, self._patience, self._publish))
-        sources = [*credentials, EnvironmentCredentials(), *map(source_of, settings.config.credentials)]
-        self.credentials = Credentials(sources)
-        self.bench = _bench(self, resources or {}, clock)
-        self.scheduler = InlineScheduler(self.engine, self.bench, settings.config.threads)
+        self._patience = Patience(settings.config.patience if self.part is None else float("inf"))
+        self.engine = Engine(self.stores, WorkerId(entropy()), means_of(settings, self._patience, self._publish))
+        self.credentials = credentials_of(settings, credentials)
+        self.bench = bench_of(self, resources or {}, clock)
+        self.fleet = fleet_of(self)
+        self.scheduler = scheduler_of(self, self.part)
         self.family = Family(self)
         self.scheduler.recorded = self.family.recorded
         self.caretaker = Caretaker(self.engine, __version__, self.family.changed)
@@ -102,9 +100,7 @@ class App:
     def __enter__(self) -> App:
         return self
 
-    def __exit__(
-        self, _type: type[BaseException] | None, _value: BaseException | None, _tb: TracebackType | None
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         self.close()
 
     def close(self) -> None:
@@ -125,11 +121,22 @@ class App:
         if self._working:
             self.pruner.end()
             self.caretaker.end()
+        if self.fleet is not None:
+            self.fleet.close()
         self.bench.close()
         self.backend.close()
 
+    def submit(self, launch: Launch) -> RunHandle:
+        """Record a run that anybody may work on: a worker of the fleet, or else threads of this process.
+
+        Raises:
+            InputError: the items do not fit, or the key was used with others.
+            HostError: the app is closed.
+        """
+        return self.launch(launch).serve()
+
     def launch(self, launch: Launch) -> RunHandle:
-        """Start a run whose first activation is claimed; nobody works on it yet.
+        """Start a run whose first activation is claimed; nobody works on it yet. With a fleet it is left to that.
 
         With a key that was used before it is the run that was started then, which is gone on with if nobody does.
 
@@ -141,13 +148,17 @@ class App:
         run, outcome = self.started(workflow, start)
         if run.id == start.id:
             return self.taken_up(run, workflow, outcome, cache=launch.cache)
-        self.last = self._joined(run, workflow)
+        self.last = joined(self, run, workflow)
         return self.last
 
     def started(self, workflow: Workflow[Any, ...], start: Start) -> tuple[OpenRun, Outcome]:
         """Record a run, of which nobody does anything yet."""
         self.credentials.check(workflow.id, [slot for one in below(workflow) for slot in slots(one.code)])
-        self.work()
+        if self.fleet is None or start.session:
+            self.work()
+        else:
+            self.check_open()
+            start = replace(start, claim=False)
         self.know(workflow)
         run, outcome = self.engine.start(workflow.definition, start)
         self.lookout.make_way(run)
@@ -170,12 +181,12 @@ class App:
     def know(self, workflow: Workflow[Any, ...]) -> None:
         """Have the code of a workflow at hand, and that of the workflows that it lets work."""
         for one in below(workflow):
-            self._workflows[one.digest] = one
+            self.code.know(one)
             self.lookout.know(one)
 
     def known(self, digest: str) -> Workflow[Any, ...] | None:
         """The workflow with this digest, if its code is at hand."""
-        return self._workflows.get(digest)
+        return self.code.of(digest)
 
     def resume(
         self, run: RunId, workflow: Workflow[Any, ...], *, with_changes: bool = False, who: str = ""
@@ -187,57 +198,41 @@ class App:
             DefinitionDrift: the code is not the one that the run was started with.
             InputError: the params of the run do not fit the code any more.
         """
-        self.work()
-        self.know(workflow)
-        for watched in self.scheduler.watched():
-            if watched.run.id == run and not watched.settled:  # this process is at work on it
-                return RunHandle(self, watched.run, workflow, watched)
-        opened = self.engine.open(run)
-        check_drift(opened, workflow, with_changes=with_changes)
-        decoded_params(workflow, opened.row.params)  # refused before anything is written
-        if opened.finished:
-            outcome = reopened(self.engine, opened, workflow, who)
-        else:
-            outcome = adopt(self.engine, self.caretaker, opened)
-        handle = self.taken_up(opened, workflow, outcome)
-        self.family.take_up(run)
-        return handle
+        return resumed(self, run, workflow, with_changes=with_changes, who=who)
 
     def cancel(self, run: RunId, *, who: str = "", reason: str = "") -> None:
         """Ask a run to stop; when this returns, nothing of it or of its children is claimed any more.
 
         It is `cancelled` when nobody works on it any more; those who do get a few seconds to notice here.
         """
-        runs = self.family.stop(run, who=who, reason=reason)
-        self.caretaker.recover()
-        deadline = time.monotonic() + GRACE
-        while not all(self.engine.open(one).finished for one in runs) and time.monotonic() < deadline:
-            if not self.caretaker.fold(run):
-                time.sleep(0.05)
-
-    def _joined(self, run: OpenRun, workflow: Workflow[Any, ...]) -> RunHandle:
-        """A run that was started before with the same key."""
-        if not run.finished and run.definition.digest == workflow.digest:
-            with suppress(RunError):  # somebody works on it
-                return self.resume(run.id, workflow)
-        return RunHandle(self, run, workflow)
+        cancelled(self, run, who=who, reason=reason)
 
     def taken_up(
         self, run: OpenRun, workflow: Workflow[Any, ...], outcome: Outcome, *, cache: bool = True
     ) -> RunHandle:
         """A handle of a run, and of what this process has to do in it if it is not over."""
         handle = self.last = RunHandle(self, run, workflow)
-        if not run.finished:
+        if self.fleet is not None:
+            self.fleet.leave(run.id, outcome)
+        elif not run.finished:
             code = RunCode(nodes=workflow.code, params=decoded_params(workflow, run.params), cache=cache)
             handle.watched = self.scheduler.watch(run, code)
             self.scheduler.submit(handle.watched, outcome, driven=True)
         return handle
 
+    def check_open(self) -> None:
+        """See whether it is open still.
+
+        Raises:
+            HostError: it is not.
+        """
+        if self.closed:
+            raise HostError("this app is closed", way_out="open another one: App.open()")
+
     def work(self) -> None:
         """Be a worker from now on."""
         with self._guard:
-            if self.closed:
-                raise HostError("this app is closed", way_out="open another one: App.open()")
+            self.check_open()
             if not self._working:
                 self.lookout.begin(lambda: WorkerId(entropy()), self._stopping)
                 self.pruner.begin()
@@ -252,31 +247,3 @@ class App:
             listener(news.run, news.revision, events)
         self.lookout.hear(events)
         self.bus.publish(news)
-
-
-def _means(settings: Settings, patience: Patience, publish: Callable[[News, tuple[Event, ...]], None]) -> Means:
-    """What the engine of an app has from its host."""
-    return Means(
-        entropy=entropy,
-        lock=threading.RLock,
-        patience=patience,
-        publish=publish,
-        tell=_log.warning,
-        retention=settings.retention,
-        key_age=age_of(settings.config.keep_keys),
-    )
-
-
-def _bench(app: App, resources: Mapping[Callable[..., Any], Any], clock: Clock) -> Workbench:
-    """What the activations of an app share."""
-    loop = Loop()
-    return Workbench(
-        engine=app.engine,
-        tables=app.tables,
-        loop=loop,
-        recent=Recent(),
-        credentials=app.credentials,
-        resources=Resources(loop, resources),
-        notebooks=Notebooks(app.settings.root, app.settings.config.notebooks),
-        clock=clock,
-    )

@@ -11,7 +11,7 @@ from codemation.core.engine import Engine
 from codemation.core.errors import CodemationError, HostError, StoreUnavailable
 from codemation.core.ids import RunId, WorkerId
 from codemation.core.opening import OpenRun
-from codemation.core.ports import Holding
+from codemation.core.ports import Claim, Holding
 from codemation.host.letters import read_letter
 from codemation.host.runtime.liveness import Observer, place, this_process
 
@@ -96,16 +96,20 @@ class Caretaker:
             while (claim := engine.persist(tickets.claim, engine.worker, [])) is not None:
                 found = True
                 try:
-                    run = engine.fold_inbox(claim, read_letter)
+                    if not self.fold_one(claim):
+                        break
                 except (CodemationError, ValueError) as error:
                     if isinstance(error, StoreUnavailable) or claim.run == waited_for:
                         raise
                     _log.error("the inbox of run %s could not be folded and is left for later: %s", claim.run, error)
-                    continue
-                if run is None:
-                    break
-                self._changed(run)
         return found
+
+    def fold_one(self, claim: Claim) -> bool:
+        """Fold the inbox that a claim is about; says whether it was still to be folded here."""
+        run = self._engine.fold_inbox(claim, read_letter)
+        if run is not None:
+            self._changed(run)
+        return run is not None
 
     def _free_fold(self, run: RunId) -> None:
         """Hand back the fold of a run that this process holds without knowing: nobody folds here now."""

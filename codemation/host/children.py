@@ -11,12 +11,12 @@ from contextlib import suppress
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from codemation.core.delivery import Outcome
 from codemation.core.engine import Start
 from codemation.core.errors import RunError, UnknownRun, UnwantedChild
 from codemation.core.ids import ActivationId, RunId, TicketId
 from codemation.core.limits import Limits
 from codemation.core.opening import OpenRun
+from codemation.core.outcome import Outcome
 from codemation.core.ports import OpenWait, Parent
 from codemation.core.spelling import read_batch
 from codemation.core.states import FINISHED, RunStatus
@@ -71,9 +71,12 @@ class Family:
                 with watched.run.lock:
                     watched.run.snapshot, watched.run.head, watched.run.row = run.snapshot, run.head, run.row
                     watched.run.stopping |= run.finished  # what its nodes do is not wanted any more
-                app.scheduler.submit(watched, ready_in(app.engine, run.id))
+                if app.fleet is None:
+                    app.scheduler.submit(watched, ready_in(app.engine, run.id))
                 if watched.served and watched.settled and not watched.active:
                     app.scheduler.release(watched)
+        if app.fleet is not None and not run.finished:
+            app.fleet.call(run.id)
 
     def stop(self, run: RunId, *, who: str = "", reason: str = "") -> tuple[RunId, ...]:
         """Ask a run and its children to stop, without waiting for their end; says who was asked."""
@@ -166,7 +169,7 @@ class Family:
             given=given,
             priority=detail["priority"] or None,
             limits=Limits.from_json(detail["limits"]),
-            claim=workflow is not None,
+            claim=workflow is not None and self._app.fleet is None,
             parent=Parent(run=wait.run, ticket=wait.ticket),
             address=wait.wait_key or "",
             depth=detail["depth"],
@@ -186,6 +189,9 @@ class Family:
     def _adopt(self, child: RunId, *, driven: bool) -> None:
         """Go on with a child, unless somebody does."""
         app = self._app
+        if app.fleet is not None:
+            app.fleet.call(child)
+            return
         if any(watched.run.id == child for watched in app.scheduler.watched()):
             return
         opened = app.engine.open(child)
@@ -195,6 +201,9 @@ class Family:
 
     def _watch(self, run: OpenRun, outcome: Outcome, *, driven: bool, cache: bool = True) -> None:
         app = self._app
+        if app.fleet is not None:
+            app.fleet.leave(run.id, outcome)
+            return
         workflow: Workflow[Any, ...] | None = app.known(run.definition.digest)
         if workflow is None:
             return

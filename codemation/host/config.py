@@ -29,6 +29,8 @@ class Config(BaseModel):
     wake: Literal["auto", "postgres", "redis", "poll"] = "auto"
     """What tells processes of each other's news: Redis where redis_url is set, else PostgreSQL; or nothing, and they
     look now and then. PostgreSQL needs a direct connection for it, past any pooler."""
+    scheduler: Literal["inline", "celery"] = "inline"
+    """Who works on runs: the process that starts them, or the workers that hear of it over `redis_url`."""
     state: Path = Path(".codemation")
     """Where the embedded PostgreSQL and other local state live, relative to the app."""
     workflows: str = "workflows"
@@ -76,6 +78,13 @@ class Config(BaseModel):
     """Requests that a web process takes of each token or address, four times as many at once; 0 for no limit."""
     request_timeout: float = Field(default=60.0, gt=0, allow_inf_nan=False)
     """Seconds after which a request to the web server is given up."""
+
+    beat: float = Field(default=2.5, ge=0.1, le=60)
+    """Seconds between two signs of life of a process that works on runs."""
+    silence: float = Field(default=8.0, ge=0.3, le=600)
+    """Seconds without a sign of life after which others take over; at least three times `beat` is wise."""
+    place: str = ""
+    """Names where pids mean something, if the system's boot and pid namespace do not; rarely needed."""
 
     @field_validator("allow_pins", "allowed_hosts", mode="before")
     @classmethod

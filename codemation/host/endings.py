@@ -59,7 +59,8 @@ def wait_for_others(run: RunHandle, until: float) -> None:
     """Wait while another process works on the run, up to a time of the monotonic clock."""
     with run.app.bus.subscribe(run.id) as news:
         while run.snapshot.status not in FINISHED and (left := until - time.monotonic()) > 0:
-            run.app.caretaker.fold(run.id)
+            if run.app.fleet is None:
+                run.app.caretaker.fold(run.id)
             _until_told(news, min(POLL, left))
 
 

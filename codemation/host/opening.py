@@ -5,11 +5,11 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-from codemation.core.delivery import Outcome
 from codemation.core.engine import Start
 from codemation.core.errors import RunError
 from codemation.core.ids import RunId
 from codemation.core.launch import Launch
+from codemation.core.outcome import Outcome
 from codemation.core.replaying import unwanted
 from codemation.core.workflow import Workflow
 from codemation.host import pinning

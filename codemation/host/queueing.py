@@ -7,11 +7,11 @@ import time
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
-from codemation.core.delivery import Outcome
 from codemation.core.engine import Engine
 from codemation.core.errors import InputError, RunError
 from codemation.core.ids import RunId, TicketId
 from codemation.core.opening import OpenRun
+from codemation.core.outcome import Outcome
 from codemation.core.ports import Holding, RunRow
 from codemation.core.signals import Event
 from codemation.core.states import RunStatus

@@ -6,7 +6,6 @@ from collections.abc import Collection
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
-from codemation.core.delivery import Outcome
 from codemation.core.drift import drift
 from codemation.core.editing import edited
 from codemation.core.errors import RunError
@@ -15,6 +14,7 @@ from codemation.core.ids import ActivationId, NodeId
 from codemation.core.knowledge import Knowledge
 from codemation.core.node import Node
 from codemation.core.opening import OpenRun, decoded
+from codemation.core.outcome import Outcome
 from codemation.core.pins import Pin
 from codemation.core.replaying import Pins, downstream, rearranged, what_stands
 from codemation.core.signals import Rearranged

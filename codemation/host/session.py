@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, Self
 
-from codemation.core.delivery import Outcome
 from codemation.core.errors import RunError, RunFailed
 from codemation.core.ids import START, ActivationId, NodeId, node_of
 from codemation.core.knowledge import Knowledge
 from codemation.core.mistakes import listed
 from codemation.core.node import Node
 from codemation.core.opening import OpenRun
+from codemation.core.outcome import Outcome
 from codemation.core.pins import Pin, pin_key
 from codemation.core.run import Nodes
 from codemation.core.workflow import Workflow

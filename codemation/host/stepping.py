@@ -5,12 +5,12 @@ from __future__ import annotations
 import time
 from typing import TYPE_CHECKING, Any
 
-from codemation.core.delivery import Outcome, Refusal
 from codemation.core.errors import RunError
 from codemation.core.ids import ActivationId, TicketId, node_of
 from codemation.core.launch import Launch
 from codemation.core.nesting import nested
 from codemation.core.opening import OpenRun
+from codemation.core.outcome import Outcome, Refusal
 from codemation.core.ports import Claim, Holding
 from codemation.core.sharding import Ending
 from codemation.core.workflow import Workflow

@@ -8,11 +8,12 @@ from collections.abc import Callable
 from typing import Any
 
 from codemation.core.definition import Definition
-from codemation.core.delivery import Means, Outcome
+from codemation.core.delivery import Means
 from codemation.core.engine import Engine, Start
 from codemation.core.errors import StoreUnavailable
 from codemation.core.ids import MAIN, RunId, WorkerId
 from codemation.core.opening import OpenRun
+from codemation.core.outcome import Outcome
 from codemation.core.ports import Claim, News, Stores, WorkerRow
 from codemation.core.signals import ErrorInfo, Event, Failed, Signal, Succeeded
 from codemation.host.memory import memory_stores

@@ -7,10 +7,10 @@ from dataclasses import replace
 import pytest
 
 from codemation.core.definition import Definition, Policy
-from codemation.core.delivery import Refusal
 from codemation.core.engine import INLINE_LIMIT
 from codemation.core.errors import InputError, RunError, StoreUnavailable, UnknownRun
 from codemation.core.ids import MAIN, NodeId, RunId, TicketId
+from codemation.core.outcome import Refusal
 from codemation.core.ports import Claim, Lane
 from codemation.core.states import RunStatus
 from codemation.host.letters import read_letter

@@ -7,11 +7,12 @@ from dataclasses import replace
 
 import pytest
 
-from codemation.core.delivery import Delivery, Outcome, Refusal
+from codemation.core.delivery import Delivery
 from codemation.core.engine import Engine
 from codemation.core.errors import StoreUnavailable
 from codemation.core.ids import MAIN, RunId
 from codemation.core.opening import OpenRun
+from codemation.core.outcome import Outcome, Refusal
 from codemation.core.ports import Claim
 from codemation.core.signals import Event, Succeeded
 from codemation.core.states import RunStatus

@@ -12,9 +12,9 @@ from hypothesis import strategies as st
 import codemation as cm
 from codemation.core import sharding
 from codemation.core.definition import Definition, Policy
-from codemation.core.delivery import Refusal
 from codemation.core.ids import NodeId
 from codemation.core.items import Attachment
+from codemation.core.outcome import Refusal
 from codemation.core.payload import StoredItems, decode_items, encode_items
 from codemation.core.ports import Claim, Lane
 from codemation.core.sharding import Part, ShardAgain, ShardEnded, Split, is_sharded, parts

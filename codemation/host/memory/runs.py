@@ -61,6 +61,7 @@ class MemoryRunList:
                     kind=ticket.kind,
                     wait=ticket.wait,
                     pool=ticket.pool,
+                    queue=ticket.lane.queue,
                     shards=None if ticket.left is None else (ticket.shards - ticket.left, ticket.shards),
                 )
                 for ticket in self._tables.of_run(run)

@@ -26,6 +26,7 @@ from sqlalchemy import (
 from sqlalchemy.dialects.postgresql.psycopg import PGDialect_psycopg
 from sqlalchemy.sql.expression import CompoundSelect
 
+from codemation.core.outcome import DEFAULT
 from codemation.core.ports import Within
 from codemation.core.states import RunStatus
 from codemation.core.waits import DEADLINE
@@ -121,7 +122,9 @@ def tickets_of(run: str) -> Select[Any]:
             tickets.c.pool,
             tickets.c.left_,
             case((tickets.c.left_.is_not(None), tickets.c.input["shards"].as_integer())),
+            func.coalesce(lanes.c.queue, DEFAULT),
         )
+        .join_from(tickets, lanes, lanes.c.id == tickets.c.lane, isouter=True)
         .where(tickets.c.run_id == run)
         .order_by(tickets.c.id)
     )

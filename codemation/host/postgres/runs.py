@@ -64,8 +64,9 @@ class PostgresRuns:
                 wait=wait or "",
                 pool=pool or "",
                 shards=None if left is None else (many - left, many),
+                queue=queue,
             )
-            for ticket, activation, state, owner, due_at, lost, kind, wait, pool, left, many in rows
+            for ticket, activation, state, owner, due_at, lost, kind, wait, pool, left, many, queue in rows
         )
 
     def unattended(self) -> tuple[Unattended, ...]:

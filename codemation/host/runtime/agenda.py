@@ -7,8 +7,8 @@ import itertools
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from codemation.core.delivery import Outcome
 from codemation.core.ids import RunId, TicketId
+from codemation.core.outcome import Outcome
 from codemation.core.ports import Claim, Holding
 from codemation.host.runtime.clock import REAL, Clock
 from codemation.host.runtime.watched import Watched

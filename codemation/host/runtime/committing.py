@@ -12,9 +12,10 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable
 
-from codemation.core.delivery import Delivery, Outcome
+from codemation.core.delivery import Delivery
 from codemation.core.engine import Engine
 from codemation.core.ids import RunId
+from codemation.core.outcome import Outcome
 
 MOST = 64
 """Revisions in one group."""

@@ -15,11 +15,11 @@ import threading
 import time
 from collections.abc import Callable, Collection
 
-from codemation.core.delivery import Outcome
 from codemation.core.engine import Engine
 from codemation.core.errors import HostError
 from codemation.core.ids import ActivationId, RunId
 from codemation.core.opening import OpenRun
+from codemation.core.outcome import Outcome
 from codemation.core.ports import Claim, Holding
 from codemation.host.runtime.activity import RunCode, Workbench
 from codemation.host.runtime.agenda import Agenda, Ready

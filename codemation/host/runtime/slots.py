@@ -12,9 +12,9 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
-from codemation.core.delivery import Outcome
 from codemation.core.engine import Engine
 from codemation.core.ids import TicketId, node_of
+from codemation.core.outcome import Outcome
 from codemation.core.ports import Claim
 from codemation.host.runtime.agenda import Ready
 from codemation.host.runtime.watched import Watched

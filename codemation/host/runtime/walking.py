@@ -7,10 +7,10 @@ from contextlib import contextmanager
 from dataclasses import replace
 from typing import Protocol
 
-from codemation.core.delivery import Outcome, Refusal
 from codemation.core.engine import Engine
 from codemation.core.ids import ActivationId, TicketId, node_of
 from codemation.core.opening import OpenRun
+from codemation.core.outcome import Outcome, Refusal
 from codemation.core.ports import Claim
 from codemation.core.sharding import Ending
 from codemation.host.runtime.activity import Workbench

@@ -10,11 +10,12 @@ from functools import partial
 import pytest
 
 from codemation.core.definition import Definition
-from codemation.core.delivery import Delivery, Outcome
+from codemation.core.delivery import Delivery
 from codemation.core.engine import Engine
 from codemation.core.errors import StoreUnavailable
 from codemation.core.ids import MAIN, RunId
 from codemation.core.opening import OpenRun
+from codemation.core.outcome import Outcome
 from codemation.core.ports import Claim
 from codemation.core.signals import Succeeded
 from codemation.host.runtime.committing import Committer

@@ -8,10 +8,10 @@ from datetime import UTC, datetime
 import pytest
 
 from codemation.core.definition import Definition, NodeKind, NodePlan, Policy, RetryPlan
-from codemation.core.delivery import Outcome
 from codemation.core.errors import ContractError, StoreUnavailable
 from codemation.core.ids import START, ActivationId, Head, NodeId, RunId, TicketId, WorkerId, WorkflowId
 from codemation.core.opening import OpenRun
+from codemation.core.outcome import Outcome
 from codemation.core.ports import Claim, Holding, RunRow
 from codemation.core.retry import Retry
 from codemation.core.signature import NodeCode, Result, Shape, Signature

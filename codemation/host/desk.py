@@ -1,0 +1,85 @@
+"""What a worker of the fleet asks of its app: what it serves, whose code it has, how inboxes are folded."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Sequence
+from dataclasses import dataclass
+from itertools import product
+from typing import TYPE_CHECKING, Any
+
+from codemation.core.errors import CodemationError, HostError, StoreUnavailable
+from codemation.core.opening import OpenRun
+from codemation.core.ports import Claim, Hint, Lane, Scheduler
+from codemation.core.workflow import Workflow
+from codemation.host.launching import decoded_params
+from codemation.host.runtime.activity import RunCode
+from codemation.host.runtime.visiting import ODD
+
+if TYPE_CHECKING:
+    from codemation.host.app import App
+
+_log = logging.getLogger("codemation.worker")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Part:
+    """What a worker of the fleet takes on."""
+
+    slots: int = 1
+    """Activations at a time."""
+    queues: tuple[str, ...] = ("default",)
+
+
+class WorkerDesk:
+    """Serves queues for all definitions whose code is at hand."""
+
+    def __init__(self, app: App, scheduler: Scheduler, queues: Sequence[str]) -> None:
+        self._queues = tuple(queues)
+        self._app = app
+        self._scheduler = scheduler
+        self._of: frozenset[str] = frozenset()
+        self._lanes: tuple[Lane, ...] = ()
+        self._pooled = False
+
+    def lanes(self) -> Sequence[Lane]:
+        """Each queue for each definition."""
+        digests = self._app.code.digests()
+        if digests != self._of:
+            pairs = product(sorted(digests), self._queues)
+            self._lanes = tuple(Lane(queue=queue, digest=digest) for digest, queue in pairs)
+            self._pooled = any(
+                node.policy.pool for one in digests if (code := self._app.known(one)) for node in code.definition.nodes
+            )
+            self._of = digests
+        return self._lanes
+
+    def needs_slots(self) -> bool:
+        """Whether a node of these definitions names a pool."""
+        return self._pooled
+
+    def code(self, run: OpenRun) -> RunCode:
+        """The code of a run, and its params."""
+        workflow: Workflow[Any, ...] | None = self._app.known(run.definition.digest)
+        if workflow is None:
+            raise HostError(f"the code of definition {run.definition.digest[:12]} is not at hand")
+        return RunCode(nodes=workflow.code, params=decoded_params(workflow, run.params))
+
+    def fold(self, claim: Claim) -> None:
+        """Fold an inbox; one that cannot be read is left for later, and stops no other."""
+        try:
+            self._app.caretaker.fold_one(claim)
+        except StoreUnavailable:
+            raise
+        except Exception as error:  # noqa: BLE001  # as above
+            said = error.message if isinstance(error, CodemationError) else f"{type(error).__name__}: {error}"
+            _log.error("the inbox of run %s could not be folded and is left for %.0f s: %s", claim.run, ODD, said)
+            self._app.engine.persist(self._app.stores.tickets.postpone, claim.holding, ODD)
+
+    def dispatch(self, hints: Sequence[Hint]) -> None:
+        """Let the fleet know of tickets."""
+        self._scheduler.dispatch(hints)
+
+    def is_alone(self) -> bool:
+        """Whether no hints come through."""
+        return self._scheduler.is_away()

@@ -1,0 +1,175 @@
+"""The scheduler of a worker: it takes work from the table, whoever has started the run that it belongs to.
+
+Theory of operation. A worker has slots. Whoever lends it a thread (`shift`: a task of Celery's, which is only a hint)
+takes a slot, claims the most urgent ticket that the worker can serve, walks its chain, and claims the next one, until
+there is nothing; only then it gives the slot back. The runs come and go with their tickets. What becomes ready beside a
+chain is worked on here if there are slots that nobody uses, and is left to the fleet otherwise. A thread of its own
+looks at the table now and then, because hints may be lost, and at once where a time has come that was noted here.
+"""
+
+from __future__ import annotations
+
+import heapq
+import logging
+import threading
+import time
+from collections.abc import Sequence
+
+from codemation.core.engine import Engine
+from codemation.core.errors import StoreUnavailable
+from codemation.core.ids import TicketId
+from codemation.core.outcome import DEFAULT, Outcome
+from codemation.core.ports import Claim, Hint
+from codemation.host.runtime.activity import Workbench
+from codemation.host.runtime.agenda import Ready
+from codemation.host.runtime.visiting import Desk, VisitingScheduler
+from codemation.host.runtime.watched import Watched
+
+_log = logging.getLogger("codemation.worker")
+NEAR = 2.0
+"""A ticket whose time comes within so many seconds is waited for here."""
+NET = 5.0
+"""Seconds between looks at the table where hints come through."""
+ALONE = 1.0
+"""Seconds between looks at the table where they do not."""
+
+
+class FleetScheduler(VisitingScheduler):
+    """Works on what the table gives, so many activations at a time."""
+
+    def __init__(self, engine: Engine, bench: Workbench, slots: int, desk: Desk) -> None:
+        super().__init__(engine, bench, slots, desk)
+        self._soon: list[tuple[float, TicketId, Hint]] = []
+        """Tickets whose time comes soon, by the monotonic clock."""
+        self._leaving = False
+        self._looker: threading.Thread | None = None
+
+    @property
+    def busy(self) -> int:
+        """Slots that are in use."""
+        return self._alive
+
+    def begin(self) -> None:
+        """Look at the table from now on."""
+        self._looker = threading.Thread(target=self._look_on, name="codemation-look", daemon=True)
+        self._looker.start()
+
+    def shift(self, hinted: TicketId | None = None) -> None:
+        """Work in this thread, with a slot of the worker, until there is nothing left that could be claimed."""
+        with self._changed:
+            self._changed.wait_for(lambda: self._alive < self._threads or self._leaving)
+            if self._leaving:
+                return
+            self._alive += 1
+        self._labour()
+
+    def submit(self, watched: Watched, outcome: Outcome, *, driven: bool = False) -> None:
+        """Take up what a delivery led to, as far as there are slots; the rest is left to the fleet."""
+        if outcome.next is not None:
+            super().submit(watched, Outcome(next=outcome.next), driven=driven)
+        ready = list(outcome.ready)
+        if outcome.later is not None:
+            ticket, delay = outcome.later
+            if not delay:
+                ready.append(ticket)
+            elif delay <= NEAR:
+                hint = Hint(ticket=ticket, queue=outcome.queues.get(ticket, DEFAULT))
+                with self._changed:
+                    heapq.heappush(self._soon, (time.monotonic() + delay, ticket, hint))
+                    self._news.notify_all()
+        if ready:
+            self._share([Hint(ticket=one, queue=outcome.queues.get(one, DEFAULT)) for one in ready])
+
+    def leave(self) -> None:
+        """Take up nothing more; whoever has a ticket comes to the end of its activation and leaves the next one."""
+        with self._changed:
+            self._leaving = True
+            self._changed.notify_all()
+            self._news.notify_all()
+
+    def rest(self, grace: float) -> bool:
+        """Wait until nobody works any more, at most so many seconds; whether that is so."""
+        with self._changed:
+            return self._changed.wait_for(lambda: not self._alive, timeout=grace)
+
+    def _share(self, hints: Sequence[Hint]) -> None:
+        """Let free slots look for what is ready, and the fleet know of the rest."""
+        with self._changed:
+            free = 0 if self._leaving else min(len(hints), self._threads - self._alive)
+            for _ in range(free):
+                self._alive += 1
+                threading.Thread(target=self._labour, name="codemation-worker", daemon=True).start()
+        if hints[free:]:
+            self._desk.dispatch(hints[free:])
+
+    def _hire(self, pieces: int) -> None:
+        for _ in range(min(pieces, self._threads - self._alive)):
+            self._alive += 1
+            threading.Thread(target=self._labour, name="codemation-worker", daemon=True).start()
+
+    def _labour(self) -> None:
+        try:
+            while (taken := self._next()) is not None:
+                try:
+                    self._work(*taken)
+                except BaseException as error:  # noqa: BLE001  # nobody stands above this thread
+                    taken[0].error = error
+                    self._part(taken[0])
+        except StoreUnavailable as error:
+            _log.warning("the database is away, and this process ends: %s", error.message)
+        finally:
+            with self._changed:
+                self._alive -= 1
+                self._changed.notify_all()
+
+    def _next(self) -> tuple[Watched, Ready] | None:
+        """The next piece of work: what is held here already, else the most urgent of the table."""
+        while True:
+            with self._changed:
+                taken = self._agenda.pop(self._runs)
+                if taken is not None:
+                    taken[0].active += 1
+                    return taken
+                if self._leaving:
+                    return None
+            claim = self._claimed()
+            if claim is None:
+                return None
+            if claim.is_fold:
+                self._desk.fold(claim)
+                continue
+            watched = self._adopted(claim)
+            if watched is not None:
+                return watched, Ready(-claim.priority, 0, claim.run, None, claim)
+
+    def _claimed(self) -> Claim | None:
+        engine, lanes = self._engine, self._desk.lanes()
+        claim = engine.persist(engine.stores.tickets.claim, engine.worker, lanes)
+        if claim is None and self._desk.needs_slots():
+            claim = engine.persist(engine.stores.tickets.claim, engine.worker, lanes, pools=True)
+        return claim
+
+    def _look_on(self) -> None:
+        """Look at the table from time to time, and when a time has come."""
+        looked = 0.0
+        while not self._leaving:
+            with self._changed:
+                soon = self._soon[0][0] - time.monotonic() if self._soon else NET
+                if soon > 0:
+                    self._news.wait(min(soon, ALONE))
+                now = time.monotonic()
+                due = []
+                while self._soon and self._soon[0][0] <= now:
+                    due.append(heapq.heappop(self._soon)[2])
+            try:
+                if due:
+                    self._engine.persist(self._engine.stores.tickets.fire)
+                    self._share(due)
+                elif now - looked >= NET or (now - looked >= ALONE and self._desk.is_alone()):
+                    looked = now
+                    with self._changed:
+                        self._hire(1)
+            except StoreUnavailable:
+                continue
+            except Exception:  # noqa: BLE001  # the next look may fare better
+                _log.exception("a look at the table failed")

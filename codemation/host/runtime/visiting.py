@@ -1,0 +1,160 @@
+"""Runs that come and go with their tickets: what a worker has in memory of runs that others have started.
+
+Theory of operation. A run is opened when a ticket of it is claimed, and let go of when nothing of it is here any more;
+the last ones are kept for when they come again. What was in memory before the claim may have been overtaken, so it is
+brought up to date first. A run that cannot be worked on here, or in which the engine itself fails, is left for a while:
+one run stops no other.
+"""
+
+from __future__ import annotations
+
+import logging
+import threading
+from collections import OrderedDict
+from collections.abc import Collection, Sequence
+from typing import Protocol
+
+from codemation.core.engine import Engine
+from codemation.core.errors import CodemationError, StoreUnavailable
+from codemation.core.ids import RunId
+from codemation.core.opening import OpenRun
+from codemation.core.ports import Claim, Hint, Lane
+from codemation.host.runtime.activity import RunCode, Workbench
+from codemation.host.runtime.scheduler import InlineScheduler
+from codemation.host.runtime.watched import Watched
+
+_log = logging.getLogger("codemation.worker")
+KEPT = 64
+"""Runs that are kept in memory after their last ticket has left."""
+ODD = 60.0
+"""Seconds until somebody tries again what cannot be worked on here."""
+FULL = 0.2
+"""Seconds until somebody tries again what had no room in its run."""
+
+
+class Desk(Protocol):
+    """What a worker asks of its app."""
+
+    def lanes(self) -> Sequence[Lane]:
+        """What it serves."""
+        ...
+
+    def needs_slots(self) -> bool:
+        """Whether anything of that needs the slot of a pool."""
+        ...
+
+    def code(self, run: OpenRun) -> RunCode:
+        """The code of a run.
+
+        Raises:
+            HostError: it is not at hand.
+            InputError: the params of the run do not fit it.
+        """
+        ...
+
+    def fold(self, claim: Claim) -> None:
+        """Fold the inbox that a claim is about."""
+        ...
+
+    def dispatch(self, hints: Sequence[Hint]) -> None:
+        """Let the fleet know of tickets."""
+        ...
+
+    def is_alone(self) -> bool:
+        """Whether no hints come through."""
+        ...
+
+
+class VisitingScheduler(InlineScheduler):
+    """Adopts the runs of the tickets that were claimed here."""
+
+    def __init__(self, engine: Engine, bench: Workbench, threads: int, desk: Desk) -> None:
+        super().__init__(engine, bench, threads)
+        self._desk = desk
+        self._kept: OrderedDict[RunId, OpenRun] = OrderedDict()
+        self._adopting = [threading.Lock() for _ in range(16)]
+
+    def _adopted(self, claim: Claim) -> Watched | None:
+        """The run of a claim, with one more activation under way; `None` where that cannot be worked on here."""
+        engine = self._engine
+        try:
+            with self._adopting[hash(claim.run) % len(self._adopting)]:
+                watched = self._known(claim) or self._opened(claim)
+        except StoreUnavailable:
+            raise
+        except Exception as error:  # noqa: BLE001  # one run that cannot be read stops no other
+            said = error.message if isinstance(error, CodemationError) else f"{type(error).__name__}: {error}"
+            _log.error("run %s cannot be worked on here, and is left for %.0f s: %s", claim.run, ODD, said)
+            engine.persist(engine.stores.tickets.postpone, claim.holding, ODD)
+            return None
+        if watched is None:
+            engine.persist(engine.stores.tickets.postpone, claim.holding, FULL)
+        return watched
+
+    def _known(self, claim: Claim) -> Watched | None:
+        """The run of a claim, if something of it is under way here."""
+        with self._changed:
+            watched = self._runs.get(claim.run)
+            if watched is None or watched.settled or not watched.has_room:
+                return None
+            watched.active += 1
+        try:
+            if self._engine.catch_up(watched.run, claim) and watched.run.definition.digest == watched.digest:
+                return watched
+        except BaseException:
+            self._resume(watched, None)
+            raise
+        self._resume(watched, None)
+        return None
+
+    def _opened(self, claim: Claim) -> Watched | None:
+        """The run of a claim, read anew or brought up to date."""
+        with self._changed:
+            if claim.run in self._runs and self._runs[claim.run].active:  # it has no room, or is about to stop
+                return None
+            run = self._kept.pop(claim.run, None)
+        if run is None or not self._engine.catch_up(run, claim):
+            run = self._engine.open(claim.run)
+        if claim.activation not in run.snapshot.live:
+            return None
+        watched = self.watch(run, self._desk.code(run))
+        with self._changed:
+            watched.served = True
+            watched.active += 1
+        return watched
+
+    def _part(self, watched: Watched) -> None:
+        """Let go of a run of which nothing is here any more."""
+        run = watched.run
+        if watched.error is not None and not watched.active:
+            self._give_up(watched, watched.error)
+            return
+        with self._changed:
+            if watched.active or self._agenda.knows(run.id) or self._runs.get(run.id) is not watched:
+                return
+            if not run.finished:
+                self._kept[run.id] = run
+                while len(self._kept) > KEPT:
+                    self._kept.popitem(last=False)
+        self.release(watched)
+
+    def _give_up(self, watched: Watched, error: BaseException) -> None:
+        """Leave a run in which the engine itself has failed, for a while."""
+        _log.error("run %s could not be gone on with here, and is left for %.0f s", watched.run.id, ODD, exc_info=error)
+        with self._changed:
+            held = [claim.holding for claim in watched.holding.values()] + self._agenda.held(watched.run.id)
+        self.release(watched)
+        for holding in held:
+            self._engine.persist(self._engine.stores.tickets.postpone, holding, ODD)
+
+    def _resume(self, watched: Watched, claim: Claim | None) -> None:
+        super()._resume(watched, claim)
+        if claim is None:
+            self._part(watched)
+
+    def stop(self, runs: Collection[RunId]) -> None:
+        """Let runs stop that were asked to, and forget what was kept of them."""
+        super().stop(runs)
+        with self._changed:
+            for run in runs:
+                self._kept.pop(run, None)
