@@ -16,7 +16,9 @@ from codemation.core.code import code_of
 from codemation.core.definition import Input, NodeKind, NodePlan
 from codemation.core.freezing import is_number
 from codemation.core.ids import AGAIN, MAIN, NodeId
+from codemation.core.mistakes import listed
 from codemation.core.names import first_sentence
+from codemation.core.node import FunctionNode
 from codemation.core.policies import Report, conduct, shared
 from codemation.core.roles import function_of, signature_of
 from codemation.core.signature import NodeCode
@@ -47,6 +49,7 @@ def closed(back: Return, known: Opened, wiring: Wiring, report: Report) -> tuple
     gate, form, most = back.gate, str(back.gate.config["form"]), back.gate.config["max"]
     if not is_number(most, least=1):
         report(f'max={most!r} of "{gate.id}" is no number of rounds', "give a whole number, 1 or more")
+    _check_options(gate, form, report)
     function = function_of(gate, report)
     if function is None:
         wiring.arrival(back.ends, gate.id, report)
@@ -80,6 +83,19 @@ def closed(back: Return, known: Opened, wiring: Wiring, report: Report) -> tuple
 
 BACK = "back"
 """The input of a gate at which arrives what has gone round."""
+
+
+def _check_options(gate: Step, form: str, report: Report) -> None:
+    """Report options of the function that is asked: a gate asks of each item once a round, and does nothing else."""
+    own = gate.does.settings if isinstance(gate.does, FunctionNode) else {}
+    idle = [f"{name}=" for name in own if name not in _OF_A_GATE]
+    if idle:
+        what = f'"{gate.id}" is asked by a loop, where {listed(idle)} {"has" if len(idle) == 1 else "have"} no effect'
+        report(what, f"give {form}= a function without options; the nodes of the body may have them")
+
+
+_OF_A_GATE = ("id", "title", "icon")
+"""Options that say nothing about how a node works."""
 
 
 def _check_round(gate: Step, given: Any, answered: Any, taken: Any, report: Report) -> None:

@@ -64,6 +64,10 @@ WRONG: list[tuple[Callable[[], Any], str]] = [
     (lambda: start().loop(clean, until=done, next=follow, max=3).build(), ".loop() is given both until= and next="),
     (lambda: start().loop(clean, until=done, max=0).build(), 'max=0 of "done" is no number of rounds'),
     (lambda: start().loop(clean, until=done, max=True).build(), 'max=True of "done" is no number of rounds'),
+    (
+        lambda: start().loop(clean, until=cm.node(shards=2, id="enough")(done), max=3).build(),
+        '"enough" is asked by a loop, where shards= has no effect',
+    ),
     (lambda: start().loop(clean, until="done", max=3).build(), ".loop() takes a function, and 'done' is none"),
     (lambda: start().loop(lambda f: f, until=done, max=3).build(), 'the body of the loop "done" does nothing'),
     (lambda: start().loop(fly, until=lambda flight: True, max=3).build(), "takes Order and gives Flight"),
