@@ -9,16 +9,22 @@ from typing import TYPE_CHECKING
 
 from codemation.core.ids import NodeId
 from codemation.core.mistakes import listed
+from codemation.core.ports import RunRow
 from codemation.core.snapshot import Snapshot
+from codemation.core.states import RunStatus
 from codemation.core.waits import Wait
+from codemation.host.naming import short
 from codemation.views.marks import NodeStatus
 from codemation.views.runs import NodeRow, WaitRow
 
 if TYPE_CHECKING:
+    from codemation.host.app import App
     from codemation.host.asking import RunWait
 
 SHOWN = 1000
 """Waits of a run that are shown."""
+NAMED = 5
+"""Runs that are named to whom they are in the way of."""
 _MANY = {"approval": "decisions", "event": "events", "child": "runs", "timer": "times"}
 
 
@@ -67,6 +73,21 @@ def run_in_words(snapshot: Snapshot) -> str:
     nodes = [node for node, record in snapshot.nodes.items() if record.activation in snapshot.waits]
     said = [f'"{node}" waits {waits_in_words(snapshot, node)}' for node in nodes]
     return "; ".join(said)
+
+
+def turn_in_words(app: App, row: RunRow) -> str:
+    """Whose end a queued run waits for, and how many are before it; nothing for any other run."""
+    if row.status is not RunStatus.QUEUED or row.turnstile is None:
+        return ""
+    rows = app.stores.turnstiles.at(row.turnstile)
+    inside = [short(one.id) for one in rows if one.status is not RunStatus.QUEUED]
+    queued = [one.id for one in rows if one.status is RunStatus.QUEUED]
+    if not inside or row.id not in queued:
+        return "waits for its turn"
+    more = [f"{len(inside) - NAMED} more"] if len(inside) > NAMED else []
+    before = queued.index(row.id)
+    behind = f", behind {before} other{'s' if before > 1 else ''}" if before else ""
+    return f"waits for the end of {listed([*inside[:NAMED], *more])}{behind}"
 
 
 def _words(waits: Sequence[Wait]) -> str:

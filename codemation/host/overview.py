@@ -22,7 +22,7 @@ from codemation.core.snapshot import Snapshot
 from codemation.core.states import FINISHED, RunStatus
 from codemation.core.states import NodeStatus as Stage
 from codemation.host.alone import LEFT_ALONE, left_alone
-from codemation.host.awaiting import run_in_words, wait_rows, waits_in_words, with_times
+from codemation.host.awaiting import run_in_words, turn_in_words, wait_rows, waits_in_words, with_times
 from codemation.host.explaining import how
 from codemation.host.handles import RunHandle
 from codemation.host.launching import params_as_written
@@ -91,6 +91,8 @@ def run_view(handle: RunHandle, *, outputs: bool = False) -> RunView:
     working = _working(handle) if snapshot.status not in FINISHED else frozenset[ActivationId]()
     row = run_row(handle.row, definition, snapshot)
     alone = handle.watched is None and snapshot.status not in FINISHED and left_alone(handle.app, [handle.id])
+    if turn := turn_in_words(handle.app, handle.row):
+        row = replace(row, reason=turn)
     waits = handle.waits if snapshot.waits and snapshot.status not in FINISHED and not handle.frozen else []
     return RunView(
         row=replace(row, reason=LEFT_ALONE) if alone else row,

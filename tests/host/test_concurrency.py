@@ -15,6 +15,8 @@ from codemation.core.ports import Stores
 from codemation.core.states import RunStatus
 from codemation.host.app import App
 from codemation.host.handles import RunHandle
+from codemation.host.naming import short
+from codemation.host.overview import run_view
 from tests.host.runtime.conftest import PATIENCE, Run, opened
 
 
@@ -77,6 +79,19 @@ def test_a_run_too_many_is_queued_and_goes_on_when_its_turn_comes(launch: Run, g
     gauge.go.set()
     assert [given(run) for run in (first, *rest)] == [1, 2, 3, 4]
     assert (gauge.most, gauge.order) == (1, [1, 2, 3, 4])
+
+
+def test_a_queued_run_says_who_is_in_its_way(launch: Run, gauge: Gauge) -> None:
+    sync = workflow(gauge, cm.Concurrency(1))
+    first = begun(launch, sync, 1)
+    assert gauge.begun.acquire(timeout=PATIENCE)
+    second, third = (begun(launch, sync, number) for number in (2, 3))
+    assert run_view(first).row.reason == ""
+    assert run_view(second).row.reason == f"waits for the end of {short(first.id)}"
+    assert run_view(third).row.reason == f"waits for the end of {short(first.id)}, behind 1 other"
+    gauge.go.set()
+    assert [given(run) for run in (first, second, third)] == [1, 2, 3]
+    assert run_view(third).row.reason == ""
 
 
 def test_so_many_run_at_a_time_and_no_more(launch: Run, gauge: Gauge) -> None:
