@@ -25,7 +25,8 @@ def perform_batch(activity: Activity, stop: Stop) -> Performed:
     activity.meter.begin(node.id, None, part=activity.claim.part)
     data, first = code.signature.data, next(iter(given.values()), None)
     context = activity.context(stop, "" if activity.shard is None else f"/{activity.shard.start}-{activity.shard.stop}")
-    args, kwargs, entered = (), activity.arguments(given, context), None
+    args, kwargs, named = (), activity.arguments(given, context), dict[str, Any]()
+    entered, a_table = None, False
     if data and first:
         entered = taken(activity.fetcher, node, data, first)
         args, named = handed(data, entered)
@@ -35,6 +36,8 @@ def perform_batch(activity: Activity, stop: Stop) -> Performed:
         if (pace := pace_of(activity, stop)) is not None:
             pace.wait()
         value = _answer(activity, args, kwargs, stop)
+        args, kwargs, named = (), {}, {}  # a table that came is not needed beside the one that is stored now
+        entered = None if (a_table := is_table(entered)) else entered
         if node.kind is NodeKind.TAP and first:
             return passed_on(activity, first) if activity.shard is None else part_passed_on(activity, first)
         if isinstance(value, Derived):
@@ -46,7 +49,7 @@ def perform_batch(activity: Activity, stop: Stop) -> Performed:
         judged, delay = activity.judged(error)
         if node.policy.on_error == "fail" or delay is not None or isinstance(error, LimitExceeded):
             raise
-        if is_table(entered) and first:  # a failure is an item, and a table can be no part of one
+        if (a_table or is_table(entered)) and first:  # a failure is an item, and a table can be no part of one
             entered = list(activity.fetcher.items(first).values)
         return let_go(activity, judged, entered)
 

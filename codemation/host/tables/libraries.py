@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+import io
 import json
 import typing
 from collections.abc import Callable
@@ -152,7 +153,12 @@ def _is_wide(column: pa.ChunkedArray[Any]) -> bool:
 
 
 def _to_polars(data: bytes | memoryview) -> Any:
-    return importlib.import_module("polars").from_arrow(stream.read(data))
+    """Decoded by polars itself, so that no second library holds the columns as well; by Arrow what polars cannot."""
+    polars = importlib.import_module("polars")
+    try:
+        return polars.read_ipc_stream(io.BytesIO(stream.checked(data)))
+    except polars.exceptions.PolarsError:
+        return polars.from_arrow(stream.read(data))
 
 
 def _to_batch(data: bytes | memoryview) -> object:

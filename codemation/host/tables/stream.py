@@ -26,6 +26,8 @@ _COMPRESSED_FROM = 4_096
 Measured on 336,776 flights: 56 MB plain in 0.01 s, 19 MB by lz4 in 0.07 s, 8.4 MB by zstd in 0.13 s; to write and sync
 a file takes 0.05, 0.02 and 0.01 s more, and a database writes everything twice.
 """
+_LARGE = 16 * 1024 * 1024
+"""Bytes of a table from which Arrow is asked to give back what it holds for the next one, which may never come."""
 _PARENTS = b"codemation.parents"
 _MAGIC = b"crc1"
 _TRAILER = len(_MAGIC) + 4
@@ -50,6 +52,8 @@ def write(table: pa.Table, parents: Sequence[int] | None = None) -> PackedTable:
             part = table.slice(start, min(_BATCH_ROWS, table.num_rows - start)).combine_chunks()
             for batch in part.to_batches() or [one_batch(part)]:
                 writer.write_batch(batch, None if parents is None else _noted(parents, start, batch.num_rows))
+    if table.nbytes >= _LARGE:
+        pa.default_memory_pool().release_unused()
     checksum = zlib.crc32(sink.getbuffer())
     sink.write(_MAGIC + checksum.to_bytes(4, "little"))
     return PackedTable(data=sink.getbuffer(), count=table.num_rows, schema=columns(table.schema))
@@ -100,12 +104,22 @@ def open_stream(data: bytes | memoryview) -> pa.RecordBatchReader:
     Raises:
         PayloadLost: the bytes are damaged.
     """
+    stream = checked(data)
+    with _damage():
+        return pa.ipc.open_stream(pa.py_buffer(stream))
+
+
+def checked(data: bytes | memoryview) -> memoryview:
+    """The Arrow IPC stream in what was stored, undamaged.
+
+    Raises:
+        PayloadLost: the checksum does not fit.
+    """
     view = memoryview(data)
     stream, trailer = view[:-_TRAILER], bytes(view[-_TRAILER:])
     if trailer != _MAGIC + zlib.crc32(stream).to_bytes(4, "little") or stream[-len(_END) :] != _END:
         raise PayloadLost(f"a stored table of {len(view)} bytes is damaged: its checksum does not fit")
-    with _damage():
-        return pa.ipc.open_stream(pa.py_buffer(stream))
+    return stream
 
 
 def columns(schema: pa.Schema) -> tuple[tuple[str, str], ...]:
