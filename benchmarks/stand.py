@@ -36,6 +36,11 @@ class Stand:
         self._server = server
         self.floor = Floor(self.database("floor"))
 
+    @property
+    def url(self) -> str:
+        """The URL of the product's database."""
+        return self._server.url
+
     def database(self, name: str) -> str:
         """The URL of a database on the server, made if it is not there."""
         with psycopg.connect(self._server.url, autocommit=True) as admin:

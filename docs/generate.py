@@ -19,6 +19,7 @@ from pathlib import Path
 from typing import Any
 
 import codemation
+from benchmarks.day import costs, report
 from codemation import nodes
 from codemation.core.annotations import readable
 from codemation.core.errors import CodemationError
@@ -167,7 +168,13 @@ def _node_names() -> list[str]:
     return sorted(name for name in nodes.__all__ if isinstance(getattr(nodes, name), FunctionNode))
 
 
+def day() -> str:
+    """What the synthetic day says, from the costs that lie beside it."""
+    return report.text(costs.load())
+
+
 PARTS: Mapping[tuple[str, str], Callable[[], str]] = {
+    ("scaling.md", "day"): day,
     ("reference/errors.md", "errors"): errors,
     ("reference/settings.md", "settings"): settings,
     ("explanation/how-a-run-moves.md", "stages"): stages,

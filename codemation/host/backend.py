@@ -41,7 +41,8 @@ def open_backend(settings: Settings) -> Backend:
 def _external(settings: Settings, url: str) -> Backend:
     from codemation.host.postgres.stores import open_stores  # noqa: PLC0415  # only the database in use pays for its adapter
 
-    opened, bus = open_stores(url, blobs=_blobs(settings)), open_bus(settings, url)
+    opened = open_stores(url, blobs=_blobs(settings), pooled=settings.config.database_pooler)
+    bus = open_bus(settings, url)
 
     def close() -> None:
         bus.close()

@@ -33,6 +33,8 @@ class Config(BaseModel):
     """Who works on runs: the process that starts them, or the workers that hear of it over `redis_url`."""
     state: Path = Path(".codemation")
     """Where the embedded PostgreSQL and other local state live, relative to the app."""
+    database_pooler: bool = False
+    """Whether a pooler in transaction mode stands before the database: nothing is prepared or set for a connection."""
     workflows: str = "workflows"
     """Folder below the app in which workflows are found."""
     payloads: Literal["postgres", "directory"] = "postgres"

@@ -12,9 +12,20 @@ from codemation.core.ids import RunId
 
 def new_run_id() -> RunId:
     """A UUIDv7 (RFC 9562 §5.7): 48 bits of milliseconds, then random bits."""
-    milliseconds = time.time_ns() // 1_000_000
+    return RunId(str(_timed(time.time_ns() // 1_000_000)))
+
+
+def id_beside(run: RunId) -> uuid.UUID:
+    """A UUIDv7 with the time of a run: what belongs to a run lies in the same range as the run, however late it came.
+
+    So tables that are cut by the time of the run (docs/how-to/partitions.md) keep all of a run in one piece.
+    """
+    return _timed(uuid.UUID(run).int >> 80)
+
+
+def _timed(milliseconds: int) -> uuid.UUID:
     bits = milliseconds << 80 | 0x7 << 76 | secrets.randbits(12) << 64 | 0b10 << 62 | secrets.randbits(62)
-    return RunId(str(uuid.UUID(int=bits)))
+    return uuid.UUID(int=bits)
 
 
 def entropy() -> int:

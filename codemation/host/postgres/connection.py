@@ -75,17 +75,17 @@ class Connections:
     """
 
     def __init__(
-        self, url: str, *, limit: int = 4, prepare: bool = True, on_lost: Callable[[], None] | None = None
+        self, url: str, *, limit: int = 4, pooled: bool = False, on_lost: Callable[[], None] | None = None
     ) -> None:
-        """`on_lost` is called before a lost connection is opened again; `prepare=False` is for poolers without memory.
+        """`on_lost` is called before a lost connection is opened again; `pooled` is for poolers without memory.
 
         Raises:
             HostError: the URL cannot be read.
         """
-        self._conninfo = connection_string(url)
+        self._conninfo = connection_string(url, sets=not pooled)
         self.target = target_of(self._conninfo)
         self._limit = limit
-        self._prepare = prepare
+        self._prepare = not pooled
         self._on_lost = on_lost
         self._inherited: list[Link] = []
         self._idle: list[Link] = []
@@ -203,8 +203,8 @@ def connect(conninfo: str) -> psycopg.Connection[Row]:
     return connection
 
 
-def connection_string(url: str) -> str:
-    """A libpq connection string with our settings, where the URL has none of its own.
+def connection_string(url: str, *, sets: bool = True) -> str:
+    """A libpq connection string with our settings, if it sets any, where the URL has none of its own.
 
     Raises:
         HostError: the URL cannot be read. What it says is not repeated, for it may hold a password.
@@ -217,9 +217,9 @@ def connection_string(url: str) -> str:
             "the database URL cannot be read",
             way_out="write it as postgresql://user@host:5432/name, with special characters of a password as %XX",
         ) from None
-    ours = " ".join(f"-c {name}={value}" for name, value in SETTINGS.items())
-    theirs = str(given.pop("options", "") or "")
-    return make_conninfo("", **{**NETWORK, **given, "options": f"{ours} {theirs}".strip()})
+    ours = " ".join(f"-c {name}={value}" for name, value in SETTINGS.items()) if sets else ""
+    options = f"{ours} {given.pop('options', None) or ''}".strip()
+    return make_conninfo("", **{**NETWORK, **given, **({"options": options} if options else {})})
 
 
 def target_of(conninfo: str) -> str:

@@ -51,6 +51,8 @@ def unreachable(error: psycopg.OperationalError, target: str) -> StoreUnavailabl
         way_out = "check user and password in CODEMATION_DATABASE_URL"
     elif "does not exist" in said:
         way_out = "create the database, or correct its name in CODEMATION_DATABASE_URL"
+    elif "unsupported startup parameter" in said:
+        way_out = "a pooler stands before the database: set database_pooler = true"
     elif "too many" in said or "remaining connection slots" in said:
         way_out = "raise max_connections of the server, or run fewer processes"
     else:

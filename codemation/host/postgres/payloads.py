@@ -13,6 +13,7 @@ from codemation.core.errors import PayloadLost
 from codemation.core.facts import Began, Delta, Done, decode_delta
 from codemation.core.ids import RunId
 from codemation.core.items import Batch, BatchKind
+from codemation.host.identity import id_beside
 from codemation.host.postgres.blobs import PostgresBlobs
 from codemation.host.postgres.connection import Connections
 from codemation.host.postgres.statements import statement
@@ -41,7 +42,7 @@ class PostgresPayloads:
         digest = sha256(data).digest()
         inline = len(data) <= INLINE_LIMIT
         blob = None if inline else self._blobs.keep(io.BytesIO(data), attached=False).id
-        batch = uuid.uuid4()
+        batch = id_beside(run)
         values = {
             "id": batch,
             "run": run,

@@ -157,6 +157,7 @@ def test_what_the_url_says_goes_before_our_settings() -> None:
     given = connection_string("postgresql+psycopg://h/x?connect_timeout=1&options=-c%20lock_timeout%3D1s")
     assert "connect_timeout=1" in given
     assert given.index("lock_timeout=10s") < given.index("lock_timeout=1s")
+    assert "options" not in connection_string("postgresql://h/x", sets=False)
 
 
 def test_a_forked_child_opens_its_own_and_leaves_its_parents_alone(connections: Connections) -> None:
@@ -243,7 +244,7 @@ def test_each_error_of_the_database_becomes_one_of_ours(
 
 
 def test_stores_work_behind_a_pooler_that_forgets_prepared_statements(url: str) -> None:
-    with open_stores(url, prepare=False) as opened:
+    with open_stores(url, pooled=True) as opened:
         world = World(opened.stores)
         for _ in range(4):
             world.step(world.held("a/1"))
