@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Container, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from typing import Any, NamedTuple
@@ -13,6 +13,7 @@ import psycopg
 import codemation as cm
 from benchmarks import flows
 from benchmarks.day.costs import Costs, RunCost
+from benchmarks.day.traffic import MIX
 from benchmarks.effort import FULL
 from benchmarks.machine import described
 from benchmarks.processor import spent, spent_by_ended
@@ -69,11 +70,11 @@ def kinds(share: float = 1.0) -> dict[str, Kind]:
     }
 
 
-def measure(share: float = 1.0) -> Costs:
-    """All costs, on servers that are made for it."""
+def measure(share: float = 1.0, names: Container[str] = MIX) -> Costs:
+    """All costs, on servers that are made for it; of the kinds of runs that are named."""
     with standing(FULL) as stand:
         machine = {name: text for name, text in described(stand).items() if name not in ("peer", "load")}
-        runs = {name: _of_a_run(stand, kind) for name, kind in kinds(share).items()}
+        runs = {name: _of_a_run(stand, kind) for name, kind in kinds(share).items() if name in names}
         with _app(stand) as app:
             looks = [_server_seconds(stand, partial(_often, look)) / LOOKS for look in _looks(app)]
             beat, beat_row = _beats(stand, app, round(1_000 * share))
@@ -173,10 +174,8 @@ def _grown(before: _Counters, after: _Counters) -> dict[str, int]:
 def _worked(stand: Stand, kind: Kind) -> None:
     """So many runs, to their ends, in an app of their own."""
     launch = Launch(workflow=kind.workflow, items=kind.items or None)
-    with _app(stand) as app:
-        for begun in range(0, kind.count, kind.flight):
-            for run in [app.launch(launch).serve() for _ in range(min(kind.flight, kind.count - begun))]:
-                assert run.result(timeout=120)
+    with _app(stand) as app, ThreadPoolExecutor(kind.flight) as pool:
+        assert all(pool.map(lambda _: app.launch(launch).result(timeout=120), range(kind.count)))
 
 
 def _looks(app: App) -> list[Callable[[], object]]:

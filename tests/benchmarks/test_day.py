@@ -57,8 +57,8 @@ def test_a_machine_that_can_do_more_is_asked_for_a_smaller_share() -> None:
 
 
 def test_the_costs_are_measured_on_runs_of_every_kind() -> None:
-    measured = measuring.measure(0.01)
-    assert measured.runs.keys() == costs.load().runs.keys() == traffic.MIX.keys()
+    assert measuring.kinds().keys() == costs.load().runs.keys() == traffic.MIX.keys()
+    measured = measuring.measure(0.01, ["ten steps", "five children"])
     for name, run in measured.runs.items():
         assert run.commits >= 3, name
         assert run.log > 1_000, name
