@@ -22,7 +22,7 @@ def prune(screen: Screen, /, dry_run: bool, as_json: bool) -> None:
     """
     with opened() as app:
         found = app.stores.pruning.outdated()
-        gone = 0 if dry_run else app.pruner.prune()
+        gone = 0 if dry_run else app.upkeep.pruner.prune()
     if as_json:
         screen.show_json({"outdated": plain(found), "deleted": gone})
         return

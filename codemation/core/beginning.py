@@ -13,6 +13,7 @@ from codemation.core.ids import NodeId, RunId, WorkerId
 from codemation.core.items import Batch, BatchKind
 from codemation.core.limits import UNLIMITED, Limits
 from codemation.core.opening import Opener, OpenRun
+from codemation.core.origins import Origin
 from codemation.core.ports import Deadline, NewRun, NewTicket, Parent, Reopening
 from codemation.core.sealed import sealed
 from codemation.core.settling import Step
@@ -54,6 +55,8 @@ class Start:
     """Of the wait of the parent."""
     depth: int = 0
     """How many runs stand above it."""
+    origin: Origin | None = None
+    """What starts it, if a trigger does."""
 
 
 class Scribe:
@@ -88,6 +91,8 @@ class Scribe:
             input_digest=sha256(start.params.encode() + b"\n" + start.input[0]).digest(),
             turnstile=None if start.session or step.status in FINISHED else start.turnstile,
             parent=start.parent,
+            origin=None if start.origin is None else start.origin.to_json(),
+            announces=not start.session,
         )
 
     def reopening(self, run: OpenRun, latest: Definition, step: Step, worker: WorkerId) -> Reopening:

@@ -14,6 +14,7 @@ from dataclasses import dataclass, field
 from typing import TypedDict, Unpack
 
 from codemation.core.advance import advance
+from codemation.core.announcing import announces, written
 from codemation.core.definition import Plan
 from codemation.core.errors import StoreUnavailable
 from codemation.core.facts import encode_delta
@@ -162,6 +163,8 @@ class Courier:
             cancelling=run.snapshot.cancelling,
             turnstile=run.turnstile if ends else None,
             follow_up=run.follow_up(step.status),
+            announces=announces(run, step.status),
+            written=written(run, step),
             tells=bool(run.snapshot.parent) and ends,
             **more,
         )

@@ -12,6 +12,7 @@ if TYPE_CHECKING:  # the package imports this module at once, and nothing heavy 
     from codemation.core.definition import Definition
     from codemation.core.events import NamedEvent
     from codemation.core.explaining import Forecast
+    from codemation.core.origins import Origin
     from codemation.core.params import Params
     from codemation.core.run import Run, Session
     from codemation.core.workflow import Workflow
@@ -34,6 +35,8 @@ class Launch:
     """What nodes give without being executed, as given."""
     cache: bool = True
     """Whether nodes may take what another run has given."""
+    origin: Origin | None = None
+    """What starts the run, if a trigger does."""
 
 
 class Launcher(Protocol):

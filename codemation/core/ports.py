@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Any, BinaryIO, Literal, Protocol, Self, TypeAlias
 
 from codemation.core.access import Role
@@ -207,6 +207,10 @@ class NewRun:
     turnstile: Turnstile | None = None
     """Where the run needs a place before anything of it may be claimed; `claimed_by` counts for nothing then."""
     parent: Parent | None = None
+    origin: Mapping[str, Any] | None = None
+    """What has started it, if a trigger did; small JSON."""
+    announces: bool = True
+    """Whether its end sets off triggers, should it have come already."""
 
 
 @sealed
@@ -237,6 +241,10 @@ class Commit:
     """The workflow that is to be started because the run has failed; noted in the same moment."""
     progressed: bool = True
     """Whether progress of the activation may have been recorded; where not, nobody has to look for it."""
+    announces: bool = False
+    """It ends the run, and that sets off triggers: what they owe is owed from the same moment on."""
+    written: tuple[str, ...] = ()
+    """Names of data that the activation has written, which sets off triggers as well."""
     tells: bool = False
     """It ends a child: who waits for it finds the letter that says so from the same moment on."""
 
@@ -289,6 +297,7 @@ class RunRow:
     turnstile: str | None = None
     """Where it has its place, or is queued for one."""
     parent: RunId | None = None
+    origin: Mapping[str, Any] | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -404,6 +413,10 @@ class Checkpoints(Protocol):
 
     def keep(self, run: RunId, checkpoint: Checkpoint) -> None:
         """Keep a checkpoint; again is harmless, and so is a run that is not there any more."""
+        ...
+
+    def compact(self, limit: int = 500) -> int:
+        """Delete checkpoints that a later one of the same run has replaced; says how many."""
         ...
 
 
@@ -926,11 +939,347 @@ class FollowUps(Protocol):
         ...
 
 
+DUTIES = ("recover", "fire", "schedule", "poll", "prune", "compact")
+"""What is done for all processes by one of them at a time."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DutyRow:
+    """A duty, and who has it."""
+
+    name: str
+    holder: WorkerId | None = None
+    epoch: int = 0
+    """Rises whenever somebody takes it."""
+    beat: int = 0
+    """Rises as long as the holder lives."""
+    last_at: datetime | None = None
+    """When it was last done."""
+    age: float | None = None
+    """Seconds since then, by the clock of the store."""
+    lag: float | None = None
+    """Seconds by which it was late then."""
+    worker: WorkerRow | None = None
+    """The holder as it is entered."""
+    gone: bool = False
+    """Whether the holder is buried, or not entered any more."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Pulse:
+    """What a process learns when it says that it holds duties: who holds which, and how soon there is something to do.
+
+    Seconds until the next time of each kind; `None` where there is none, negative where it has passed.
+    """
+
+    duties: tuple[DutyRow, ...]
+    fire: float | None = None
+    """A wait that is over, or a retry that is due."""
+    schedule: float | None = None
+    """A tick."""
+    poll: float | None = None
+    """A source that is to be asked, of the triggers that the process knows."""
+    owed: float | None = None
+    """A run that is owed, of the triggers that the process knows."""
+
+
 class Duties(Protocol):
     """What one process of all should do from time to time; that two do it is a waste, never a fault."""
 
-    def take(self, name: str, worker: WorkerId, every: float) -> bool:
-        """Whether this process should do it now: nobody has begun to in the last `every` seconds."""
+    def beat(
+        self, worker: WorkerId, held: Mapping[str, int], *, did: Mapping[str, float], triggers: Sequence[str] = ()
+    ) -> Pulse:
+        """Say that the holder of duties lives, each by the epoch at which it took it, and learn how all of them stand.
+
+        What it `did` since the last beat was done now, late by so many seconds. A duty that somebody else has taken
+        meanwhile is not beaten for.
+        """
+        ...
+
+    def take(self, name: str, worker: WorkerId, known: DutyRow) -> int | None:
+        """Take a duty that stands as `known` says, by epoch and beat; its new epoch, `None` if somebody was faster."""
+        ...
+
+    def leave(self, worker: WorkerId) -> None:
+        """Give up whatever this worker holds, so that the next one need not wait."""
+        ...
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Arm:
+    """A trigger to be armed."""
+
+    id: str
+    kind: str
+    number: int
+    """Its place among the triggers of its workflow, from 1."""
+    config: Mapping[str, Any]
+    """As in its plan; JSON."""
+    said: str = ""
+    subject: str = ""
+    """What it listens to: the id of a workflow, the name of a dataset, a path."""
+    outcome: str = ""
+    """Of the runs that it listens to: `succeeded`, `failed` or `any`."""
+    overlap: str = ""
+    """Of a schedule: what happens while its last run is not over. Its runs are started one after the other then."""
+    next_at: datetime | None = None
+    """When its first tick is, or its source is first asked, unless it was armed before and knows better."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ArmedTrigger:
+    """A trigger that is or was armed, and how it fares."""
+
+    id: str
+    workflow: WorkflowId
+    kind: str
+    number: int
+    config: Mapping[str, Any]
+    said: str
+    subject: str
+    outcome: str
+    overlap: str
+    active: bool
+    next_at: datetime | None
+    last_at: datetime | None
+    """When it last started a run."""
+    last_run: RunId | None
+    error: str
+    """What went wrong last; empty when nothing did, or all has gone well since."""
+    error_at: datetime | None
+    passed_at: datetime | None
+    """When its source was last read to the end."""
+    owed: int = 0
+    """Runs that are to be started."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ArmedWorkflow:
+    """A workflow whose triggers somebody has armed, or disarmed since."""
+
+    workflow: WorkflowId
+    digest: str
+    active: bool
+    by: str
+    at: datetime
+    missing: str = ""
+    """Who has looked for it in vain, and where."""
+
+
+class Armory(Protocol):
+    """Which triggers are armed. One that is disarmed keeps what it knows, and is found again by its id."""
+
+    def arm(self, workflow: WorkflowId, digest: str, arms: Sequence[Arm], by: str) -> None:
+        """Arm these triggers of a workflow and no others.
+
+        One that was armed before keeps its next time; one that was not begins anew with `next_at`, and keeps its state.
+        """
+        ...
+
+    def disarm(self, workflow: WorkflowId, by: str) -> bool:
+        """Disarm a workflow; runs that are owed already are started still. `False` when it was not armed."""
+        ...
+
+    def workflows(self) -> tuple[ArmedWorkflow, ...]:
+        """All that were ever armed, by id."""
+        ...
+
+    def triggers(self, workflow: WorkflowId | None = None) -> tuple[ArmedTrigger, ...]:
+        """The triggers of a workflow, or all, by workflow and number; those that are not armed come last."""
+        ...
+
+    def miss(self, workflow: WorkflowId, said: str) -> None:
+        """Note who has looked for a workflow in vain; an empty text that it was found."""
+        ...
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DueSchedule:
+    """A schedule with a tick whose time has come."""
+
+    trigger: str
+    kind: str
+    config: Mapping[str, Any]
+    next_at: datetime
+    """Its first tick that is not dealt with."""
+    now: datetime
+    """By the clock of the store."""
+    owed: int
+    """Runs that are to be started."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Tick:
+    """A time of a schedule, for which a run is to be owed."""
+
+    id: str
+    """A UUID, of what is owed."""
+    at: datetime
+
+    @property
+    def key(self) -> str:
+        """What names it among all that its trigger starts."""
+        return self.at.astimezone(UTC).isoformat()
+
+
+class Schedules(Protocol):
+    """Ticks of schedules. A tick and the run that is owed for it are one: both are noted, or neither."""
+
+    def due(self, limit: int = 100) -> tuple[DueSchedule, ...]:
+        """The armed schedules whose next tick has come, the longest due first."""
+        ...
+
+    def advance(self, schedule: DueSchedule, ticks: Sequence[Tick], next_at: datetime | None) -> int | None:
+        """Owe a run for each of these ticks that was not dealt with before, and wait for `next_at`.
+
+        Says how many are owed; `None`, and nothing is done, when somebody else has moved the schedule on.
+        """
+        ...
+
+    def owe(self, trigger: str, tick: Tick, *, serial: bool) -> bool:
+        """Owe a run for one tick, unless it has one or is owed one; `serial` as the others of the schedule."""
+        ...
+
+    def ticks(self, trigger: str, since: datetime, until: datetime) -> Mapping[datetime, RunId | None]:
+        """The ticks of a time that were dealt with, and their runs: from `since` on, and before `until`."""
+        ...
+
+    def forget(self, age: float, limit: int = 500) -> int:
+        """Forget ticks of runs that are not there, so many seconds after their time; says how many."""
+        ...
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PollClaim:
+    """A source that this worker is to ask; refused as soon as somebody else has."""
+
+    trigger: str
+    workflow: WorkflowId
+    kind: str
+    config: Mapping[str, Any]
+    worker: WorkerId
+    fence: int
+    revision: int
+    state: str | None
+    """JSON; `None` at the beginning."""
+    lease: float
+    """Seconds for which nobody else claims it; from the claim on, and from each time that something is recorded."""
+    tries: int
+    """How often it has failed since it last went well."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Emitted:
+    """An item that a source has given."""
+
+    id: str
+    """A UUID, of what is owed."""
+    key: str
+    """Of two items with one key the first starts a run."""
+    item: str
+    """JSON."""
+
+
+class Polls(Protocol):
+    """Sources that are asked now and then. What a source has given, and how far it was read, are recorded as one."""
+
+    def claim(self, worker: WorkerId, triggers: Sequence[str], lease: float) -> PollClaim | None:
+        """Claim the source that is due longest, of these triggers.
+
+        What the dead had claimed is due at once, what the living have claimed after `lease` seconds.
+        """
+        ...
+
+    def save(self, claim: PollClaim, state: str | None, items: Sequence[Emitted], wait: float | None) -> int | None:
+        """Record the state of a source, if it has another one, and owe a run for each item whose key is new.
+
+        Says how many are new; what is given first is owed first.
+
+        With `wait` the source was read to its end, and is due again in so many seconds; without it there is more, and
+        the claim goes on with the next revision. `None`, and nothing is recorded, when the claim does not hold.
+        """
+        ...
+
+    def fail(self, claim: PollClaim, error: str, wait: float) -> bool:
+        """Note what went wrong, and ask again in so many seconds; `False` when the claim does not hold."""
+        ...
+
+    def forget(self, age: float, limit: int = 500) -> int:
+        """Forget keys behind the watermark of their source; says how many.
+
+        The watermark is `age` seconds before the source was last read to its end: a key is behind it that was not given
+        again after that. A source that is not read, or does not come to its end, forgets nothing.
+        """
+        ...
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Firing:
+    """A run that a trigger owes, claimed by this worker. Starting it is idempotent: a claim only saves work."""
+
+    id: str
+    trigger: str
+    workflow: WorkflowId
+    kind: str
+    key: str
+    at: datetime
+    item: str | None
+    """JSON: the item, or the run that sets it off."""
+    chain: int
+    tries: int
+    serial: bool
+    overlap: str
+    busy: RunId | None = None
+    """The last run of the trigger, if it is not over."""
+    superseded: bool = False
+    """Whether a later one of the same trigger is owed as well."""
+
+
+class Firings(Protocol):
+    """Runs that are owed. Whoever has the code of the workflow starts them by key; then they are forgotten."""
+
+    def owe(self, trigger: str, emitted: Emitted, chain: int = 0) -> bool:
+        """Owe a run for an item; `False` when one is owed for the key already."""
+        ...
+
+    def claim(
+        self,
+        worker: WorkerId,
+        triggers: Sequence[str],
+        limit: int = 50,
+        *,
+        lease: float = 60.0,
+        only: str | None = None,
+    ) -> tuple[Firing, ...]:
+        """Claim what is owed by these triggers, the oldest first; just `only`, if it is named.
+
+        Of a schedule one at a time, the oldest first, and with `overlap` `queue` none while its last run is not over.
+        What fails lets others pass. After `lease` seconds, others may claim it too.
+        """
+        ...
+
+    def started(self, firing: Firing, run: RunId) -> None:
+        """The run is there: forget that it was owed. Again is harmless."""
+        ...
+
+    def dropped(self, firing: Firing, why: str) -> None:
+        """There is to be no run: forget that it was owed. An error that says why is kept if `why` is given."""
+        ...
+
+    def failed(self, firing: Firing, error: str, wait: float) -> None:
+        """It could not be started: say so at its trigger, and try again in so many seconds."""
+        ...
+
+    def later(self, firing: Firing, wait: float) -> None:
+        """Not yet: look again in so many seconds."""
+        ...
+
+    def free(self) -> int:
+        """Give up the claims of the dead, and those whose time is over; says how many."""
+        ...
+
+    def run_of(self, workflow: WorkflowId, key: str) -> RunId | None:
+        """The run that a key has started."""
         ...
 
 
@@ -1233,3 +1582,7 @@ class Stores:
     pools: Pools
     tokens: Tokens
     audit: Audit
+    armory: Armory
+    schedules: Schedules
+    polls: Polls
+    firings: Firings

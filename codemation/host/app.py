@@ -28,6 +28,7 @@ from codemation.host.children import Family
 from codemation.host.code import CodeByDigest
 from codemation.host.credentials import slots
 from codemation.host.desk import Part
+from codemation.host.duties.upkeep import Upkeep
 from codemation.host.handles import RunHandle
 from codemation.host.identity import entropy
 from codemation.host.launching import decoded_params
@@ -35,7 +36,6 @@ from codemation.host.lookout import Lookout
 from codemation.host.opening import asked
 from codemation.host.parts import Listener, bench_of, credentials_of, fleet_of, means_of, scheduler_of
 from codemation.host.patience import Patience
-from codemation.host.pruning import Pruner
 from codemation.host.runtime.activity import RunCode
 from codemation.host.runtime.clock import REAL, Clock
 from codemation.host.session import SessionHandle
@@ -82,8 +82,8 @@ class App:
         self.scheduler.recorded = self.family.recorded
         self.caretaker = Caretaker(self.engine, __version__, self.family.changed)
         self.lookout = Lookout(self)
-        self._patience.notice = self.caretaker.outage
-        self.pruner = Pruner(self.engine)
+        self.upkeep = Upkeep(self)
+        self._patience.notice = self.upkeep.outage
         self._working = False
         self.sessions: WeakSet[SessionHandle] = WeakSet()
 
@@ -119,7 +119,7 @@ class App:
             with suppress(StoreUnavailable):  # what they hold is free when this process has ended
                 session.close()
         if self._working:
-            self.pruner.end()
+            self.upkeep.end()
             self.caretaker.end()
         if self.fleet is not None:
             self.fleet.close()
@@ -235,7 +235,7 @@ class App:
             self.check_open()
             if not self._working:
                 self.lookout.begin(lambda: WorkerId(entropy()), self._stopping)
-                self.pruner.begin()
+                self.upkeep.begin()
                 self._working = True
 
     def _stopping(self, runs: tuple[RunId, ...]) -> bool:

@@ -174,4 +174,5 @@ class Caretaker:
         engine = self._engine
         engine.persist(engine.stores.workers.bury, dead)
         taken = engine.persist(engine.stores.tickets.take_over, dead)
+        engine.persist(engine.stores.firings.free)
         return taken.released + len(taken.poisoned) + len(taken.stopped)

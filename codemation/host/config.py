@@ -88,7 +88,18 @@ class Config(BaseModel):
     place: str = ""
     """Names where pids mean something, if the system's boot and pid namespace do not; rarely needed."""
 
-    @field_validator("allow_pins", "allowed_hosts", mode="before")
+    activate: tuple[str, ...] = ()
+    """Workflows whose triggers are armed unless an operator has disarmed them; "sales.*" and "*" are possible."""
+    tick_grace: float = Field(default=30.0, ge=1, allow_inf_nan=False)
+    """Seconds by which a tick of a schedule may be late; what is later was missed, and `catch_up` decides."""
+    duty_silence: float = Field(default=6.0, ge=1, allow_inf_nan=False)
+    """Seconds without a beat after which the duties of a process, such as ticks and pruning, go to another one."""
+    poll_timeout: float = Field(default=60.0, gt=0, allow_inf_nan=False)
+    """Seconds that a `cm.poll` function may take to give its next items."""
+    max_chain: int = Field(default=32, ge=1)
+    """Runs that may start one another by triggers, in a row; one more is taken for a circle, and not started."""
+
+    @field_validator("allow_pins", "allowed_hosts", "activate", mode="before")
     @classmethod
     def _are_named(cls, value: object) -> object:
         return [name.strip() for name in value.split(",") if name.strip()] if isinstance(value, str) else value

@@ -205,6 +205,7 @@ def prepared(launch: Launch, allowed: Limits, tables: Tables) -> Start:
         input=given,
         key=launch.key,
         priority=launch.priority,
+        origin=launch.origin,
         limits=Limits.from_json(workflow.definition.limits).within(allowed),
         turnstile=turnstile_for(workflow, launch.params, given[2], lambda: given[0], tables),
     )

@@ -33,9 +33,9 @@ from codemation.host.handles import RunHandle
 from codemation.host.memory import Tables, stores_on
 from codemation.host.pinning import pins_of, pins_within
 from codemation.host.settings import Settings
+from codemation.host.triggers.given import fired, meant
 from codemation.testing.clock import BEGINNING, VirtualClock
 from codemation.testing.fakes import Fakes, with_fakes
-from codemation.testing.firing import fired, meant
 from codemation.testing.network import closed
 
 Given = Mapping[str, Credential | Mapping[str, object]]

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
@@ -18,7 +17,6 @@ from codemation.host.app import App
 from codemation.host.backend import Backend
 from codemation.host.handles import RunHandle
 from codemation.host.memory import memory_stores
-from codemation.host.pruning import Pruner
 from codemation.host.settings import ConfigError, Settings
 from tests.testing.clock import Clock
 
@@ -70,15 +68,15 @@ def test_retention_is_frozen_at_the_start_and_differs_by_outcome(app: App, clock
     changed = finished(app, flow(cm.Retention(succeeded="2d")))  # the same digest, said otherwise
     assert changed.definition.digest == short.definition.digest
     clock.later(1.5 * DAY)
-    assert app.pruner.prune() == 1
+    assert app.upkeep.pruner.prune() == 1
     assert kept(app) == {good.id, bad.id, changed.id}
     clock.later(1 * DAY)
-    assert app.pruner.prune() == 1
+    assert app.upkeep.pruner.prune() == 1
     clock.later(8 * DAY)
-    assert app.pruner.prune() == 1
+    assert app.upkeep.pruner.prune() == 1
     assert kept(app) == {bad.id}
     clock.later(90 * DAY)
-    assert app.pruner.prune() == 1
+    assert app.upkeep.pruner.prune() == 1
 
 
 def test_a_setting_that_changes_is_for_runs_that_start_afterwards(
@@ -88,7 +86,7 @@ def test_a_setting_that_changes_is_for_runs_that_start_afterwards(
     with App(backend, Settings(tmp_path, {"keep_succeeded": "1d"}, {})) as other:
         after = finished(other, flow())
     clock.later(2 * DAY)
-    app.pruner.prune()
+    app.upkeep.pruner.prune()
     assert kept(app) == {before.id}
     assert after.id not in kept(app)
 
@@ -96,34 +94,19 @@ def test_a_setting_that_changes_is_for_runs_that_start_afterwards(
 def test_a_run_may_be_kept_forever(app: App, clock: Clock) -> None:
     run = finished(app, flow(cm.Retention(succeeded="forever")))
     clock.later(10_000 * DAY)
-    assert app.pruner.prune() == 0
+    assert app.upkeep.pruner.prune() == 0
     assert kept(app) == {run.id}
 
 
 def test_a_key_whose_run_was_pruned_is_refused_by_name_until_its_own_time_is_over(app: App, clock: Clock) -> None:
     run = finished(app, flow(), key="monday")
     clock.later(11 * DAY)
-    app.pruner.prune()
+    app.upkeep.pruner.prune()
     with pytest.raises(RunError, match=rf'the key "monday" has started run {run.id} already, which was pruned since'):
         finished(app, flow(), key="monday")
     clock.later(90 * DAY)
     again = finished(app, flow(), key="monday")
     assert again.id != run.id
-
-
-def test_a_process_prunes_by_itself_and_one_of_all_does(app: App, clock: Clock) -> None:
-    finished(app, flow())
-    clock.later(11 * DAY)
-    pruners = [Pruner(app.engine) for _ in range(3)]
-    for pruner in pruners:
-        pruner.begin(first=0.0, every=3600.0)
-    until = time.monotonic() + 30
-    while kept(app) and time.monotonic() < until:
-        time.sleep(0.01)
-    for pruner in pruners:
-        pruner.end()
-    assert kept(app) == set()
-    assert not app.stores.duties.take("prune", app.engine.worker, 3600.0)
 
 
 @pytest.mark.parametrize("said", ["7 days", "-1d", "0s"])

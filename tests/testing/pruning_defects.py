@@ -1,16 +1,16 @@
-"""Pruning and duties, doing one thing wrong."""
+"""Pruning, doing one thing wrong."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import datetime
 
-from codemation.core.ids import RunId, WorkerId
+from codemation.core.ids import RunId
 from codemation.core.items import Batch
 from codemation.core.ports import RunRow, Swept
 from codemation.host.memory.payloads import MemoryPayloads
-from codemation.host.memory.pruning import MemoryDuties, MemoryPruning
-from codemation.testing.conformance import DutiesContract, PruningContract
+from codemation.host.memory.pruning import MemoryPruning
+from codemation.testing.conformance import PruningContract
 from tests.testing.defect import Defect, defects
 
 
@@ -63,16 +63,6 @@ class _BorrowsWhatIsGone(MemoryPayloads):
         return tuple(batches)
 
 
-class _GivesADutyToEverybody(MemoryDuties):
-    def take(self, name: str, worker: WorkerId, every: float) -> bool:
-        return True
-
-
-class _GivesADutyOnce(MemoryDuties):
-    def take(self, name: str, worker: WorkerId, every: float) -> bool:
-        return super().take(name, worker, 1e9)
-
-
 PRUNING_DEFECTS: list[Defect] = [
     *defects(
         PruningContract,
@@ -86,7 +76,4 @@ PRUNING_DEFECTS: list[Defect] = [
         keeps_every_key=_KeepsEveryKey,
     ),
     *defects(PruningContract, "payloads", borrows_what_is_gone=_BorrowsWhatIsGone),
-    *defects(
-        DutiesContract, "duties", gives_a_duty_to_everybody=_GivesADutyToEverybody, gives_a_duty_once=_GivesADutyOnce
-    ),
 ]

@@ -18,6 +18,7 @@ from tests.testing.shard_defects import SHARD_DEFECTS
 from tests.testing.storage_defects import STORAGE_DEFECTS
 from tests.testing.ticket_defects import TICKET_DEFECTS
 from tests.testing.trial import failures, trials
+from tests.testing.trigger_defects import TRIGGER_DEFECTS
 from tests.testing.wait_defects import WAIT_DEFECTS
 
 
@@ -47,6 +48,7 @@ def test_the_trial_holds_every_test_of_a_contract() -> None:
         *SHARD_DEFECTS,
         *PLACE_DEFECTS,
         *ACCESS_DEFECTS,
+        *TRIGGER_DEFECTS,
     ],
     ids=lambda defect: defect.name,
 )

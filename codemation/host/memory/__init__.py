@@ -14,19 +14,22 @@ from codemation.host.memory.blobs import MemoryBlobs
 from codemation.host.memory.checkpoints import MemoryCheckpoints
 from codemation.host.memory.children import MemoryChildren
 from codemation.host.memory.definitions import MemoryDefinitions
+from codemation.host.memory.duties import MemoryDuties
+from codemation.host.memory.firings import MemoryFirings
 from codemation.host.memory.following import MemoryFollowUps
 from codemation.host.memory.inbox import MemoryInbox
 from codemation.host.memory.journal import MemoryJournal
 from codemation.host.memory.logs import MemoryLogs
 from codemation.host.memory.payloads import MemoryPayloads
 from codemation.host.memory.pools import MemoryPools
-from codemation.host.memory.pruning import MemoryDuties, MemoryPruning
+from codemation.host.memory.pruning import MemoryPruning
 from codemation.host.memory.rates import MemoryRates
 from codemation.host.memory.recall import MemoryRecall
 from codemation.host.memory.runs import MemoryRunList
 from codemation.host.memory.shards import MemoryShards
 from codemation.host.memory.tables import Tables
 from codemation.host.memory.tickets import MemoryTickets
+from codemation.host.memory.triggers import MemoryArmory, MemoryPolls, MemorySchedules
 from codemation.host.memory.turnstiles import MemoryTurnstiles
 from codemation.host.memory.waits import MemoryEvents, MemoryWaits
 from codemation.host.memory.workers import MemoryWorkers
@@ -65,4 +68,8 @@ def stores_on(tables: Tables) -> Stores:
         turnstiles=MemoryTurnstiles(tables),
         tokens=MemoryTokens(tables),
         audit=MemoryAudit(tables),
+        armory=MemoryArmory(tables),
+        schedules=MemorySchedules(tables),
+        polls=MemoryPolls(tables),
+        firings=MemoryFirings(tables),
     )

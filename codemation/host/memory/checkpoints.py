@@ -30,3 +30,12 @@ class MemoryCheckpoints:
         with self._tables.lock:
             if run in self._tables.runs:
                 self._tables.checkpoints.setdefault(run, {}).setdefault(checkpoint.revision, checkpoint)
+
+    def compact(self, limit: int = 500) -> int:
+        """Delete checkpoints that a later one has replaced."""
+        with self._tables.lock:
+            kept = self._tables.checkpoints
+            old = [(run, one) for run, ones in sorted(kept.items()) for one in sorted(ones)[:-1]][:limit]
+            for run, revision in old:
+                del kept[run][revision]
+            return len(old)

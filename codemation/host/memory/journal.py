@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime
-from typing import assert_never
+from typing import Any, assert_never
 
 from codemation.core.errors import HostError, InputError, UnknownRun, UnwantedChild
 from codemation.core.ids import Head, RunId, TicketId
@@ -52,6 +52,7 @@ class MemoryJournal:
             finished_at=self._ended(run.status),
             turnstile=None if run.turnstile is None else run.turnstile.name,
             parent=None if run.parent is None else run.parent.run,
+            origin=_origin(self._tables, run),
         )
         self._tables.write(row, run.head, run.delta, run.output)
         self._tables.ages[run.id] = run.retention
@@ -60,6 +61,8 @@ class MemoryJournal:
         self._tables.set_deadline(run.id, run.deadline)
         if row.finished_at is not None:
             self._tables.tell(row)
+            if run.announces:
+                self._tables.armed.tell("finished", row.workflow, row, now)
 
     def step(self, commit: Commit) -> bool:
         """Write one revision."""
@@ -68,7 +71,7 @@ class MemoryJournal:
             row, ticket = tables.runs.get(commit.run), tables.held(commit.holding)
             if row is None or ticket is None or not _allowed(row, ticket, commit):
                 return False
-            ends = commit.status in FINISHED
+            ends, before = commit.status in FINISHED, row.status
             row = replace(
                 row,
                 revision=row.revision + 1,
@@ -91,6 +94,10 @@ class MemoryJournal:
             let_in(tables, commit.turnstile)
             if commit.tells:
                 tables.tell(row)
+            for name in commit.written:
+                tables.armed.tell("dataset", name, row, tables.clock())
+            if commit.announces and before not in FINISHED:
+                tables.armed.tell("finished", row.workflow, row, tables.clock())
             return True
 
     def steps(self, commits: Sequence[Commit]) -> frozenset[Head]:
@@ -207,6 +214,12 @@ class MemoryJournal:
 
     def _ended(self, status: RunStatus) -> datetime | None:
         return self._tables.clock() if status in FINISHED else None
+
+
+def _origin(tables: Tables, run: NewRun) -> Mapping[str, Any] | None:
+    """What has started a run; a child is as far down the chain of runs as its parent."""
+    above = None if run.parent is None else tables.runs[run.parent.run].origin
+    return run.origin if above is None or "chain" not in above else {"chain": above["chain"]}
 
 
 def _allowed(row: RunRow, ticket: Ticket, commit: Commit) -> bool:

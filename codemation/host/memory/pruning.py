@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import defaultdict
 from datetime import datetime, timedelta
 
-from codemation.core.ids import RunId, WorkerId, WorkflowId
+from codemation.core.ids import RunId, WorkflowId
 from codemation.core.ports import Outdated, RunRow, Swept
 from codemation.core.states import FINISHED, RunStatus
 from codemation.host.memory.tables import Tables
@@ -95,19 +95,3 @@ class MemoryPruning:
             for rows in (*kept, tables.parents):
                 rows.pop(run, None)
         return before - len(tables.batches)
-
-
-class MemoryDuties:
-    """What one process of all should do from time to time."""
-
-    def __init__(self, tables: Tables) -> None:
-        self._tables = tables
-
-    def take(self, name: str, worker: WorkerId, every: float) -> bool:
-        """Whether this process should do it now."""
-        with self._tables.lock:
-            now, last = self._tables.clock(), self._tables.duties.get(name)
-            if last is not None and now - timedelta(seconds=every) < last <= now:
-                return False
-            self._tables.duties[name] = now
-            return True

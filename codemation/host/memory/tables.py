@@ -34,6 +34,7 @@ from codemation.core.ports import (
     WorkerRow,
 )
 from codemation.core.waits import DEADLINE
+from codemation.host.memory.armed import ArmedRows
 
 FOLD = ActivationId("")
 """What a fold ticket is about: no node."""
@@ -142,8 +143,7 @@ class Tables:
     homes: dict[str, RunId] = field(default_factory=dict)
     """Whose each batch is."""
     borrowed: set[tuple[str, RunId]] = field(default_factory=set)
-    duties: dict[str, datetime] = field(default_factory=dict)
-    """When somebody last began with each."""
+    armed: ArmedRows = field(default_factory=ArmedRows)
     blobs: dict[str, bytes] = field(default_factory=dict)
     definitions: dict[str, Definition] = field(default_factory=dict)
     logs: dict[RunId, list[LogLine]] = field(default_factory=dict)

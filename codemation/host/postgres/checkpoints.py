@@ -36,3 +36,8 @@ class PostgresCheckpoints:
         """Keep a checkpoint beside the journal; again is harmless, and so is a run that is not there any more."""
         with self._connections.lease() as link:
             link.run(run_statements.KEEP, {"run": run, "at": checkpoint.revision, "state": checkpoint.state})
+
+    def compact(self, limit: int = 500) -> int:
+        """Delete checkpoints that a later one of the same run has replaced; says how many."""
+        with self._connections.lease() as link:
+            return link.run(run_statements.REPLACED, {"most": limit})

@@ -18,6 +18,7 @@ from typing import NamedTuple
 from codemation.core.ids import RunId
 from codemation.core.ports import Commit, Drop, GoOn
 from codemation.core.states import FINISHED, RunStatus
+from codemation.host.postgres.announcing import ENDED_TOGETHER
 from codemation.host.postgres.codes import FIRST_FINISHED, STATUS_CODES, TicketKind, TicketState
 from codemation.host.postgres.rows import storable
 from codemation.host.postgres.statements import HELD, LANE, Statement, numbers, statement, texts
@@ -30,11 +31,12 @@ _GUARD = f"""
     i AS MATERIALIZED (
         SELECT * FROM unnest(:runs::uuid[], :revisions::int[], :heads::bigint[], :new_heads::bigint[],
             :tickets::bigint[], :workers::bigint[], :fences::int[], :deltas::bytea[], :outputs::bytea[],
-            :activations::text[], :statuses::int[], :reasons::text[])
-            AS i (run, revision, head, new_head, ticket, worker, fence, delta, output, activation, status, reason)),
+            :activations::text[], :statuses::int[], :reasons::text[], :outcomes::text[])
+            AS i (run, revision, head, new_head, ticket, worker, fence, delta, output, activation, status, reason,
+                outcome)),
     q AS MATERIALIZED (
-        SELECT i.*, r.digest, r.priority FROM i CROSS JOIN LATERAL (
-            SELECT digest, priority FROM runs
+        SELECT i.*, r.digest, r.priority, r.open FROM i CROSS JOIN LATERAL (
+            SELECT digest, priority, finished_at IS NULL AS open FROM runs
             WHERE id = i.run AND revision = i.revision AND head = i.head AND stop = 0
                 AND (finished_at IS NULL OR i.status >= {FIRST_FINISHED}) FOR NO KEY UPDATE SKIP LOCKED) AS r),
     t AS MATERIALIZED (
@@ -79,6 +81,7 @@ class GroupShape(NamedTuple):
 
     more: bool = False
     ends: bool = False
+    announces: bool = False
     progressed: bool = True
 
 
@@ -90,6 +93,8 @@ def group(shape: GroupShape) -> Statement:
         parts.append(_MORE)
     if shape.ends:
         parts.append(_END)
+    if shape.announces:
+        parts.append(ENDED_TOGETHER)
     if shape.progressed:
         parts.append(_PROGRESS)
     return statement("WITH" + ",".join(parts) + _RECORD)
@@ -110,7 +115,7 @@ def _can_be_grouped(commit: Commit) -> bool:
     ends = commit.status in FINISHED
     plain = isinstance(commit.then, Drop) or (isinstance(commit.then, GoOn) and bool(commit.then.activation))
     special = commit.cancelling or commit.consumed or commit.waits or commit.tells or (ends and commit.activation)
-    bound = commit.turnstile is not None or commit.follow_up or commit.status is RunStatus.QUEUED
+    bound = commit.turnstile is not None or commit.follow_up or commit.written or commit.status is RunStatus.QUEUED
     return plain and not (special or bound)
 
 
@@ -119,6 +124,7 @@ def shape_of(commits: Sequence[Commit]) -> GroupShape:
     return GroupShape(
         more=any(commit.more for commit in commits),
         ends=any(commit.status in FINISHED for commit in commits),
+        announces=any(commit.announces for commit in commits),
         progressed=any(commit.progressed for commit in commits),
     )
 
@@ -138,6 +144,7 @@ def group_values(commits: Sequence[Commit]) -> Mapping[str, object]:
         "outputs": byte_strings([commit.output for commit in commits]),
         "activations": texts(commit.activation or "" for commit in commits),
         "statuses": numbers(STATUS_CODES[commit.status] for commit in commits),
+        "outcomes": texts(commit.status.value if commit.announces else "" for commit in commits),
         "reasons": texts(storable(commit.reason) for commit in commits),
         "new_runs": texts(run for run, _ in more),
         "new_ids": numbers(ticket.id for _, ticket in more),

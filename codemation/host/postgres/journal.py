@@ -28,15 +28,12 @@ from codemation.core.ports import (
 )
 from codemation.core.states import FINISHED, RunStatus
 from codemation.host.postgres import run_statements
-from codemation.host.postgres.codes import (
-    STATUS_CODES,
-    digest_bytes,
-)
+from codemation.host.postgres.codes import STATUS_CODES, digest_bytes
 from codemation.host.postgres.connection import Connections
 from codemation.host.postgres.grouping import group, group_values, in_groups, shape_of
 from codemation.host.postgres.lanes import Lanes
 from codemation.host.postgres.link import Link
-from codemation.host.postgres.new_runs import deadline_values, parent_values, starting
+from codemation.host.postgres.new_runs import deadline_values, origin_values, starting
 from codemation.host.postgres.rows import run_and_entries, storable
 from codemation.host.postgres.statements import StepShape, Then, numbers, step, texts
 from codemation.host.postgres.turnstiles import at, let_in, reopened, started, turnstile_values
@@ -75,7 +72,7 @@ class PostgresJournal:
             "worker": run.claimed_by,
             **deadline_values(run.deadline),
             **turnstile_values(run.turnstile),
-            **parent_values(run),
+            **origin_values(run),
         }
         statement, queued = starting(run), run.turnstile is not None
         with self._connections.lease() as link:
@@ -159,7 +156,7 @@ class PostgresJournal:
         with self._connections.lease() as link:
             rows = link.all(run_statements.LOOK, values)
         row, entries = run_and_entries(run, rows)
-        fence, activation, queue, priority, starts = rows[0][15:]
+        fence, activation, queue, priority, starts = rows[0][16:]
         claim = None
         if fence is not None:
             claim = Claim(
@@ -259,6 +256,8 @@ def _shape(commit: Commit) -> StepShape:
         cancelling=commit.cancelling,
         leaves=commit.turnstile is not None,
         follows=bool(commit.follow_up),
+        announces=commit.announces,
+        written=bool(commit.written),
         queued=commit.status is RunStatus.QUEUED,
         progressed=commit.progressed,
         tells=commit.tells,
@@ -284,6 +283,7 @@ def _values(commit: Commit) -> dict[str, object]:
         "turnstile": commit.turnstile,
         "follow_up": commit.follow_up,
         "outcome": commit.status.value,
+        "written": texts(commit.written),
     }
     if isinstance(then, Leave):
         values |= {"queue": then.queue, "priority": then.priority, "delay": then.delay}

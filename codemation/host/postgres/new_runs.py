@@ -2,26 +2,29 @@
 
 from __future__ import annotations
 
+import json
+
 from codemation.core.ports import Deadline, NewRun
 from codemation.core.states import FINISHED
 from codemation.host.postgres import run_statements
+from codemation.host.postgres.rows import cleaned
 from codemation.host.postgres.statements import Statement
 
 
 def starting(run: NewRun) -> Statement:
     """The statement that records a new run."""
-    timed = run.deadline is not None
+    timed, ended = run.deadline is not None, run.status in FINISHED
     if run.parent is not None:
-        return run_statements.start_child(timed=timed, ended=run.status in FINISHED)
-    return run_statements.start(keyed=run.key is not None, timed=timed, queued=run.turnstile is not None)
+        return run_statements.start_child(timed=timed, ended=ended)
+    told, queued = ended and run.announces, run.turnstile is not None
+    return run_statements.start(keyed=run.key is not None, timed=timed, queued=queued, ended=told)
 
 
-def parent_values(run: NewRun) -> dict[str, object]:
-    """Whose child it is, if it is one."""
-    parent = run.parent
-    if parent is None:
-        return {}
-    return {"parent": parent.run, "parent_ticket": parent.ticket, "outcome": run.status.value}
+def origin_values(run: NewRun) -> dict[str, object]:
+    """What has started it, and what those are told who wait for its end, or listen to it."""
+    parent, origin = run.parent, None if run.origin is None else json.dumps(cleaned(run.origin))
+    told: dict[str, object] = {"origin": origin, "outcome": run.status.value}
+    return told if parent is None else {**told, "parent": parent.run, "parent_ticket": parent.ticket}
 
 
 def deadline_values(deadline: Deadline | None) -> dict[str, object]:

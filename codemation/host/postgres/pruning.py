@@ -7,7 +7,7 @@ or finds that it is gone: borrowing locks the batch too, by its foreign key.
 
 from __future__ import annotations
 
-from codemation.core.ids import RunId, WorkerId, WorkflowId
+from codemation.core.ids import RunId, WorkflowId
 from codemation.core.ports import Outdated, Swept
 from codemation.host.postgres.blobs import PostgresBlobs
 from codemation.host.postgres.codes import STATUSES
@@ -75,13 +75,6 @@ _FORGET_KEYS = statement("""
         SELECT workflow, run_key FROM run_keys WHERE expires_at < now_()
             AND NOT EXISTS (SELECT FROM runs WHERE runs.id = run_keys.run_id)
         ORDER BY expires_at LIMIT :most::int FOR UPDATE SKIP LOCKED)""")
-# A clock that was set back would otherwise leave a duty alone for as long.
-_TAKE = statement("""
-    INSERT INTO duties AS known (name, holder, last_at) VALUES (:name, :worker, now_())
-    ON CONFLICT (name) DO UPDATE SET holder = EXCLUDED.holder, epoch = known.epoch + 1, last_at = EXCLUDED.last_at
-    WHERE known.last_at IS NULL OR known.last_at > now_()
-        OR known.last_at <= now_() - :every::float8 * interval '1 second'
-    RETURNING 1""")
 
 
 class PostgresPruning:
@@ -124,15 +117,3 @@ def _delete(link: Link, runs: list[RunId]) -> int:
     values = {"runs": texts(runs)}
     parts = (_LOCK_RUNS, _LOCK_BATCHES, _DELETE)
     return link.together(*((part, values) for part in parts))[-1]
-
-
-class PostgresDuties:
-    """What one process of all should do from time to time."""
-
-    def __init__(self, connections: Connections) -> None:
-        self._connections = connections
-
-    def take(self, name: str, worker: WorkerId, every: float) -> bool:
-        """Whether this process should do it now."""
-        with self._connections.lease() as link:
-            return link.one(_TAKE, {"name": name, "worker": worker, "every": every}) is not None

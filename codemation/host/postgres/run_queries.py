@@ -68,6 +68,7 @@ def columns() -> tuple[ColumnElement[Any], ...]:
         runs.c.finished_at,
         runs.c.turnstile,
         cast(runs.c.parent_run, Text),
+        runs.c.origin,
         cast(runs.c.id, Text),
     )
 

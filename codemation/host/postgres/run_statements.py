@@ -8,6 +8,7 @@ from codemation.core.ids import START as GIVEN
 from codemation.core.ids import activation_id
 from codemation.core.states import RunStatus
 from codemation.core.waits import DEADLINE
+from codemation.host.postgres.announcing import ENDED_WITH_START
 from codemation.host.postgres.answering import ask_for_fold, telling
 from codemation.host.postgres.codes import FIRST_FINISHED, FOLD_LANE, STATUS_CODES, TicketKind, TicketState
 from codemation.host.postgres.statements import HELD, Statement, in_order, statement
@@ -55,7 +56,7 @@ _RECORD = f"""
         SELECT :run::uuid, :workflow, :digest, {{status}}, :reason, 1, :head, :priority, :params::jsonb,
             :retention::jsonb, now_(), {{started}}, CASE WHEN {{status}} >= {FIRST_FINISHED} THEN now_() END
             {{values}} {{source}}
-        ON CONFLICT (id) DO NOTHING RETURNING id, priority),
+        ON CONFLICT (id) DO NOTHING RETURNING id, priority, workflow, origin),
     j AS (
         INSERT INTO journal (run_id, revision, head, at, delta, output)
         SELECT id, 1, :head, now_(), :delta, :output FROM r),
@@ -68,12 +69,19 @@ _WANTED = f"""
         SELECT tickets.id FROM tickets JOIN parent ON parent.id = tickets.run_id
         WHERE tickets.id = :parent_ticket::bigint AND state + 0 = {TicketState.WAITING:d} AND stop = 0
         FOR NO KEY UPDATE OF tickets),"""
+# A child is as far down the chain of runs that start one another as its parent.
+_INHERITED = """(
+            SELECT jsonb_build_object('chain', p.origin->'chain') FROM runs p
+            WHERE p.id = :parent::uuid AND p.origin->'chain' IS NOT NULL)"""
 _TOLD = "," + telling("r", "r.id", ":parent_ticket::bigint", "''")
+_ANNOUNCED = "," + ENDED_WITH_START
 
 
 @lru_cache
-def start(*, keyed: bool = False, timed: bool = False, queued: bool = False) -> Statement:
+def start(*, keyed: bool = False, timed: bool = False, queued: bool = False, ended: bool = False) -> Statement:
     """The statement that begins a run: a row comes back if it is recorded.
+
+    One that has `ended` with its start sets off triggers.
 
     A `queued` run waits before its turnstile, whose row is locked already; without a free place it is not recorded
     where the turnstile refuses.
@@ -81,13 +89,13 @@ def start(*, keyed: bool = False, timed: bool = False, queued: bool = False) -> 
     opening, source = ("\n" + FREE + ",", "FROM free WHERE free.free OR NOT :refuses::bool") if queued else ("", "")
     key = _KEY.format(source=source) if keyed else ""
     record = _RECORD.format(
-        columns=", turnstile" if queued else "",
-        values=", :turnstile" if queued else "",
+        columns=", origin, turnstile" if queued else ", origin",
+        values=", :origin::jsonb, :turnstile" if queued else ", :origin::jsonb",
         status=_QUEUED if queued else ":status::smallint",
         started="NULL::timestamptz" if queued else "now_()",
         source="FROM key" if keyed else source,
         tickets=_QUEUED_TICKETS if queued else _TICKETS,
-        more=_TIMED if timed else "",
+        more=(_TIMED if timed else "") + (_ANNOUNCED if ended else ""),
     )
     return statement("WITH" + opening + key + record)
 
@@ -96,13 +104,13 @@ def start(*, keyed: bool = False, timed: bool = False, queued: bool = False) -> 
 def start_child(*, timed: bool, ended: bool) -> Statement:
     """The statement that records a child, if it is waited for still, and tells so if it has ended with its start."""
     record = _RECORD.format(
-        columns=", parent_run, parent_ticket",
-        values=", :parent::uuid, :parent_ticket::bigint",
+        columns=", parent_run, parent_ticket, origin",
+        values=f", :parent::uuid, :parent_ticket::bigint, {_INHERITED}",
         status=":status::smallint",
         started="now_()",
         source="FROM wanted",
         tickets=_TICKETS,
-        more=(_TIMED if timed else "") + (_TOLD if ended else ""),
+        more=(_TIMED if timed else "") + (_TOLD + _ANNOUNCED if ended else ""),
     )
     return statement("WITH" + _WANTED + record)
 
@@ -153,7 +161,7 @@ MARK = statement(f"""
     {ask_for_fold("SELECT :fold::bigint AS id, id AS run_id, 0 AS signal FROM q")}""")
 
 RUN = """r.revision, r.head, r.created_at, NULL::bytea AS delta, r.workflow, r.digest, r.status, r.reason, r.stop,
-    r.params::text, r.priority, r.started_at, r.finished_at, r.turnstile, r.parent_run::text"""
+    r.params::text, r.priority, r.started_at, r.finished_at, r.turnstile, r.parent_run::text, r.origin"""
 
 
 def _entries(since: str, more: int = 0) -> str:
@@ -174,6 +182,11 @@ LOAD_LATEST = statement(
 KEEP = statement("""
     INSERT INTO checkpoints (run_id, revision, state)
     SELECT id, :at::int, :state FROM runs WHERE id = :run::uuid ON CONFLICT (run_id, revision) DO NOTHING""")
+REPLACED = statement("""
+    DELETE FROM checkpoints WHERE (run_id, revision) IN (
+        SELECT run_id, revision FROM checkpoints c
+        WHERE EXISTS (SELECT FROM checkpoints l WHERE l.run_id = c.run_id AND l.revision > c.revision)
+        LIMIT :most::int FOR UPDATE SKIP LOCKED)""")
 AGE = statement(
     "SELECT extract(epoch FROM now_() - at)::float8 FROM journal WHERE run_id = :run::uuid AND revision = :revision"
 )

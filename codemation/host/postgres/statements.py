@@ -19,6 +19,7 @@ from functools import lru_cache
 from typing import NamedTuple
 
 from codemation.core.states import RunStatus
+from codemation.host.postgres.announcing import ENDED, WRITTEN
 from codemation.host.postgres.answering import PARENT, telling
 from codemation.host.postgres.codes import (
     FIRST_FINISHED,
@@ -92,6 +93,10 @@ class StepShape(NamedTuple):
     """The run keeps standing where it stands, queued or let in meanwhile."""
     progressed: bool = True
     tells: bool = False
+    announces: bool = False
+    """Triggers may listen to the end of the run."""
+    written: bool = False
+    """Triggers may listen to the data that was written."""
 
 
 # A ticket is found by its id. Said plainly, its state would lead the planner to the index of a worker's tickets
@@ -221,7 +226,7 @@ def step(shape: StepShape) -> Statement:
         conditions += " AND finished_at IS NULL"
     if shape.tells:
         conditions += " AND (SELECT count(*) FROM parent) >= 0"
-    locked = _RUN.format(conditions=conditions, more=", status" if shape.leaves else "")
+    locked = _RUN.format(conditions=conditions, more=", status" if shape.leaves or shape.announces else "")
     consumes = _CONSUME_ALL if shape.ends else _CONSUME
     told = telling("t JOIN runs s ON s.id = t.run_id", "s.id", "s.parent_ticket", "s.reason")
     parts = (
@@ -235,6 +240,8 @@ def step(shape: StepShape) -> Statement:
         (shape.progressed, _PROGRESS[drops]),
         (shape.ends or shape.cancelling, _CLEAR),
         (shape.follows, _FOLLOW_UP),
+        (shape.announces, ENDED),
+        (shape.written, WRITTEN),
         (shape.leaves, _LEAVE),
         (shape.tells, told),
     )

@@ -13,7 +13,9 @@ from codemation.host.postgres.checkpoints import PostgresCheckpoints
 from codemation.host.postgres.children import PostgresChildren
 from codemation.host.postgres.connection import Connections
 from codemation.host.postgres.definitions import PostgresDefinitions
+from codemation.host.postgres.duties import PostgresDuties
 from codemation.host.postgres.events import PostgresEvents
+from codemation.host.postgres.firings import PostgresFirings, PostgresPolls
 from codemation.host.postgres.following import PostgresFollowUps
 from codemation.host.postgres.inbox import PostgresInbox
 from codemation.host.postgres.journal import PostgresJournal
@@ -22,12 +24,13 @@ from codemation.host.postgres.logs import PostgresLogs
 from codemation.host.postgres.migrate import check
 from codemation.host.postgres.payloads import PostgresPayloads
 from codemation.host.postgres.pools import PostgresPools
-from codemation.host.postgres.pruning import PostgresDuties, PostgresPruning
+from codemation.host.postgres.pruning import PostgresPruning
 from codemation.host.postgres.rates import PostgresRates
 from codemation.host.postgres.recall import PostgresRecall
 from codemation.host.postgres.runs import PostgresRuns
 from codemation.host.postgres.shards import PostgresShards
 from codemation.host.postgres.tickets import PostgresTickets
+from codemation.host.postgres.triggers import PostgresArmory, PostgresSchedules
 from codemation.host.postgres.turnstiles import PostgresTurnstiles
 from codemation.host.postgres.waits import PostgresWaits
 from codemation.host.postgres.workers import PostgresWorkers
@@ -64,6 +67,10 @@ class PostgresStores:
             turnstiles=PostgresTurnstiles(connections),
             tokens=PostgresTokens(connections),
             audit=PostgresAudit(connections),
+            armory=PostgresArmory(connections),
+            schedules=PostgresSchedules(connections),
+            polls=PostgresPolls(connections),
+            firings=PostgresFirings(connections),
         )
 
     def __enter__(self) -> Self:

@@ -76,6 +76,7 @@ runs = Table(
     _needed("params", JSONB, default=text("'{}'")),
     Column("retention", JSONB),
     Column("turnstile", Text),  # where it has its place, or is queued for one
+    Column("origin", JSONB),  # what has started it, if a trigger did
     # Each check costs every step a little, so only those stand here that keep the protocol honest.
     CheckConstraint(text(f"(finished_at IS NULL) = (status < {FIRST_FINISHED})"), name="finished"),
     postgresql_with={"fillfactor": 80},
@@ -355,28 +356,82 @@ follow_ups = Table(
 )
 Index("follow_ups_of_workflow", follow_ups.c.workflow)
 
-schedules = Table(
-    "schedules",
+# Workflows whose triggers somebody has armed, or disarmed since.
+armed_workflows = Table(
+    "armed_workflows",
     metadata,
-    _key("id", Text),
-    _needed("spec", Text),
-    _needed("zone", Text),
-    Column("next_at", TIME),
-    _needed("policy", Text, default=EMPTY),
-    _needed("armed_epoch", BigInteger, default=ZERO),
+    _needed("at", TIME, default=NOW),
+    _needed("active", Boolean),
+    _key("workflow", Text),
+    _needed("digest", BYTEA),
+    _needed("by", Text, default=EMPTY),
+    _needed("missing", Text, default=EMPTY),  # who has looked for it in vain
 )
 
-ticks = Table("ticks", metadata, _key("schedule", Text), _key("tick_at", TIME), Column("run_id", UUID(as_uuid=False)))
+# A trigger keeps its row, and so its state, while it is not armed.
+triggers = Table(
+    "triggers",
+    metadata,
+    Column("next_at", TIME),
+    Column("last_at", TIME),
+    Column("error_at", TIME),
+    Column("passed_at", TIME),  # when its source was last read to its end
+    Column("last_run", UUID(as_uuid=False)),
+    Column("owner", BigInteger),
+    _needed("number", Integer),
+    _needed("revision", Integer, default=ZERO),
+    _needed("fence", Integer, default=ZERO),
+    _needed("tries", Integer, default=ZERO),
+    _needed("active", Boolean),
+    _key("id", Text),
+    _needed("workflow", Text),
+    _needed("kind", Text),
+    _needed("subject", Text, default=EMPTY),  # what it listens to
+    _needed("outcome", Text, default=EMPTY),
+    _needed("overlap", Text, default=EMPTY),
+    _needed("said", Text, default=EMPTY),
+    _needed("error", Text, default=EMPTY),
+    # Not jsonb, for the reasons that `signals` and `definitions` have.
+    _needed("config", JSON),
+    Column("state", JSON),
+)
+Index("triggers_of_workflow", triggers.c.workflow)
+Index("triggers_due", triggers.c.next_at, postgresql_where=text("active AND next_at IS NOT NULL"))
+Index("triggers_of_subject", triggers.c.subject, triggers.c.kind, postgresql_where=text("active AND subject <> ''"))
 
-polls = Table(
-    "polls",
+# Runs that are owed, until they are there.
+firings = Table(
+    "firings",
+    metadata,
+    _key("id", UUID(as_uuid=False)),
+    _needed("at", TIME),  # the tick, or when it was owed
+    _needed("due_at", TIME),
+    Column("owner", BigInteger),
+    _needed("tries", Integer, default=ZERO),
+    _needed("chain", Integer, default=ZERO),
+    _needed("serial", Boolean, default=text("false")),
+    _needed("trigger", Text),
+    _needed("key", Text),
+    _needed("error", Text, default=EMPTY),
+    Column("item", JSON),
+    UniqueConstraint("trigger", "key"),
+    postgresql_with={"autovacuum_vacuum_scale_factor": 0.02, "autovacuum_vacuum_threshold": 500},
+)
+Index("firings_by_time", firings.c.trigger, firings.c.at, firings.c.id)
+Index(
+    "firings_one_at_a_time",
+    firings.c.trigger,
+    unique=True,
+    postgresql_where=text("serial AND owner IS NOT NULL"),
+)
+
+ticks = Table(
+    "ticks",
     metadata,
     _key("trigger", Text),
-    _needed("revision", Integer, default=ZERO),
-    Column("state", JSONB),
-    Column("next_at", TIME),
-    Column("owner", BigInteger),
-    _needed("fence", Integer, default=ZERO),
+    _key("tick_at", TIME),
+    Column("run_id", UUID(as_uuid=False)),
+    _needed("outcome", Text, default=EMPTY),
 )
 
 poll_seen = Table("poll_seen", metadata, _key("trigger", Text), _key("key", Text), _needed("at", TIME, default=NOW))

@@ -63,6 +63,14 @@ def this_process(worker: WorkerId, version: str) -> WorkerRow:
     )
 
 
+def is_gone(worker: WorkerRow, here: str) -> bool:
+    """Whether a process of this place is not there any more; of one elsewhere its pid says nothing."""
+    if worker.place != here:
+        return False
+    alive = started(worker.pid)
+    return alive is None or bool(worker.pid_started and alive != worker.pid_started)
+
+
 class Observer:
     """Tells the dead from the living among the workers that a process hears of."""
 
@@ -77,8 +85,7 @@ class Observer:
         found = []
         for worker in workers:
             if worker.place == self._here:
-                alive = started(worker.pid)
-                if alive is None or (worker.pid_started and alive != worker.pid_started):
+                if is_gone(worker, self._here):
                     found.append(worker.id)
                 continue
             beat, since = self._beats.get(worker.id, (-1, now))

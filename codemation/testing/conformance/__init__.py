@@ -87,6 +87,7 @@ from codemation.testing.conformance.bus import BrokerContract, BusContract  # no
 from codemation.testing.conformance.checkpoints import CheckpointsContract  # noqa: E402
 from codemation.testing.conformance.children import ChildrenContract  # noqa: E402
 from codemation.testing.conformance.definitions import DefinitionsContract  # noqa: E402
+from codemation.testing.conformance.duties import DutiesContract  # noqa: E402
 from codemation.testing.conformance.events import EventsContract  # noqa: E402
 from codemation.testing.conformance.following import FollowUpsContract  # noqa: E402
 from codemation.testing.conformance.inbox import InboxContract  # noqa: E402
@@ -94,7 +95,7 @@ from codemation.testing.conformance.journal import JournalContract  # noqa: E402
 from codemation.testing.conformance.logs import LogsContract  # noqa: E402
 from codemation.testing.conformance.payloads import PayloadsContract  # noqa: E402
 from codemation.testing.conformance.pools import PoolsContract  # noqa: E402
-from codemation.testing.conformance.pruning import DutiesContract, PruningContract  # noqa: E402
+from codemation.testing.conformance.pruning import PruningContract  # noqa: E402
 from codemation.testing.conformance.rates import RatesContract  # noqa: E402
 from codemation.testing.conformance.recall import RecallContract  # noqa: E402
 from codemation.testing.conformance.runs import RunListContract  # noqa: E402

@@ -1,4 +1,4 @@
-"""The contracts of pruning and of duties."""
+"""The contract of pruning."""
 
 from __future__ import annotations
 
@@ -238,24 +238,3 @@ class PruningContract(Contract):
         batch = stored(stores, soon)
         assert stores.pruning.sweep().batches == 0
         assert stores.payloads.get(soon, batch) == b"12345"
-
-
-class DutiesContract(Contract):
-    """What one process of all should do from time to time."""
-
-    def test_a_duty_is_taken_by_one_of_all(self, stores: Stores, world: World) -> None:
-        """Also when all ask at the same moment."""
-        workers = [world.worker() for _ in range(6)]
-        taken = together(*(partial(stores.duties.take, "prune", worker, 100.0) for worker in workers))
-        assert sum(taken) == 1
-        assert stores.duties.take("other", workers[0], 100.0)
-
-    def test_a_duty_comes_again_when_its_time_is_over(self, stores: Stores, world: World, later: Later) -> None:
-        """For whoever asks first; a holder that has died leaves it to the next."""
-        one, two = world.worker(), world.worker()
-        assert stores.duties.take("prune", one, 100.0)
-        later(99.0)
-        assert not stores.duties.take("prune", two, 100.0)
-        assert not stores.duties.take("prune", one, 100.0)
-        later(2.0)
-        assert stores.duties.take("prune", two, 100.0)

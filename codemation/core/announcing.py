@@ -1,0 +1,23 @@
+"""What triggers hear of a step: that the run has ended, and which data was written. A session sets nothing off."""
+
+from __future__ import annotations
+
+from codemation.core.facts import Done
+from codemation.core.ids import node_of
+from codemation.core.opening import OpenRun
+from codemation.core.settling import Step
+from codemation.core.states import FINISHED, RunStatus
+
+
+def announces(run: OpenRun, status: RunStatus) -> bool:
+    """Whether triggers hear of it if this is where the run ends now."""
+    return status in FINISHED and not run.finished and not run.snapshot.session
+
+
+def written(run: OpenRun, step: Step) -> tuple[str, ...]:
+    """The names of the data that a step has written; what was not executed has written none."""
+    if run.snapshot.session:
+        return ()
+    done = [fact for fact in step.delta if type(fact) is Done and not fact.how]
+    names = [run.snapshot.plan.nodes[node_of(fact.activation)].writes for fact in done]
+    return tuple([name for name in names if name])
