@@ -70,7 +70,7 @@ class Scribe:
         self, definition: Definition, start: Start, step: Step, output: bytes | None, worker: WorkerId
     ) -> NewRun:
         """A run as it begins; `worker` holds the first of its tickets, if it wants to and the run has a place."""
-        tickets = self._courier.tickets(definition.plan, step.due)
+        tickets = self._courier.tickets(definition.plan, step.due, session=start.session)
         return NewRun(
             id=start.id,
             workflow=definition.workflow,
@@ -97,7 +97,7 @@ class Scribe:
 
     def reopening(self, run: OpenRun, latest: Definition, step: Step, worker: WorkerId) -> Reopening:
         """A run that goes on anew, by a definition that may be another one."""
-        tickets = self._courier.tickets(latest.plan, step.due)
+        tickets = self._courier.tickets(latest.plan, step.due, session=run.snapshot.session)
         return Reopening(
             run=run.id,
             revision=run.snapshot.revision,

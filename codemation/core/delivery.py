@@ -20,11 +20,12 @@ from codemation.core.errors import StoreUnavailable
 from codemation.core.facts import encode_delta
 from codemation.core.ids import ActivationId, Head, RunId, TicketId, node_of
 from codemation.core.opening import Lock, Opener, OpenRun
-from codemation.core.outcome import DEFAULT, Outcome, Refusal, priorities, queues
+from codemation.core.outcome import SESSION, Outcome, Refusal, outcome_of
 from codemation.core.ports import Claim, Commit, Drop, GoOn, Leave, News, NewTicket, Stores, WaitTicket
 from codemation.core.sealed import sealed
 from codemation.core.settling import Step
 from codemation.core.signals import Event, Signal
+from codemation.core.snapshot import Snapshot
 from codemation.core.states import FINISHED, RunStatus
 
 
@@ -70,9 +71,18 @@ class Delivery:
     output: bytes | None
     progressed: bool
     """Whether progress of the activation may have been recorded."""
+    leaves: bool
+    """Whether the ticket is left to anybody, whatever it goes on with."""
     head: Head
     sent: Sent | None = None
     """What was sent of it last without an answer that says that it stands."""
+
+
+class Manner(TypedDict, total=False):
+    """How a signal is delivered; see `Delivery`."""
+
+    progressed: bool
+    leaves: bool
 
 
 class Enclosed(TypedDict, total=False):
@@ -102,11 +112,19 @@ class Courier:
         return self.settle(self.delivery(run, claim, signal, output))
 
     def delivery(
-        self, run: OpenRun, claim: Claim, signal: Signal, output: bytes | None = None, *, progressed: bool = True
+        self, run: OpenRun, claim: Claim, signal: Signal, output: bytes | None = None, **more: Unpack[Manner]
     ) -> Delivery:
         """A signal to be recorded, with the head that every sending of it has."""
-        head = self.new_head()
-        return Delivery(run=run, claim=claim, signal=signal, output=output, progressed=progressed, head=head)
+        progressed, leaves = more.get("progressed", True), more.get("leaves", False)
+        return Delivery(
+            run=run,
+            claim=claim,
+            signal=signal,
+            output=output,
+            progressed=progressed,
+            leaves=leaves,
+            head=self.new_head(),
+        )
 
     def settle(self, delivery: Delivery) -> Outcome:
         """Record a delivery that perhaps was sent before, and perhaps stands; raises what `deliver` does."""
@@ -131,8 +149,15 @@ class Courier:
         step = advance(run.snapshot, delivery.signal)
         if step is None:
             return None
-        output, progressed = delivery.output, delivery.progressed
-        commit = self.commit(run, delivery.claim, step, head=delivery.head, output=output, progressed=progressed)
+        commit = self.commit(
+            run,
+            delivery.claim,
+            step,
+            head=delivery.head,
+            output=delivery.output,
+            progressed=delivery.progressed,
+            leaves=delivery.leaves,
+        )
         return Sent(step=step, commit=commit)
 
     def recorded(self, delivery: Delivery, sent: Sent) -> Outcome:
@@ -142,11 +167,16 @@ class Courier:
         self._opener.mark(run)
         if step.waits and any(wait.kind == "event" for wait in step.waits):  # it may have been sent before
             self._opener.persist(self._stores.events.meet, run.id)
-        return _outcome(delivery.claim, sent.commit)
+        return outcome_of(delivery.claim, sent.commit)
 
-    def commit(self, run: OpenRun, claim: Claim, step: Step, *, head: Head, **more: Unpack[Enclosed]) -> Commit:
+    def commit(
+        self, run: OpenRun, claim: Claim, step: Step, *, head: Head, leaves: bool = False, **more: Unpack[Enclosed]
+    ) -> Commit:
         """The revision that a step makes of what the run is now."""
-        then, tickets = self._then(run.snapshot.plan, claim, step)
+        then, tickets = self._then(run.snapshot, claim, step)
+        if leaves and isinstance(then, GoOn):
+            urgent = run.snapshot.plan.nodes[node_of(then.activation)].policy.priority or claim.priority
+            then = Leave(activation=then.activation, queue=claim.queue, priority=urgent)
         ends = step.status in FINISHED
         return Commit(
             run=run.id,
@@ -177,14 +207,14 @@ class Courier:
             self._opener.mark(run)
         return refusal
 
-    def tickets(self, plan: Plan, due: tuple[ActivationId, ...]) -> tuple[NewTicket, ...]:
+    def tickets(self, plan: Plan, due: tuple[ActivationId, ...], *, session: bool) -> tuple[NewTicket, ...]:
         """A ticket for each activation that is due, the most urgent first."""
         policies = [(activation, plan.nodes[node_of(activation)].policy) for activation in due]
         return tuple(
             NewTicket(
                 id=self.new_ticket(),
                 activation=activation,
-                queue=policy.queue,
+                queue=SESSION if session else policy.queue,
                 priority=policy.priority,
                 pool=policy.pool,
             )
@@ -235,37 +265,24 @@ class Courier:
             return Refusal.TAKEN_OVER
         return Refusal.OVERTAKEN
 
-    def _then(self, plan: Plan, claim: Claim, step: Step) -> tuple[GoOn | Leave | Drop, tuple[NewTicket, ...]]:
+    def _then(self, snapshot: Snapshot, claim: Claim, step: Step) -> tuple[GoOn | Leave | Drop, tuple[NewTicket, ...]]:
         """What becomes of the claim's ticket, and the tickets beside it.
 
         The most urgent due activation of the same queue is gone on with, among equals the first; but what needs a slot
         is claimed by itself, and whoever has one gives it back.
         """
+        plan, session = snapshot.plan, snapshot.session
         if claim.is_fold:
-            return Drop(), self.tickets(plan, step.due)
+            return Drop(), self.tickets(plan, step.due, session=session)
         if step.retry_in is not None:
             queue, priority = claim.queue, claim.priority
             return Leave(activation=claim.activation, queue=queue, priority=priority, delay=step.retry_in), ()
         policies = {one: plan.nodes[node_of(one)].policy for one in step.due}
         own = plan.nodes.get(node_of(claim.activation))
-        mine = [one for one in step.due if policies[one].queue == claim.queue and not policies[one].pool]
+        mine = [one for one in step.due if session or policies[one].queue == claim.queue]
+        mine = [one for one in mine if not policies[one].pool]
         if own is not None and own.policy.pool:
             mine = []
         same = max(mine, key=lambda one: policies[one].priority, default=None)
-        if same is None:
-            return Drop(), self.tickets(plan, step.due)
-        return GoOn(activation=same), self.tickets(plan, tuple([one for one in step.due if one != same]))
-
-
-def _outcome(claim: Claim, commit: Commit) -> Outcome:
-    ready = tuple(ticket.id for ticket in commit.more)
-    urgent, named = priorities(commit.more), queues(commit.more)
-    match commit.then:
-        case GoOn(activation=activation):
-            return Outcome(next=claim.going_on(activation), ready=ready, priorities=urgent, queues=named)
-        case Leave(delay=delay, queue=queue):
-            ticket = claim.holding.ticket
-            named = {**named, ticket: queue} if queue != DEFAULT else named
-            return Outcome(later=(ticket, delay), ready=ready, priorities=urgent, queues=named)
-        case _:
-            return Outcome(ready=ready, priorities=urgent, queues=named)
+        rest = self.tickets(plan, tuple([one for one in step.due if one != same]), session=session)
+        return (Drop() if same is None else GoOn(activation=same)), rest

@@ -20,7 +20,7 @@ from codemation.core.grouping import Groups
 from codemation.core.ids import RunId, TicketId, WorkerId
 from codemation.core.items import Batch
 from codemation.core.opening import Opener, OpenRun
-from codemation.core.outcome import Outcome, priorities, queues
+from codemation.core.outcome import SESSION, Outcome, priorities, queues
 from codemation.core.ports import Claim, Holding, Lane, NewTicket, Reopening, Stores
 from codemation.core.settling import Step
 from codemation.core.sharding import Splitter
@@ -79,6 +79,8 @@ class Engine:
     def claim(self, run: OpenRun, ticket: TicketId) -> Claim | None:
         """Claim a ticket of a run, if it is ready by now, and know all that its activation stands on."""
         queues = dict.fromkeys(node.policy.queue for node in run.definition.nodes)
+        if run.snapshot.session:
+            queues[SESSION] = None
         lanes = [Lane(queue=queue, digest=run.definition.digest) for queue in queues]
         pools = any(node.policy.pool for node in run.definition.nodes)
         claim = self.persist(self.stores.tickets.claim, self.worker, lanes, ticket, pools=pools)

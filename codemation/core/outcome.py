@@ -7,11 +7,13 @@ from dataclasses import field
 from enum import StrEnum
 
 from codemation.core.ids import TicketId
-from codemation.core.ports import Claim, NewTicket
+from codemation.core.ports import Claim, Commit, GoOn, Leave, NewTicket
 from codemation.core.sealed import sealed
 
 DEFAULT = "default"
 """The queue of what names none."""
+SESSION = "(session)"
+"""The queue of all that is due in a session: it goes on when it is told to, by whoever has it open."""
 
 
 class Refusal(StrEnum):
@@ -52,3 +54,18 @@ def priorities(tickets: Iterable[NewTicket]) -> Mapping[TicketId, int]:
 def queues(tickets: Iterable[NewTicket]) -> Mapping[TicketId, str]:
     """The queues of those tickets that are not in the default one."""
     return {ticket.id: ticket.queue for ticket in tickets if ticket.queue != DEFAULT}
+
+
+def outcome_of(claim: Claim, commit: Commit) -> Outcome:
+    """What a commit has led to that stands."""
+    ready = tuple(ticket.id for ticket in commit.more)
+    urgent, named = priorities(commit.more), queues(commit.more)
+    match commit.then:
+        case GoOn(activation=activation):
+            return Outcome(next=claim.going_on(activation), ready=ready, priorities=urgent, queues=named)
+        case Leave(delay=delay, queue=queue):
+            ticket = claim.holding.ticket
+            named = {**named, ticket: queue} if queue != DEFAULT else named
+            return Outcome(later=(ticket, delay), ready=ready, priorities=urgent, queues=named)
+        case _:
+            return Outcome(ready=ready, priorities=urgent, queues=named)

@@ -495,6 +495,14 @@ class Tickets(Protocol):
         """
         ...
 
+    def remind(self, limit: int = 100) -> tuple[Hint, ...]:
+        """The most urgent tickets of each lane that have been ready for a while, and that nobody has claimed.
+
+        They count as told of from now on: after five seconds a ticket is given once, and after each time twice as long
+        passes until the next, a minute at most. Folds, which anybody may do, are among them. At most `limit` a lane.
+        """
+        ...
+
     def hand_back(self, holdings: Sequence[Holding]) -> int:
         """Give tickets back unworked, without counting it as a death; says how many were still held.
 
@@ -590,16 +598,30 @@ class WorkerRow:
     """What the system says of the process's start, so that a reused pid is not taken for it."""
     version: str = ""
     beat: int = 0
+    host: str = ""
+    """The machine, for people."""
+    queues: tuple[str, ...] = ()
+    """What it serves of what anybody has started; nothing, if it works for itself."""
+    digests: tuple[str, ...] = ()
+    """The definitions whose code it has."""
+    slots: int = 0
+    """Activations at a time."""
+    load: int = 0
+    """Activations now."""
+    started_at: datetime | None = field(default=None, compare=False)
+    """When it was entered; the store says so."""
+    silent: float = field(default=0.0, compare=False)
+    """Seconds since its last beat, by the clock of the store; for people, for nobody is buried by it."""
 
 
 class Workers(Protocol):
     """Who lives."""
 
     def register(self, worker: WorkerRow) -> None:
-        """Enter a process that has just started; again is harmless."""
+        """Enter a process that has just started; again changes what it serves, and nothing else."""
         ...
 
-    def beat(self, worker: WorkerId) -> tuple[WorkerRow, ...] | None:
+    def beat(self, worker: WorkerId, *, load: int = 0) -> tuple[WorkerRow, ...] | None:
         """Say that the process lives and read who is entered; `None` when it was buried meanwhile, or never entered."""
         ...
 

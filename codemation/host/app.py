@@ -212,7 +212,7 @@ class App:
     ) -> RunHandle:
         """A handle of a run, and of what this process has to do in it if it is not over."""
         handle = self.last = RunHandle(self, run, workflow)
-        if self.fleet is not None:
+        if self.fleet is not None and not run.snapshot.session:
             self.fleet.leave(run.id, outcome)
         elif not run.finished:
             code = RunCode(nodes=workflow.code, params=decoded_params(workflow, run.params), cache=cache)

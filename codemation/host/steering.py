@@ -21,13 +21,13 @@ if TYPE_CHECKING:
 
 def resumed(app: App, run: RunId, workflow: Workflow[Any, ...], *, with_changes: bool, who: str) -> RunHandle:
     """Go on with a run that has failed or was cancelled, or whose worker has died or was interrupted."""
-    if app.fleet is None:
-        app.work()
     app.know(workflow)
     for watched in app.scheduler.watched():
         if watched.run.id == run and not watched.settled:  # this process is at work on it
             return RunHandle(app, watched.run, workflow, watched)
     opened = app.engine.open(run)
+    if app.fleet is None or opened.snapshot.session:
+        app.work()
     check_drift(opened, workflow, with_changes=with_changes)
     decoded_params(workflow, opened.row.params)  # refused before anything is written
     if opened.finished:

@@ -93,8 +93,24 @@ class _FoldTicketDroppedAnyway(MemoryJournal):
 
 
 class _TheBuriedBeat(MemoryWorkers):
-    def beat(self, worker: WorkerId) -> tuple[WorkerRow, ...] | None:
+    def beat(self, worker: WorkerId, *, load: int = 0) -> tuple[WorkerRow, ...] | None:
         return self.living()
+
+
+class _LoadIsNotTold(MemoryWorkers):
+    def beat(self, worker: WorkerId, *, load: int = 0) -> tuple[WorkerRow, ...] | None:
+        return super().beat(worker)
+
+
+class _ServesWhatItServedFirst(MemoryWorkers):
+    def register(self, worker: WorkerRow) -> None:
+        if worker.id not in self._tables.workers:
+            super().register(worker)
+
+
+class _NeverSilent(MemoryWorkers):
+    def living(self) -> tuple[WorkerRow, ...]:
+        return tuple(replace(row, silent=0.0) for row in super().living())
 
 
 class _EnteringBeginsAnew(MemoryWorkers):
@@ -244,6 +260,9 @@ STORAGE_DEFECTS = [
         WorkersContract,
         "workers",
         the_buried_beat=_TheBuriedBeat,
+        load_is_not_told=_LoadIsNotTold,
+        serves_what_it_served_first=_ServesWhatItServedFirst,
+        never_silent=_NeverSilent,
         entering_begins_anew=_EnteringBeginsAnew,
         forgets_the_dead=_ForgetsTheDead,
     ),

@@ -9,6 +9,7 @@ from codemation.core.ids import ActivationId, RunId, TicketId, WorkerId
 from codemation.core.ports import (
     Chunk,
     Claim,
+    Hint,
     Holding,
     Lane,
     TakenOver,
@@ -54,6 +55,29 @@ class _TheBuriedClaim(MemoryTickets):
             return super().claim(worker, lanes, ticket)
         finally:
             self._tables.buried = buried
+
+
+class _RemindsAtOnce(MemoryTickets):
+    def remind(self, limit: int = 100) -> tuple[Hint, ...]:
+        ready = [one for one in self._tables.tickets.values() if one.state == "ready"]
+        return tuple(Hint(ticket=one.id, queue="default" if one.is_fold else one.lane.queue) for one in ready)
+
+
+class _RemindsAgainAndAgain(MemoryTickets):
+    def remind(self, limit: int = 100) -> tuple[Hint, ...]:
+        found = super().remind(limit)
+        self._reminded.clear()
+        return found
+
+
+class _RemindsOfTheDefaultQueue(MemoryTickets):
+    def remind(self, limit: int = 100) -> tuple[Hint, ...]:
+        return tuple(Hint(ticket=hint.ticket) for hint in super().remind(limit))
+
+
+class _RemindsOfEverything(MemoryTickets):
+    def remind(self, limit: int = 100) -> tuple[Hint, ...]:
+        return super().remind(1_000_000)
 
 
 class _FenceStandsStill(MemoryTickets):
@@ -217,5 +241,9 @@ TICKET_DEFECTS = [
         hand_back_of_anything=_HandBackOfAnything,
         folds_are_given_up=_FoldsAreGivenUp,
         hints_are_wishes=_HintsAreWishes,
+        reminds_at_once=_RemindsAtOnce,
+        reminds_again_and_again=_RemindsAgainAndAgain,
+        reminds_of_the_default_queue=_RemindsOfTheDefaultQueue,
+        reminds_of_everything=_RemindsOfEverything,
     ),
 ]

@@ -3,15 +3,20 @@
 from __future__ import annotations
 
 import json
+from collections import Counter
 from collections.abc import Sequence
+from datetime import datetime, timedelta
 
 from codemation.core.ids import ActivationId, RunId, TicketId, WorkerId
-from codemation.core.ports import Chunk, Claim, Holding, Lane, Shard, TakenOver
+from codemation.core.outcome import DEFAULT
+from codemation.core.ports import Chunk, Claim, Hint, Holding, Lane, Shard, TakenOver
 from codemation.host.memory.inbox import MemoryInbox
 from codemation.host.memory.tables import FOLD_LANE, Tables, Ticket
 
 LONGEST_PAUSE = 60.0
-"""Seconds that a ticket waits at most after one more of its holders has died."""
+"""Seconds that a ticket waits at most after one more of its holders has died, or until others are told of it again."""
+FIRST_PAUSE = 5.0
+"""Seconds after which others are told again of a ticket that nobody has claimed."""
 
 
 class MemoryTickets:
@@ -19,6 +24,8 @@ class MemoryTickets:
 
     def __init__(self, tables: Tables) -> None:
         self._tables = tables
+        self._reminded: dict[TicketId, tuple[datetime, int]] = {}
+        """When others were told of a ticket last, and how often since it was claimed."""
 
     def claim(
         self, worker: WorkerId, lanes: Sequence[Lane], ticket: TicketId | None = None, *, pools: bool = False
@@ -33,7 +40,26 @@ class MemoryTickets:
             ready = [one for one in tables.tickets.values() if one.state == "ready" and not one.stop]
             mine = [one for one in ready if one.lane in served and ticket in (None, one.id)]
             mine = [one for one in mine if not one.pool or (pools and tables.has_slot(one.pool))]
-            return min(mine, key=lambda one: one.urgency).give_to(worker) if mine else None
+            if not mine:
+                return None
+            best = min(mine, key=lambda one: one.urgency)
+            self._reminded.pop(best.id, None)
+            return best.give_to(worker)
+
+    def remind(self, limit: int = 100) -> tuple[Hint, ...]:
+        """What nobody has claimed for a while."""
+        tables, found = self._tables, list[Ticket]()
+        with tables.lock:
+            now, taken = tables.clock(), Counter[Lane]()
+            ready = [one for one in tables.tickets.values() if one.state == "ready" and not one.stop]
+            for one in sorted(ready, key=lambda one: one.urgency):
+                at, times = self._reminded.get(one.id, (one.due_at or now, 0))
+                pause = timedelta(seconds=min(LONGEST_PAUSE, FIRST_PAUSE * 2**times))
+                taken[one.lane] += 1
+                if taken[one.lane] <= limit and now - max(at, one.due_at or at) >= pause:
+                    self._reminded[one.id] = (now, times + 1)
+                    found.append(one)
+        return tuple(Hint(ticket=one.id, queue=DEFAULT if one.is_fold else one.lane.queue) for one in found)
 
     def hand_back(self, holdings: Sequence[Holding]) -> int:
         """Give tickets back."""

@@ -9,8 +9,9 @@ slot back by doing just that. What needs no slot has nothing to do with any of i
 from __future__ import annotations
 
 from codemation.core.ids import ActivationId, RunId, TicketId, WorkerId
-from codemation.core.ports import Claim, Holding, Shard
-from codemation.host.postgres.codes import TicketKind, TicketState
+from codemation.core.outcome import DEFAULT
+from codemation.core.ports import Claim, Hint, Holding, Shard
+from codemation.host.postgres.codes import FOLD_LANE, TicketKind, TicketState
 from codemation.host.postgres.link import Link, Row
 from codemation.host.postgres.statements import numbers, statement
 
@@ -19,13 +20,15 @@ _SHARD = f"{TicketKind.SHARD:d}"
 
 # The buried claim nothing. One who is buried in this very moment may: take-over is asked again and again, and finds it.
 _CLAIM = f"""
-    UPDATE tickets SET state = {_RUNNING}, owner = :worker, fence = fence + 1, starts = starts + 1, signal = NULL
+    UPDATE tickets SET state = {_RUNNING}, owner = :worker, fence = fence + 1, starts = starts + 1, hints = 0,
+        signal = NULL
     FROM lanes WHERE lanes.id = tickets.lane
         AND NOT EXISTS (SELECT FROM workers WHERE id = :worker AND dead_at IS NOT NULL)
         AND tickets.id = ({{chosen}} FOR NO KEY UPDATE SKIP LOCKED)
     RETURNING tickets.id, fence, run_id, activation, lanes.queue, priority, starts, left_, parent,
         CASE kind WHEN {_SHARD} THEN input END"""
-_URGENCY = "ORDER BY priority DESC, due_at, id LIMIT 1"
+_URGENCY_OF = "ORDER BY priority DESC, due_at, id"
+_URGENCY = f"{_URGENCY_OF} LIMIT 1"
 _CLAIM_ONE = statement(
     _CLAIM.format(
         chosen=f"""SELECT id FROM tickets
@@ -108,4 +111,27 @@ def _claim(worker: WorkerId, row: Row) -> Claim:
         starts=starts,
         shard=None if shard is None else Shard(parent=TicketId(parent), **shard),
         joins=left == 0,
+    )
+
+
+# The heads of the lanes alone: what stands behind them is reached by claims, and reading all of a long queue is not.
+_REMIND = statement(f"""
+    WITH heads AS MATERIALIZED (
+        SELECT head.id FROM lanes CROSS JOIN LATERAL (
+            SELECT id, hints, GREATEST(hinted_at, due_at) AS since FROM tickets
+            WHERE state = {_READY} AND stop = 0 AND tickets.lane = lanes.id {_URGENCY_OF} LIMIT :limit) AS head
+        WHERE since < now_() - LEAST(60, 5 * 2 ^ hints) * interval '1 second'),
+    found AS MATERIALIZED (
+        SELECT id FROM tickets WHERE id IN (SELECT id FROM heads) AND state = {_READY}
+        ORDER BY id FOR NO KEY UPDATE SKIP LOCKED)
+    UPDATE tickets SET hinted_at = now_(), hints = LEAST(hints + 1, 10) FROM found, lanes
+    WHERE tickets.id = found.id AND lanes.id = tickets.lane
+    RETURNING tickets.id, lanes.queue, tickets.lane""")
+
+
+def remind(link: Link, limit: int) -> tuple[Hint, ...]:
+    """What stands at the heads of the lanes and nobody has claimed for a while."""
+    return tuple(
+        Hint(ticket=TicketId(ticket), queue=DEFAULT if lane == FOLD_LANE else queue)
+        for ticket, queue, lane in link.all(_REMIND, {"limit": limit})
     )

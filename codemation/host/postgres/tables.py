@@ -26,6 +26,7 @@ metadata = MetaData(
 
 NOW = text("now_()")
 ZERO = text("0")
+NOTHING = text("'{}'")
 EMPTY = text("''")
 TIME = TIMESTAMP(timezone=True)
 
@@ -311,7 +312,12 @@ workers = Table(
     _needed("name", Text),
     _needed("place", Text),
     _needed("version", Text, default=EMPTY),
-    Column("lanes", ARRAY(Integer)),
+    Column("lanes", ARRAY(Integer)),  # as claims have named them
+    Column("heard_at", TIME),  # for people: nobody is taken for dead by it
+    _needed("slots", Integer, default=ZERO),
+    _needed("host", Text, default=EMPTY),
+    _needed("queues", ARRAY(Text), default=NOTHING),
+    _needed("digests", ARRAY(Text), default=NOTHING),
 )
 
 duties = Table(

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from codemation.core.ids import ActivationId, RunId, TicketId, WorkerId
-from codemation.core.ports import Chunk, Claim, Holding, Lane, Shard, TakenOver
+from codemation.core.ports import Chunk, Claim, Hint, Holding, Lane, Shard, TakenOver
 from codemation.core.states import GIVEN_UP
 from codemation.host.postgres.answering import RANDOM_ID, UNFINISHED, answering, ask_for_fold
-from codemation.host.postgres.claiming import claim_best, claim_one, claim_with_slot
+from codemation.host.postgres.claiming import claim_best, claim_one, claim_with_slot, remind
 from codemation.host.postgres.codes import FOLD_LANE, TicketKind, TicketState
 from codemation.host.postgres.connection import Connections
 from codemation.host.postgres.lanes import Lanes
@@ -158,6 +158,11 @@ class PostgresTickets:
             if pools:
                 return claim_with_slot(link, worker, served, ticket)
             return claim_best(link, worker, served) if ticket is None else claim_one(link, worker, served, ticket)
+
+    def remind(self, limit: int = 100) -> tuple[Hint, ...]:
+        """What stands at the heads of the lanes and nobody has claimed for a while; it counts as told of from now."""
+        with self._connections.lease() as link:
+            return remind(link, limit)
 
     def _announce(self, link: Link, worker: WorkerId, lanes: list[int]) -> None:
         """Tell once which lanes the worker serves, so that work that nobody serves can be reported."""

@@ -23,6 +23,7 @@ from codemation.core.ports import Claim, Hint
 from codemation.host.runtime.activity import Workbench
 from codemation.host.runtime.agenda import Ready
 from codemation.host.runtime.visiting import Desk, VisitingScheduler
+from codemation.host.runtime.walking import Chain
 from codemation.host.runtime.watched import Watched
 
 _log = logging.getLogger("codemation.worker")
@@ -30,6 +31,8 @@ NEAR = 2.0
 """A ticket whose time comes within so many seconds is waited for here."""
 NET = 5.0
 """Seconds between looks at the table where hints come through."""
+LONGEST, MOST = 5.0, 200
+"""Seconds and steps after which a chain is left to whoever takes what is most urgent."""
 ALONE = 1.0
 """Seconds between looks at the table where they do not."""
 
@@ -42,6 +45,7 @@ class FleetScheduler(VisitingScheduler):
         self._soon: list[tuple[float, TicketId, Hint]] = []
         """Tickets whose time comes soon, by the monotonic clock."""
         self._leaving = False
+        self._walker.tired = self._tired
         self._looker: threading.Thread | None = None
 
     @property
@@ -91,6 +95,9 @@ class FleetScheduler(VisitingScheduler):
         """Wait until nobody works any more, at most so many seconds; whether that is so."""
         with self._changed:
             return self._changed.wait_for(lambda: not self._alive, timeout=grace)
+
+    def _tired(self, chain: Chain) -> bool:
+        return self._leaving or chain.steps >= MOST or time.monotonic() - chain.began >= LONGEST
 
     def _share(self, hints: Sequence[Hint]) -> None:
         """Let free slots look for what is ready, and the fleet know of the rest."""

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import replace
+from dataclasses import dataclass, field, replace
 from typing import Protocol
 
 from codemation.core.engine import Engine
@@ -35,6 +36,14 @@ class Told(Protocol):
         ...
 
 
+@dataclass(slots=True)
+class Chain:
+    """What was walked of a ticket since it was claimed."""
+
+    steps: int = 0
+    began: float = field(default_factory=time.monotonic)
+
+
 class Walker:
     """What the threads of a process do with the tickets that they take up."""
 
@@ -52,7 +61,9 @@ class Walker:
         self._resume = resume
         self._committer = Committer(engine)
         self._slots = SlotQueues(engine, told.submit)
-        self._hands: set[TicketId] = set()
+        self._hands: dict[TicketId, Chain] = {}
+        self.tired: Callable[[Chain], bool] = lambda chain: False
+        """Whether a chain has been walked for long enough, so that its ticket is left to anybody."""
 
     def hands(self) -> frozenset[TicketId]:
         """The tickets that are worked on now."""
@@ -66,7 +77,8 @@ class Walker:
                 claim = self._claimed(watched, ready, ready.ticket)
             while claim is not None:
                 watched.holding[claim.holding.ticket] = claim
-                self._hands.add(claim.holding.ticket)
+                chain = self._hands.setdefault(claim.holding.ticket, Chain())
+                chain.steps += 1
                 step = self._step(watched, claim)
                 if step is None:
                     return False
@@ -91,7 +103,7 @@ class Walker:
         except Exception as error:  # noqa: BLE001  # the engine's own trouble reaches whoever waits for the run
             watched.error = error
             held = claim()
-            self._hands.discard(held.holding.ticket if held else TicketId(0))
+            self._hands.pop(held.holding.ticket if held else TicketId(0), None)
         except BaseException:
             watched.pausing = True
             self._give_back(watched, claim())
@@ -107,7 +119,8 @@ class Walker:
             watched.errors[node_of(claim.activation)] = work.error
         if isinstance(signal, Ending):
             return work, claim, self._engine.settle_shards(claim, signal)
-        delivery = self._engine.delivery(watched.run, claim, signal, output, progressed=work.progressed)
+        tired = self.tired(self._hands[claim.holding.ticket])
+        delivery = self._engine.delivery(watched.run, claim, signal, output, progressed=work.progressed, leaves=tired)
         outcome = self._committer.record(delivery, lambda told: self._told(watched, work, claim, told))
         return None if outcome is None else (work, claim, outcome)
 
@@ -148,7 +161,7 @@ class Walker:
 
     def _let_go(self, watched: Watched, claim: Claim) -> None:
         watched.holding.pop(claim.holding.ticket, None)
-        self._hands.discard(claim.holding.ticket)
+        self._hands.pop(claim.holding.ticket, None)
         self._slots.released(watched, claim)
 
 

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from functools import partial
 
 from codemation.core.ids import ActivationId, TicketId, WorkerId
-from codemation.core.ports import Lane, Leave, Stores
+from codemation.core.ports import Hint, Lane, Leave, Stores
 from codemation.testing.conformance.crowd import together
 from codemation.testing.conformance.world import Contract, World
 
@@ -148,3 +148,63 @@ class ClaimContract(Contract):
         workers = [world.worker() for _ in range(6)]
         asks = (partial(stores.tickets.claim, worker, [world.lane()], run.tickets[0].id) for worker in workers)
         assert sum(claim is not None for claim in together(*asks)) == 1
+
+
+class RemindContract(Contract):
+    """Work that nobody takes is told of again, less and less often."""
+
+    def test_fresh_work_is_not_told_of(self, stores: Stores, world: World, later: Later) -> None:
+        """Whoever has made it ready has told of it."""
+        world.start("a/1")
+        assert stores.tickets.remind() == ()
+        later(4.0)
+        assert stores.tickets.remind() == ()
+
+    def test_what_nobody_takes_is_told_of_again_and_again(self, stores: Stores, world: World, later: Later) -> None:
+        """After 5 s, after 10 s more, then after 20, …, and once each time; with the queue that it stands in."""
+        run = world.new_run(tickets=world.tickets("a/1", queue="slow"))
+        stores.journal.start(run)
+        expected = Hint(ticket=run.tickets[0].id, queue="slow")
+        for pause in (6.0, 11.0, 21.0, 41.0, 61.0, 61.0):
+            later(pause - 2.0)
+            assert stores.tickets.remind() == ()
+            later(2.0)
+            assert stores.tickets.remind() == (expected,)
+            assert stores.tickets.remind() == ()
+
+    def test_what_is_held_or_waits_is_not_told_of(self, stores: Stores, world: World, later: Later) -> None:
+        """Only what anybody could claim; a claim ends the telling, and a ticket that comes back begins anew."""
+        claim = world.held("a/1")
+        waiting = world.held("b/1")
+        world.step(waiting, then=Leave(activation=ActivationId("b/2"), delay=3600.0))
+        later(60.0)
+        assert stores.tickets.remind() == ()
+        stores.tickets.hand_back([claim.holding])
+        later(6.0)
+        assert [hint.ticket for hint in stores.tickets.remind()] == [claim.holding.ticket]
+        again = world.claim(world.worker())
+        stores.tickets.hand_back([again.holding])
+        later(6.0)
+        assert [hint.ticket for hint in stores.tickets.remind()] == [claim.holding.ticket]
+
+    def test_the_most_urgent_of_each_lane_are_told_of(self, stores: Stores, world: World, later: Later) -> None:
+        """Of a long queue only so many, by the order in which they will be claimed."""
+        tickets = (
+            *world.tickets("low/1", priority=1),
+            *world.tickets("high/1", priority=9),
+            *world.tickets("middle/1", priority=5),
+            *world.tickets("slow/1", queue="slow"),
+        )
+        run = world.new_run(tickets=tickets)
+        stores.journal.start(run)
+        later(6.0)
+        told = {hint.ticket for hint in stores.tickets.remind(2)}
+        assert told == {ticket.id for ticket in run.tickets if ticket.activation != "low/1"}
+
+    def test_a_fold_that_nobody_does_is_told_of(self, stores: Stores, world: World, later: Later) -> None:
+        """An inbox whose sender has died is folded by whoever hears of it."""
+        run = world.start("a/1")
+        world.claim(world.worker())
+        world.post(run)
+        later(6.0)
+        assert [hint.queue for hint in stores.tickets.remind()] == ["default"]

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from codemation.testing.conformance.claims import ClaimContract
+from codemation.testing.conformance.claims import ClaimContract, RemindContract
 from codemation.testing.conformance.releases import HandBackContract, TakeOverContract
 from codemation.testing.conformance.waits import ProgressContract, TimeContract
 
 
-class TicketsContract(ClaimContract, HandBackContract, TakeOverContract, TimeContract, ProgressContract):
+class TicketsContract(
+    ClaimContract, RemindContract, HandBackContract, TakeOverContract, TimeContract, ProgressContract
+):
     """What every adapter of tickets must do."""

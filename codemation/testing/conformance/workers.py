@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import replace
 
 from codemation.core.ids import WorkerId
@@ -35,6 +36,38 @@ class WorkersContract(Contract):
         stores.workers.beat(row.id)
         stores.workers.register(row)
         assert stores.workers.living() == (replace(row, beat=1),)
+
+    def test_what_a_worker_serves_can_be_seen_and_may_change(self, stores: Stores, world: World) -> None:
+        """A worker tells its machine, queues, definitions and slots; entering again changes what it serves alone."""
+        row = replace(self._row(world), host="mill", queues=("gpu", "default"), digests=("ab" * 32,), slots=4)
+        stores.workers.register(row)
+        assert stores.workers.living() == (row,)
+        other = replace(row, name="other", host="other", queues=("gpu",), digests=("cd" * 32, "ef" * 32), slots=2)
+        stores.workers.register(other)
+        assert stores.workers.living() == (replace(other, name=row.name, host=row.host),)
+
+    def test_a_worker_tells_its_load_with_each_beat(self, stores: Stores, world: World) -> None:
+        """Everybody sees how much a worker does, as of its last beat, and the worker sees it at once."""
+        row = self._row(world)
+        stores.workers.register(row)
+        seen = stores.workers.beat(row.id, load=3)
+        assert seen == (replace(row, beat=1, load=3),)
+        assert stores.workers.living() == seen
+
+    def test_how_long_a_worker_was_silent_is_told(
+        self, stores: Stores, world: World, later: Callable[[float], None]
+    ) -> None:
+        """The seconds since the last beat, or since the worker was entered."""
+        one, two = self._row(world, "one"), self._row(world, "two")
+        for row in (one, two):
+            stores.workers.register(row)
+        later(30.0)
+        beaten = {row.id: row for row in stores.workers.beat(one.id) or ()}
+        living = {row.id: row for row in stores.workers.living()}
+        for seen in (beaten, living):
+            assert seen[one.id].silent < 10
+            assert 30 <= seen[two.id].silent < 40
+        assert all(row.started_at is not None for row in living.values())
 
     def test_a_beat_is_seen_by_others(self, stores: Stores, world: World) -> None:
         """Each beat counts one further, for its worker alone, and reads who is there."""
