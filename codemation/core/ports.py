@@ -506,7 +506,8 @@ class Tickets(Protocol):
     def hand_back(self, holdings: Sequence[Holding]) -> int:
         """Give tickets back unworked, without counting it as a death; says how many were still held.
 
-        Those of a run that was asked to stop are done with instead, but for its fold ticket.
+        Those of a run that was asked to stop are done with instead, but for its fold ticket, and so are those of a run
+        that is over, here and wherever else tickets come back: it may have ended under those who worked for it.
         """
         ...
 

@@ -214,6 +214,31 @@ class _HintsAreWishes(MemoryTickets):
         return super().claim(worker, lanes, ticket) or super().claim(worker, lanes)
 
 
+class _HandBackAfterTheEnd(MemoryTickets):
+    def hand_back(self, holdings: Sequence[Holding]) -> int:
+        held = [ticket for holding in holdings if (ticket := self._tables.held(holding))]
+        over = [ticket for ticket in held if not ticket.stop and self._tables.is_over(ticket.run)]
+        for ticket in over:
+            self._tables.free(ticket)
+        return len(over) + super().hand_back(holdings)
+
+
+class _PostponedAfterTheEnd(MemoryTickets):
+    def postpone(self, holding: Holding, delay: float) -> bool:
+        ticket = self._tables.held(holding)
+        if ticket is not None:
+            self._tables.free(ticket, delay)
+        return ticket is not None
+
+
+class _TakenOverAfterTheEnd(MemoryTickets):
+    def take_over(self, dead: Sequence[WorkerId], poison_after: int = 3) -> TakenOver:
+        for ticket in self._tables.tickets.values():
+            if ticket.owner in dead and self._tables.is_over(ticket.run):
+                self._tables.free(ticket)
+        return super().take_over(dead, poison_after)
+
+
 TICKET_DEFECTS = [
     *defects(JournalContract, "tickets", claims_ignore_stop=_ClaimsIgnoreStop, stopping_nobody=_StoppingNobody),
     *defects(
@@ -245,5 +270,8 @@ TICKET_DEFECTS = [
         reminds_again_and_again=_RemindsAgainAndAgain,
         reminds_of_the_default_queue=_RemindsOfTheDefaultQueue,
         reminds_of_everything=_RemindsOfEverything,
+        hand_back_after_the_end=_HandBackAfterTheEnd,
+        postponed_after_the_end=_PostponedAfterTheEnd,
+        taken_over_after_the_end=_TakenOverAfterTheEnd,
     ),
 ]

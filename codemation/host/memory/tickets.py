@@ -72,6 +72,8 @@ class MemoryTickets:
                 count += 1
                 if ticket.stop:
                     self._stopped(ticket)
+                elif self._tables.is_over(ticket.run):  # it ended under those who worked for it
+                    self._tables.drop(ticket)
                 else:
                     self._tables.free(ticket)
                     ticket.starts -= 1
@@ -87,6 +89,8 @@ class MemoryTickets:
                 if ticket.stop:
                     stopped[ticket.run] = None
                     self._stopped(ticket)
+                elif self._tables.is_over(ticket.run):
+                    self._tables.drop(ticket)
                 elif ticket.lost >= poison_after and ticket.shard is not None:
                     poisoned.append((ticket.run, ticket.activation, ticket.lost))
                     self._poisoned_shard(ticket, ticket.shard)
@@ -115,7 +119,9 @@ class MemoryTickets:
         """Let a held ticket wait."""
         with self._tables.lock:
             ticket = self._tables.held(holding)
-            if ticket is not None:
+            if ticket is not None and self._tables.is_over(ticket.run):
+                self._tables.drop(ticket)
+            elif ticket is not None:
                 self._tables.free(ticket, delay)
             return ticket is not None
 

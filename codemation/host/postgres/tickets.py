@@ -23,17 +23,20 @@ _CLAIMED = f"({TicketKind.WORK:d}, {_SHARD}, {_FOLD})"
 
 _ANNOUNCE = statement("UPDATE workers SET lanes = :lanes::int[] WHERE id = :worker")
 
+# A run may end under those who work for it. What comes back of one that is over is nobody's work any more: left ready,
+# it would be claimed, found out and given back for ever.
+_OVER = f"NOT EXISTS (SELECT FROM runs WHERE runs.id = {{run}} AND {UNFINISHED})"
 _HAND_BACK = statement(f"""
     WITH held AS MATERIALIZED (
-        SELECT k.id, k.run_id, k.stop FROM tickets k
+        SELECT k.id, k.run_id, k.stop <> 0 OR {_OVER.format(run="k.run_id")} AS done FROM tickets k
             JOIN unnest(:tickets::bigint[], :workers::bigint[], :fences::int[]) AS x (id, owner, fence) ON k.id = x.id
         WHERE k.owner = x.owner AND k.fence = x.fence AND k.{HELD} {in_order("k")} FOR NO KEY UPDATE OF k),
     back AS (
         UPDATE tickets SET state = {_READY}, owner = NULL, starts = GREATEST(starts - 1, 0),
             due_at = COALESCE(due_at, now_())
-        FROM held WHERE tickets.id = held.id AND held.stop = 0),
+        FROM held WHERE tickets.id = held.id AND NOT held.done),
     gone AS (
-        DELETE FROM tickets USING held WHERE tickets.id = held.id AND held.stop <> 0
+        DELETE FROM tickets USING held WHERE tickets.id = held.id AND held.done
         RETURNING held.run_id, held.id),
     p AS (DELETE FROM progress USING gone WHERE progress.ticket = gone.id),
     folds AS ({
@@ -53,7 +56,7 @@ _TAKE_OVER = statement(f"""
         ORDER BY id FOR NO KEY UPDATE SKIP LOCKED),
     held AS MATERIALIZED (
         SELECT id, run_id, activation, fence, lost + 1 AS lost, parent, input,
-            EXISTS (SELECT FROM runs WHERE runs.id = run_id AND {UNFINISHED}) AS unfinished, stop <> 0 AS stopped,
+            NOT {_OVER.format(run="run_id")} AS unfinished, stop <> 0 AS stopped,
             stop = 0 AND lost + 1 >= :poison_after AND kind <> {_FOLD} AS poisoned, kind = {_SHARD} AS shard
         FROM tickets WHERE owner = ANY(:dead::bigint[]) AND state = {_RUNNING}
             AND (kind <> {_SHARD} OR stop <> 0 OR lost + 1 < :poison_after
@@ -74,9 +77,10 @@ _TAKE_OVER = statement(f"""
         UPDATE tickets SET owner = NULL, lost = held.lost,
             state = CASE WHEN held.lost = 1 THEN {_READY} ELSE {_WAITING} END,
             due_at = now_() + CASE WHEN held.lost = 1 THEN 0 ELSE LEAST(60, 2 ^ held.lost) END * interval '1 second'
-        FROM held WHERE tickets.id = held.id AND NOT held.stopped AND NOT held.poisoned),
+        FROM held WHERE tickets.id = held.id AND unfinished AND NOT held.stopped AND NOT held.poisoned),
     gone AS (
-        DELETE FROM tickets USING held WHERE tickets.id = held.id AND (held.stopped OR held.poisoned)
+        DELETE FROM tickets USING held
+        WHERE tickets.id = held.id AND (held.stopped OR held.poisoned OR NOT held.unfinished)
         RETURNING tickets.id),
     p AS (DELETE FROM progress USING gone WHERE progress.ticket = gone.id),
     letters AS (
@@ -92,7 +96,7 @@ _TAKE_OVER = statement(f"""
             UNION ALL SELECT run_id, 0 FROM held WHERE stopped AND unfinished) AS told GROUP BY run_id'''
     )
 })
-    SELECT run_id, activation, lost, stopped, poisoned FROM held""")
+    SELECT run_id, activation, lost, stopped, poisoned, unfinished FROM held""")
 
 _BATCH = 500
 _FIRE = statement(f"""
@@ -118,9 +122,16 @@ _TIMES_ARE_OVER = statement(f"""
     SELECT count(*) FROM taken""")
 # A fold that was asked for while it was held does not wait.
 _POSTPONE = statement(f"""
-    UPDATE tickets SET owner = NULL, state = CASE WHEN signal IS NULL THEN {_WAITING} ELSE {_READY} END,
-        due_at = now_() + CASE WHEN signal IS NULL THEN :delay::float8 ELSE 0 END * interval '1 second'
-    WHERE id = :ticket AND owner = :worker AND fence = :fence AND {HELD}""")
+    WITH held AS MATERIALIZED (
+        SELECT id, signal IS NULL AS waits, {_OVER.format(run="run_id")} AS done FROM tickets
+        WHERE id = :ticket AND owner = :worker AND fence = :fence AND {HELD} FOR NO KEY UPDATE),
+    gone AS (DELETE FROM tickets USING held WHERE tickets.id = held.id AND held.done),
+    p AS (DELETE FROM progress USING held WHERE progress.ticket = held.id AND held.done),
+    later AS (
+        UPDATE tickets SET owner = NULL, state = CASE WHEN waits THEN {_WAITING} ELSE {_READY} END,
+            due_at = now_() + CASE WHEN waits THEN :delay::float8 ELSE 0 END * interval '1 second'
+        FROM held WHERE tickets.id = held.id AND NOT held.done)
+    SELECT 1 FROM held""")
 _STOPPING = statement(f"SELECT DISTINCT run_id FROM tickets WHERE owner = :worker AND state = {_RUNNING} AND stop <> 0")
 
 _SAVE = statement(f"""
@@ -187,9 +198,10 @@ class PostgresTickets:
         """Release what the dead held: at once after the first loss, later after more, never again after too many."""
         with self._connections.lease() as link:
             rows = link.all(_TAKE_OVER, {"dead": numbers(dead), "poison_after": poison_after})
-        stopped = dict.fromkeys(RunId(str(run)) for run, _, _, stopped, _ in rows if stopped)
-        poisoned = [(RunId(str(run)), ActivationId(name), lost) for run, name, lost, _, poisoned in rows if poisoned]
-        released = sum(not (stopped or poisoned) for _, _, _, stopped, poisoned in rows)
+        stopped = dict.fromkeys(RunId(str(run)) for run, _, _, stopped, *_ in rows if stopped)
+        given_up = [(run, name, lost) for run, name, lost, _, poisoned, unfinished in rows if poisoned and unfinished]
+        poisoned = [(RunId(str(run)), ActivationId(name), lost) for run, name, lost in given_up]
+        released = sum(unfinished and not (stopped or poisoned) for *_, stopped, poisoned, unfinished in rows)
         return TakenOver(released=released, stopped=tuple(stopped), poisoned=tuple(poisoned))
 
     def fire(self) -> float | None:
@@ -205,7 +217,7 @@ class PostgresTickets:
     def postpone(self, holding: Holding, delay: float) -> bool:
         """Let a held ticket wait for `delay` seconds without any word in the journal; `False` when it was not held."""
         with self._connections.lease() as link:
-            return link.run(_POSTPONE, {**_held(holding), "delay": float(delay)}) == 1
+            return link.one(_POSTPONE, {**_held(holding), "delay": float(delay)}) is not None
 
     def stopping(self, worker: WorkerId) -> tuple[RunId, ...]:
         """The runs that were asked to stop while this worker holds a ticket of theirs."""

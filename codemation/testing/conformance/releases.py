@@ -175,6 +175,20 @@ class TakeOverContract(Contract):
         assert stores.runs.tickets(claim.run) == ()
         assert world.row(claim.run) == before
 
+    def test_what_comes_back_of_a_run_that_is_over_is_done_with(self, stores: Stores, world: World) -> None:
+        """A run may end under those who work for it: what they hold is nobody's work any more, when it comes back."""
+        claim = world.held("a/1", "b/1", "c/1", "d/1")
+        back, late, lost = (world.take(claim.run, name) for name in ("b/1", "c/1", "d/1"))
+        world.save(back)
+        world.step(claim, status=RunStatus.FAILED)
+        before = world.row(claim.run)
+        assert stores.tickets.hand_back([back.holding]) == 1
+        assert stores.tickets.postpone(late.holding, 0.2)
+        assert stores.tickets.take_over([lost.holding.worker]).released == 0
+        assert stores.runs.tickets(claim.run) == ()
+        assert stores.tickets.progress(back.holding.ticket, back.activation) == ()
+        assert world.row(claim.run) == before
+
     def test_a_step_forgets_the_losses(self, stores: Stores, world: World, later: Later) -> None:
         """Losses are counted for an activation, not for the ticket that walks from one to the next."""
         claim = world.held("a/1")
