@@ -23,6 +23,11 @@ COMMANDS = {
     "events": Late(module="codemation.cli.events", name="events", help="Send events to the runs that wait for them."),
     "pins": Late(module="codemation.cli.pins", name="pins", help="Keep what nodes gave, and give it to other runs."),
     "workflows": Late(module="codemation.cli.workflows", name="workflows", help="Look at the workflows of this app."),
+    "build": Late(module="codemation.cli.build", name="build", help="Freeze the workflows and their code."),
+    "deploy": Late(module="codemation.cli.deploy", name="deploy", help="Let a build count from now on."),
+    "deployments": Late(
+        module="codemation.cli.deploy", name="deployments", help="See which builds have been deployed."
+    ),
     "render": Late(module="codemation.cli.render", name="render", help="Draw a workflow, or a run on it."),
     "doctor": Late(module="codemation.cli.doctor", name="doctor", help="Check that everything is as it should be."),
     "config": Late(module="codemation.cli.config", name="config", help="Show the settings and where each comes from."),

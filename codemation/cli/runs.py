@@ -110,7 +110,7 @@ def resume(ctx: click.Context, /, run: str, with_changes: bool, code: str | None
     def begin(app: App) -> RunHandle:
         wanted = find_run(app, run)
         workflow = workflow_of_run(app.attach(wanted).definition.workflow, code, settings)
-        return app.resume(wanted, workflow, with_changes=with_changes, who=_user())
+        return app.resume(wanted, workflow, with_changes=with_changes, who=user())
 
     screen = ctx.find_object(Screen) or Screen.here()
     ctx.exit(drive(settings, screen, Manner(quiet=given["quiet"], json=given["as_json"]), begin))
@@ -133,13 +133,13 @@ def cancel(screen: Screen, run: str, reason: str) -> None:
         if (status := app.attach(wanted).status) in FINISHED:
             screen.say(f"run {wanted} is over already: {status}")
             return
-        app.cancel(wanted, who=_user(), reason=reason)
+        app.cancel(wanted, who=user(), reason=reason)
         view = run_view(app.attach(wanted))
     said = "is cancelled" if view.row.status == RunStatus.CANCELLED else "will be cancelled when its nodes have stopped"
     screen.say(f"run {wanted} {said}")
 
 
-def _user() -> str:
+def user() -> str:
     """Who types; in a container the account may have no name."""
     try:
         return getpass.getuser()

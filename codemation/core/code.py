@@ -20,6 +20,7 @@ from typing import Any
 from pydantic import PydanticUserError, TypeAdapter
 
 from codemation.core.annotations import readable
+from codemation.core.names import plain_module
 from codemation.core.node import FunctionNode
 from codemation.core.sources import canonical, enclosed, written
 
@@ -65,7 +66,8 @@ class _Reading:
         if isinstance(value, FunctionType):
             return self._function(value)
         if isinstance(value, type) or hasattr(value, "__qualname__"):
-            return ["named", getattr(value, "__module__", ""), getattr(value, "__qualname__", "")]
+            module = plain_module(getattr(value, "__module__", "") or "")
+            return ["named", module, getattr(value, "__qualname__", "")]
         return ["object", type(value).__qualname__, self.describe(type(value).__call__)]
 
     def _function(self, wrapped: FunctionType) -> object:

@@ -8,6 +8,8 @@ import re
 
 ID_RULE = "an id has letters, digits, _ - and ., and begins with a letter, a digit or _"
 _ID = re.compile(r"\w[\w.\-]*")
+_BUILD = re.compile(r"(_build_[0-9a-f]{16}\.)(.+)")
+"""The name of a module of a build: a namespace of its own, and the name that it has in the app."""
 
 
 def name_of(function: object) -> str:
@@ -15,6 +17,16 @@ def name_of(function: object) -> str:
     if isinstance(function, functools.partial):
         return name_of(function.func)
     return getattr(function, "__name__", type(function).__name__)
+
+
+def plain_module(module: str) -> str:
+    """The name that a module has in its app, whichever build of the app it is loaded from."""
+    return found[2] if module.startswith("_build_") and (found := _BUILD.fullmatch(module)) else module
+
+
+def build_of(module: str) -> str:
+    """What the names of all modules of the same build begin with; empty for a module of no build."""
+    return found[1] if module.startswith("_build_") and (found := _BUILD.fullmatch(module)) else ""
 
 
 def is_id(name: object) -> bool:

@@ -7,6 +7,7 @@ import pytest
 from codemation.host.memory import memory_stores
 from codemation.testing.conformance import CONTRACTS, BlobsContract, JournalContract, TicketsContract
 from tests.testing.access_defects import ACCESS_DEFECTS
+from tests.testing.build_defects import BUILD_DEFECTS
 from tests.testing.child_defects import CHILD_DEFECTS
 from tests.testing.defect import Defect
 from tests.testing.journal_defects import JOURNAL_DEFECTS
@@ -47,6 +48,7 @@ def test_the_trial_holds_every_test_of_a_contract() -> None:
         *REPLAY_DEFECTS,
         *SHARD_DEFECTS,
         *PLACE_DEFECTS,
+        *BUILD_DEFECTS,
         *ACCESS_DEFECTS,
         *TRIGGER_DEFECTS,
     ],

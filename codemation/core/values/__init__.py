@@ -29,10 +29,11 @@ from __future__ import annotations
 
 from codemation.core.values import arrays, choices, containers, records, scalars
 from codemation.core.values.batch import pack, unpack
+from codemation.core.values.classes import classes_of
 from codemation.core.values.coding import decode, encode, register
 from codemation.core.values.refusal import MAX_DEPTH, Unstorable
 
-__all__ = ["MAX_DEPTH", "Unstorable", "decode", "encode", "pack", "register", "unpack"]
+__all__ = ["MAX_DEPTH", "Unstorable", "classes_of", "decode", "encode", "pack", "register", "unpack"]
 
 for _family in (scalars, containers, arrays, choices, records):
     _family.install()

@@ -12,6 +12,8 @@ import sys
 import types
 import typing
 from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from contextvars import ContextVar
 from dataclasses import dataclass, fields, is_dataclass
 from enum import StrEnum
 from typing import Annotated, Final, Union
@@ -20,6 +22,7 @@ from weakref import WeakValueDictionary
 from pydantic import BaseModel, JsonValue
 
 from codemation.core.errors import PayloadLost
+from codemation.core.names import plain_module
 from codemation.core.values.refusal import is_secret
 
 _CONTAINERS: Final = frozenset({list, dict, tuple, set, frozenset})
@@ -28,6 +31,20 @@ _KNOWN_SHAPES = 1_000
 
 _local: WeakValueDictionary[str, type] = WeakValueDictionary()
 """Classes inside functions: no name leads to them, so those that were stored in this process are remembered."""
+
+
+_build: ContextVar[str] = ContextVar("_build", default="")
+"""What the modules are called that classes are looked for in first."""
+
+
+@contextmanager
+def classes_of(build: str) -> Iterator[None]:
+    """Find the classes of stored values in a build of the app; `build` is what its modules' names begin with."""
+    token = _build.set(build)
+    try:
+        yield
+    finally:
+        _build.reset(token)
 
 
 class Kind(StrEnum):
@@ -82,7 +99,7 @@ def shape_of(cls: type) -> Shape | None:
 
 def refer(cls: type) -> JsonValue:
     """What is stored for a class: `module:qualname`, or a list of those for a generic model with arguments."""
-    name = f"{cls.__module__}:{cls.__qualname__}"
+    name = f"{plain_module(cls.__module__)}:{cls.__qualname__}"
     arguments: Mapping[str, typing.Any] = getattr(cls, "__pydantic_generic_metadata__", None) or {}
     if arguments.get("origin") is not None:
         parts = [refer(arguments["origin"]), *map(_refer_argument, arguments["args"])]
@@ -163,7 +180,7 @@ def spell(annotation: object) -> str:
     if origin is not None:
         return f"{spell(origin)}[{', '.join(map(spell, arguments))}]"
     if isinstance(annotation, type):
-        return f"{annotation.__module__}:{annotation.__qualname__}"
+        return f"{plain_module(annotation.__module__)}:{annotation.__qualname__}"
     return getattr(annotation, "__name__", None) or type(annotation).__qualname__
 
 
@@ -208,10 +225,18 @@ def _named(name: str) -> object:
         return _local[name]
     if name == "builtins:NoneType":  # it says that it stands there, and does not
         return types.NoneType
-    module: object = builtins if module_name == "builtins" else sys.modules.get(module_name) or _imported(module_name)
+    module: object = builtins if module_name == "builtins" else _module(module_name)
     for part in qualname.split("."):
         module = getattr(module, part, None)
     return module
+
+
+def _module(name: str) -> types.ModuleType | None:
+    """A module of the build that is worked with, or else of the process."""
+    of_build = _build.get() + name
+    if of_build != name and (found := sys.modules.get(of_build) or _imported(of_build)):
+        return found
+    return sys.modules.get(name) or _imported(name)
 
 
 def _imported(module_name: str) -> types.ModuleType | None:

@@ -13,6 +13,7 @@ from typing import Any, Final, TypeAlias, TypeVar
 from pydantic import JsonValue
 
 from codemation.core.errors import PayloadLost
+from codemation.core.names import plain_module
 from codemation.core.values.classes import Classes
 from codemation.core.values.refusal import MAX_DEPTH, Refusal, refusal_of, too_deep
 
@@ -46,7 +47,7 @@ def register(cls: type[T], tag: str, encode: Callable[[T], object], decode: Call
     Raises:
         ValueError: the tag belongs to another class.
     """
-    claim(tag, f"{cls.__module__}:{cls.__qualname__}")
+    claim(tag, f"{plain_module(cls.__module__)}:{cls.__qualname__}")
 
     def write(value: T, depth: int) -> JsonValue:
         return {TAG: tag, "v": write_at(encode(value), depth + 1)}

@@ -14,6 +14,7 @@ from codemation.host.memory.blobs import MemoryBlobs
 from codemation.host.memory.checkpoints import MemoryCheckpoints
 from codemation.host.memory.children import MemoryChildren
 from codemation.host.memory.definitions import MemoryDefinitions
+from codemation.host.memory.deployments import MemoryDeployments
 from codemation.host.memory.duties import MemoryDuties
 from codemation.host.memory.firings import MemoryFirings
 from codemation.host.memory.following import MemoryFollowUps
@@ -64,6 +65,7 @@ def stores_on(tables: Tables) -> Stores:
         recall=MemoryRecall(tables),
         follow_ups=MemoryFollowUps(tables),
         pools=MemoryPools(tables),
+        deployments=MemoryDeployments(tables),
         rates=MemoryRates(tables),
         turnstiles=MemoryTurnstiles(tables),
         tokens=MemoryTokens(tables),

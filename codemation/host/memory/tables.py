@@ -17,6 +17,7 @@ from codemation.core.ports import (
     Claim,
     Deadline,
     Deed,
+    Deployment,
     Entry,
     Holding,
     Lane,
@@ -150,6 +151,13 @@ class Tables:
     recalled: dict[bytes, tuple[RunId, str]] = field(default_factory=dict)
     tokens: dict[bytes, Token] = field(default_factory=dict)
     deeds: dict[str, Deed] = field(default_factory=dict)
+    deployments: list[Deployment] = field(default_factory=list)
+    """The latest last."""
+    builds: dict[str, str] = field(default_factory=dict)
+    """Manifests."""
+    deployed_code: dict[str, tuple[str, str, str]] = field(default_factory=dict)
+    """By definition: bundle, file, and the build that had it last."""
+    bundles: dict[str, bytes] = field(default_factory=dict)
     pools: dict[str, int] = field(default_factory=dict)
     """How many slots each has."""
     rates: dict[str, datetime] = field(default_factory=dict)

@@ -13,6 +13,7 @@ from codemation.host.postgres.checkpoints import PostgresCheckpoints
 from codemation.host.postgres.children import PostgresChildren
 from codemation.host.postgres.connection import Connections
 from codemation.host.postgres.definitions import PostgresDefinitions
+from codemation.host.postgres.deployments import PostgresDeployments
 from codemation.host.postgres.duties import PostgresDuties
 from codemation.host.postgres.events import PostgresEvents
 from codemation.host.postgres.firings import PostgresFirings, PostgresPolls
@@ -63,6 +64,7 @@ class PostgresStores:
             recall=PostgresRecall(connections),
             follow_ups=PostgresFollowUps(connections),
             pools=PostgresPools(connections),
+            deployments=PostgresDeployments(connections),
             rates=PostgresRates(connections),
             turnstiles=PostgresTurnstiles(connections),
             tokens=PostgresTokens(connections),

@@ -495,6 +495,32 @@ audit = Table(
 )
 Index("audit_by_age", audit.c.at.desc(), audit.c.id.desc())
 
+# What was built: manifests, the files as archives, and where the code of each definition is.
+builds = Table("builds", metadata, _key("digest", BYTEA), _needed("at", TIME, default=NOW), _needed("manifest", Text))
+bundles = Table("bundles", metadata, _key("digest", BYTEA), _needed("at", TIME, default=NOW), _needed("archive", BYTEA))
+deployed_code = Table(
+    "deployed_code",
+    metadata,
+    _key("definition", BYTEA),
+    _needed("bundle", BYTEA, ForeignKey("bundles.digest")),
+    _needed("build", BYTEA, ForeignKey("builds.digest")),
+    _needed("file", Text),
+)
+Index("deployed_code_of_build", deployed_code.c.build)
+Index("deployed_code_in_bundle", deployed_code.c.bundle)
+
+deployments = Table(
+    "deployments",
+    metadata,
+    _key("id", UUID(as_uuid=False)),
+    _needed("at", TIME, default=NOW),
+    _needed("build", BYTEA, ForeignKey("builds.digest")),
+    _needed("who", Text, default=EMPTY),
+    _needed("message", Text, default=EMPTY),
+)
+Index("deployments_by_age", deployments.c.at.desc(), deployments.c.id.desc())
+Index("deployments_of_build", deployments.c.build)
+
 event.listen(
     metadata,
     "before_create",

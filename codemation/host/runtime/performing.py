@@ -11,6 +11,7 @@ from codemation.core.pausing import WAITING
 from codemation.core.ports import Claim
 from codemation.core.resources import ResourceError
 from codemation.core.sharding import is_sharded
+from codemation.core.values import classes_of
 from codemation.host.runtime.activity import Activity, Performed, RunCode, Stop, Workbench
 from codemation.host.runtime.batchwise import perform_batch
 from codemation.host.runtime.capture import CAPTURE, Sink
@@ -33,6 +34,7 @@ class Performance:
         self.error: Exception | None = None
         """What the node raised."""
         self._bench = bench
+        self._build = code.build
         self._activity = Activity(bench, run, code, claim, meter)
         self._sink = Sink(claim.activation, self._activity.attempt)
         self._saying = Saying(bench.engine, run.id, self._sink)
@@ -45,7 +47,7 @@ class Performance:
         """
         activity = self._activity
         self._bench.listening.begin(self._saying)
-        with CAPTURE.into(self._sink):
+        with CAPTURE.into(self._sink), classes_of(self._build):
             try:
                 return self._performed(stop, splits=splits)
             except StoreUnavailable:  # no fault of the node, and nothing could be recorded now

@@ -25,11 +25,11 @@ two fixtures and says which contracts hold:
     class TestTickets(conformance.TicketsContract): ...
 
 and so on for `CheckpointsContract`, `WorkersContract`, `PayloadsContract`, `BlobsContract`, `DefinitionsContract`,
-`InboxContract`, `LogsContract`, `RunListContract`, `ShardsContract`, `WaitsContract`, `ChildrenContract`,
-`EventsContract`, `PruningContract`, `DutiesContract`, `TurnstilesContract`, `FollowUpsContract`, `RatesContract`,
-`PoolsContract`, `TokensContract` and `AuditContract`. Both fixtures have function scope, and everything in the stores
-belongs to the test. On PostgreSQL `later` replaces the function `now_()`, which tells the time to every statement, by
-one that adds the seconds that were asked for so far.
+`DeploymentsContract`, `InboxContract`, `LogsContract`, `RunListContract`, `ShardsContract`, `WaitsContract`,
+`ChildrenContract`, `EventsContract`, `PruningContract`, `DutiesContract`, `TurnstilesContract`, `FollowUpsContract`,
+`RatesContract`, `PoolsContract`, `TokensContract` and `AuditContract`. Both fixtures have function scope, and
+everything in the stores belongs to the test. On PostgreSQL `later` replaces the function `now_()`, which tells the
+time to every statement, by one that adds the seconds that were asked for so far.
 
 The bus is no part of the stores. `BusContract` is given the fixtures `bus` and `another`, two ends of one, and
 `BrokerContract`, where there is a broker in between, also `broker`, which it stops and starts.
@@ -52,6 +52,7 @@ for _module in (
     "claims",
     "deadlines",
     "definitions",
+    "deployments",
     "events",
     "following",
     "groups",
@@ -87,6 +88,7 @@ from codemation.testing.conformance.bus import BrokerContract, BusContract  # no
 from codemation.testing.conformance.checkpoints import CheckpointsContract  # noqa: E402
 from codemation.testing.conformance.children import ChildrenContract  # noqa: E402
 from codemation.testing.conformance.definitions import DefinitionsContract  # noqa: E402
+from codemation.testing.conformance.deployments import DeploymentsContract  # noqa: E402
 from codemation.testing.conformance.duties import DutiesContract  # noqa: E402
 from codemation.testing.conformance.events import EventsContract  # noqa: E402
 from codemation.testing.conformance.following import FollowUpsContract  # noqa: E402
@@ -114,6 +116,7 @@ CONTRACTS = (
     PayloadsContract,
     BlobsContract,
     DefinitionsContract,
+    DeploymentsContract,
     InboxContract,
     LogsContract,
     RecallContract,
@@ -140,6 +143,7 @@ __all__ = [
     "CheckpointsContract",
     "ChildrenContract",
     "DefinitionsContract",
+    "DeploymentsContract",
     "DutiesContract",
     "EventsContract",
     "FollowUpsContract",

@@ -94,6 +94,9 @@ class TestBlobs(conformance.BlobsContract):
     """Streams."""
 
 
+class TestDeployments(conformance.DeploymentsContract): ...
+
+
 class TestDefinitions(conformance.DefinitionsContract):
     """Definitions by digest."""
 
