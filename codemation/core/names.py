@@ -5,6 +5,7 @@ from __future__ import annotations
 import functools
 import inspect
 import re
+from collections.abc import Iterable
 
 ID_RULE = "an id has letters, digits, _ - and ., and begins with a letter, a digit or _"
 _ID = re.compile(r"\w[\w.\-]*")
@@ -27,6 +28,11 @@ def plain_module(module: str) -> str:
 def build_of(module: str) -> str:
     """What the names of all modules of the same build begin with; empty for a module of no build."""
     return found[1] if module.startswith("_build_") and (found := _BUILD.fullmatch(module)) else ""
+
+
+def build_of_any(functions: Iterable[object]) -> str:
+    """The same of the first of some functions that is in a module of a build."""
+    return next(filter(None, (build_of(getattr(one, "__module__", "") or "") for one in functions)), "")
 
 
 def is_id(name: object) -> bool:

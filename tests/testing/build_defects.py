@@ -14,7 +14,7 @@ class _DeploysAgain(MemoryDeployments):
     def deploy(self, deployment: NewDeployment) -> Deployment:
         deployed = super().deploy(deployment)
         if deployed.id != deployment.id:
-            self._tables.deployments.append(replace(deployed, id=deployment.id))
+            self._tables.deployed.deployments.append(replace(deployed, id=deployment.id))
         return deployed
 
 
@@ -22,32 +22,32 @@ class _NeverRollsBack(MemoryDeployments):
     """What was deployed once is taken for deployed."""
 
     def deploy(self, deployment: NewDeployment) -> Deployment:
-        known = [one for one in self._tables.deployments if one.build == deployment.build]
+        known = [one for one in self._tables.deployed.deployments if one.build == deployment.build]
         return known[0] if known else super().deploy(deployment)
 
 
 class _KeepsTheFirstBundle(MemoryDeployments):
     def deploy(self, deployment: NewDeployment) -> Deployment:
-        before = dict(self._tables.deployed_code)
+        before = dict(self._tables.deployed.code)
         deployed = super().deploy(deployment)
-        self._tables.deployed_code |= before
+        self._tables.deployed.code |= before
         return deployed
 
 
 class _DeploysWithoutFiles(MemoryDeployments):
     def deploy(self, deployment: NewDeployment) -> Deployment:
         for bundle, _ in deployment.code.values():
-            self._tables.bundles.setdefault(bundle, b"")
+            self._tables.deployed.bundles.setdefault(bundle, b"")
         return super().deploy(deployment)
 
 
 class _ForgetsWhatRuns(MemoryDeployments):
     def forget(self, keep: int) -> int:
         forgotten = super().forget(keep)
-        builds = {one.build for one in self._tables.deployments}
-        for definition, place in list(self._tables.deployed_code.items()):
+        builds = {one.build for one in self._tables.deployed.deployments}
+        for definition, place in list(self._tables.deployed.code.items()):
             if place[2] not in builds:
-                del self._tables.deployed_code[definition]
+                del self._tables.deployed.code[definition]
         return forgotten
 
 

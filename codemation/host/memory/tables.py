@@ -17,7 +17,6 @@ from codemation.core.ports import (
     Claim,
     Deadline,
     Deed,
-    Deployment,
     Entry,
     Holding,
     Lane,
@@ -36,6 +35,7 @@ from codemation.core.ports import (
 )
 from codemation.core.waits import DEADLINE
 from codemation.host.memory.armed import ArmedRows
+from codemation.host.memory.deployments import Deployed
 
 FOLD = ActivationId("")
 """What a fold ticket is about: no node."""
@@ -43,7 +43,6 @@ FOLD_LANE = Lane(queue="", digest="")
 """Served by everybody: folding needs the plan, which is data, and nobody's code."""
 FOLD_PRIORITY = 1_000_000
 """Above all work: a cancel or a decision is folded before another node is begun."""
-
 
 _NEVER = datetime.max.replace(tzinfo=UTC)
 
@@ -151,15 +150,8 @@ class Tables:
     recalled: dict[bytes, tuple[RunId, str]] = field(default_factory=dict)
     tokens: dict[bytes, Token] = field(default_factory=dict)
     deeds: dict[str, Deed] = field(default_factory=dict)
-    deployments: list[Deployment] = field(default_factory=list)
-    """The latest last."""
-    builds: dict[str, str] = field(default_factory=dict)
-    """Manifests."""
-    deployed_code: dict[str, tuple[str, str, str]] = field(default_factory=dict)
-    """By definition: bundle, file, and the build that had it last."""
-    bundles: dict[str, bytes] = field(default_factory=dict)
+    deployed: Deployed = field(default_factory=Deployed)
     pools: dict[str, int] = field(default_factory=dict)
-    """How many slots each has."""
     rates: dict[str, datetime] = field(default_factory=dict)
     """Until when calls are booked."""
     follow_ups: dict[tuple[RunId, int], str] = field(default_factory=dict)

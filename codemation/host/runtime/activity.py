@@ -17,7 +17,7 @@ from codemation.core.ids import ERROR, NodeId, RunId, node_of, turn_of
 from codemation.core.inputs import Fetcher, Given, taken
 from codemation.core.items import EMPTY, Attachment, Batch, Item
 from codemation.core.mistakes import listed
-from codemation.core.names import build_of
+from codemation.core.names import build_of_any
 from codemation.core.opening import OpenRun
 from codemation.core.outputs import Outputs, failure_of
 from codemation.core.params import ParamRef, Params
@@ -74,11 +74,9 @@ class RunCode:
     cache: bool = True
     """Whether nodes may take what another run has given."""
     build: str = field(init=False, default="")
-    """What the names of its modules begin with, where it was loaded from a build of the app."""
 
     def __post_init__(self) -> None:
-        builds = (build_of(getattr(code.function, "__module__", "") or "") for code in self.nodes.values())
-        object.__setattr__(self, "build", next(filter(None, builds), ""))
+        object.__setattr__(self, "build", build_of_any(code.function for code in self.nodes.values()))
 
 
 def handed(parameter: Parameter, value: Any) -> tuple[tuple[Any, ...], dict[str, Any]]:
