@@ -34,7 +34,7 @@ from codemation.host.identity import entropy
 from codemation.host.launching import decoded_params
 from codemation.host.lookout import Lookout
 from codemation.host.opening import asked
-from codemation.host.parts import Listener, bench_of, credentials_of, fleet_of, means_of, scheduler_of
+from codemation.host.parts import Listener, bench_of, credentials_of, fleet_of, means_of, presence_of, scheduler_of
 from codemation.host.patience import Patience
 from codemation.host.runtime.activity import RunCode
 from codemation.host.runtime.clock import REAL, Clock
@@ -80,7 +80,7 @@ class App:
         self.scheduler = scheduler_of(self, self.part)
         self.family = Family(self)
         self.scheduler.recorded = self.family.recorded
-        self.caretaker = Caretaker(self.engine, __version__, self.family.changed)
+        self.caretaker = Caretaker(self.engine, __version__, self.family.changed, presence_of(self))
         self.lookout = Lookout(self)
         self.upkeep = Upkeep(self)
         self._patience.notice = self.upkeep.outage
@@ -120,7 +120,7 @@ class App:
                 session.close()
         if self._working:
             self.upkeep.end()
-            self.caretaker.end()
+        self.caretaker.end()
         if self.fleet is not None:
             self.fleet.close()
         self.bench.close()

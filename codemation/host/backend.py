@@ -23,6 +23,8 @@ class Backend:
     close: Callable[[], None]
     describes: str
     """What people are told of the database; without secrets."""
+    url: str = field(default="", repr=False)
+    """Where it is reached, with its password; empty for what is in memory."""
     bus: Bus = field(default_factory=MemoryBus)
     """Tells processes of each other's news."""
 
@@ -48,7 +50,7 @@ def _external(settings: Settings, url: str) -> Backend:
         bus.close()
         opened.close()
 
-    return Backend(stores=opened.stores, close=close, describes=opened.describes, bus=bus)
+    return Backend(stores=opened.stores, close=close, describes=opened.describes, url=url, bus=bus)
 
 
 def _embedded(settings: Settings) -> Backend:
@@ -79,7 +81,8 @@ def _embedded(settings: Settings) -> Backend:
         opened.close()
         server.close()
 
-    return Backend(stores=opened.stores, close=close, describes=f"embedded PostgreSQL in {settings.state}", bus=bus)
+    describes = f"embedded PostgreSQL in {settings.state}"
+    return Backend(stores=opened.stores, close=close, describes=describes, url=server.url, bus=bus)
 
 
 def _blobs(settings: Settings) -> Blobs | None:

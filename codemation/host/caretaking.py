@@ -13,11 +13,9 @@ from codemation.core.ids import RunId, WorkerId
 from codemation.core.opening import OpenRun
 from codemation.core.ports import Claim, Holding
 from codemation.host.letters import read_letter
-from codemation.host.runtime.liveness import Observer, place, this_process
+from codemation.host.runtime.liveness import Observer, Presence
 
 _log = logging.getLogger("codemation.caretaker")
-BEAT = 2.5
-"""Seconds between two beats."""
 LOOK = 0.5
 """Seconds between two looks at the answers of the world, while a run waits for them here."""
 
@@ -25,12 +23,16 @@ LOOK = 0.5
 class Caretaker:
     """Beats for this process while it is open, and looks after the runs that it works on."""
 
-    def __init__(self, engine: Engine, version: str, changed: Callable[[OpenRun], None]) -> None:
+    def __init__(
+        self, engine: Engine, version: str, changed: Callable[[OpenRun], None], presence: Presence | None = None
+    ) -> None:
         """`changed` is told of runs that were folded here, whoever works on them."""
         self._engine = engine
         self._version = version
         self._changed = changed
-        self._observer = Observer(place())
+        self._presence = presence or Presence()
+        self._observer = Observer(self._presence.place, silence=self._presence.silence)
+        self._entered: WorkerId | None = None
         self._over = threading.Event()
         self._news = threading.Event()
         self._folding = threading.Lock()
@@ -54,7 +56,7 @@ class Caretaker:
         """
         self._new_worker, self._stopping, self._at_rest = new_worker, stopping, at_rest
         self._look_out, self._tend = look_out, tend
-        self._register()
+        self.enter()
         self._thread = threading.Thread(target=self._beat_on, name="codemation-beat", daemon=True)
         self._thread.start()
 
@@ -63,9 +65,11 @@ class Caretaker:
         self._over.set()
         self._news.set()
         if self._thread is not None:
-            self._thread.join(timeout=BEAT)
+            self._thread.join(timeout=self._presence.beat)
+        if self._entered is None:
+            return
         try:
-            self._engine.stores.workers.bury([self._engine.worker])
+            self._engine.stores.workers.bury([self._entered])
         except HostError as error:
             _log.info("could not sign off: %s", error.message)
 
@@ -89,6 +93,7 @@ class Caretaker:
         The fold of a run that is waited for here is begun anew if the answer to its claim was lost.
         """
         engine, tickets, found = self._engine, self._engine.stores.tickets, False
+        self.enter()
         with self._folding:
             if waited_for is not None:
                 self._free_fold(waited_for)
@@ -121,22 +126,26 @@ class Caretaker:
                 if held is not None:
                     engine.persist(engine.stores.tickets.hand_back, [held.holding])
 
-    def _register(self) -> None:
+    def enter(self, *, anew: bool = False) -> None:
+        """Enter this process, once: whoever holds something has to be known. `anew` tells what it serves by now."""
         engine = self._engine
-        engine.persist(engine.stores.workers.register, this_process(engine.worker, self._version))
+        if anew or self._entered != engine.worker:
+            engine.persist(engine.stores.workers.register, self._presence.row(engine.worker, self._version))
+            self._entered = engine.worker
+            self._presence.beaten(engine.worker)
 
     def _beat_on(self) -> None:
         beaten = time.monotonic()
         while True:
-            self._news.wait(self._pause(beaten))
+            woken = self._news.wait(self._pause(beaten))
             self._news.clear()
             if self._over.is_set():
                 return
             try:
-                if time.monotonic() - beaten >= BEAT:
+                if time.monotonic() - beaten >= self._presence.beat:
                     beaten = time.monotonic()
                     self._beat()
-                elif self._at_rest():
+                elif woken or self._at_rest():
                     self._look_out()
                     self.fold()
             except HostError as error:
@@ -147,18 +156,19 @@ class Caretaker:
 
     def _pause(self, beaten: float) -> float:
         """Seconds until there is something to do: a beat, or a look at what the world has answered."""
-        left = max(0.0, BEAT - (time.monotonic() - beaten))
+        left = max(0.0, self._presence.beat - (time.monotonic() - beaten))
         if not self._at_rest():
             return left
         return min(left, LOOK, LOOK if self._next is None else max(0.02, self._next))
 
     def _beat(self) -> None:
         engine = self._engine
-        others = engine.stores.workers.beat(engine.worker)
+        others = engine.stores.workers.beat(engine.worker, load=self._presence.load())
         if others is None:  # somebody has buried this process: its claims are refused, it goes on under a new id
             engine.worker = self._new_worker()
-            self._register()
+            self.enter()
             return
+        self._presence.beaten(engine.worker)
         self._take_over(self._observer.dead([row for row in others if row.id != engine.worker]))
         if self._stopping(()):
             self._stopping(engine.persist(engine.stores.tickets.stopping, engine.worker))

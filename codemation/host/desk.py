@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from itertools import product
 from typing import TYPE_CHECKING, Any
 
 from codemation.core.errors import CodemationError, HostError, StoreUnavailable
+from codemation.core.ids import WorkerId
 from codemation.core.opening import OpenRun
 from codemation.core.ports import Claim, Hint, Lane, Scheduler
 from codemation.core.workflow import Workflow
@@ -29,6 +30,10 @@ class Part:
     slots: int = 1
     """Activations at a time."""
     queues: tuple[str, ...] = ("default",)
+    name: str = ""
+    """What people call it; by default machine and process."""
+    beaten: Callable[[WorkerId], None] = lambda worker: None
+    """Told of each sign of life."""
 
 
 class WorkerDesk:

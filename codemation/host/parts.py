@@ -5,11 +5,12 @@ from __future__ import annotations
 import logging
 import threading
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from codemation.core.delivery import Means
 from codemation.core.ids import RunId
-from codemation.core.ports import CredentialSource, News
+from codemation.core.ports import CredentialSource, News, WorkerRow
 from codemation.core.retention import age_of
 from codemation.core.signals import Event
 from codemation.host.credentials import Credentials, EnvironmentCredentials, source_of
@@ -22,6 +23,7 @@ from codemation.host.runtime.activity import Workbench
 from codemation.host.runtime.calling import Loop
 from codemation.host.runtime.clock import Clock
 from codemation.host.runtime.fleet import FleetScheduler
+from codemation.host.runtime.liveness import Presence
 from codemation.host.runtime.recent import Recent
 from codemation.host.runtime.resources import Resources
 from codemation.host.runtime.scheduler import InlineScheduler
@@ -43,6 +45,23 @@ def fleet_of(app: App) -> Fleet | None:
     """The fleet that an app leaves its work to; `None` where it does all of it by itself."""
     scheduler = open_scheduler(app.settings)
     return None if scheduler is None else Fleet(app.engine, scheduler)
+
+
+def presence_of(app: App) -> Presence:
+    """How an app shows that it lives; a worker of the fleet tells what it serves as well."""
+    config, part = app.settings.config, app.part
+    common = Presence(beat=config.beat, silence=config.silence, here=config.place)
+    if part is None:
+        return common
+
+    def entry(row: WorkerRow) -> WorkerRow:
+        digests = tuple(sorted(app.code.digests()))
+        return replace(row, name=part.name or row.name, queues=part.queues, digests=digests, slots=part.slots)
+
+    def load() -> int:
+        return app.scheduler.load if isinstance(app.scheduler, FleetScheduler) else 0
+
+    return replace(common, entry=entry, load=load, beaten=part.beaten)
 
 
 def scheduler_of(app: App, part: Part | None) -> InlineScheduler:

@@ -1,23 +1,53 @@
-"""A worker of the fleet: an app that is opened patiently, and works on what anybody has started."""
+"""A worker of the fleet: an app that is opened patiently, works on what anybody has started, and ends in good order."""
 
 from __future__ import annotations
 
 import logging
+import os
 import threading
-import time
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from pathlib import Path
 
 from codemation.core.errors import HostError, StoreUnavailable
-from codemation.core.ids import TicketId
+from codemation.core.ids import RunId, TicketId
+from codemation.core.signals import Event
 from codemation.host.app import App
 from codemation.host.backend import Backend, open_backend
 from codemation.host.catalog import Catalog, discover
 from codemation.host.desk import Part
+from codemation.host.runtime.calling import left_behind
 from codemation.host.runtime.fleet import FleetScheduler
+from codemation.host.runtime.pulse import Pulse
+from codemation.host.runtime.scheduler import GRACE
 from codemation.host.settings import Settings
 
 _log = logging.getLogger("codemation.worker")
 AGAIN = 1.0
 """Seconds between tries to open the database."""
+WATCH = 0.5
+"""Seconds between two looks at whether a node takes no notice of being stopped."""
+NOTICE = 1.0
+"""Seconds that nodes get to notice, when the time of a worker is over."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Wear:
+    """After what a process is replaced by a fresh one, when it has nothing under way."""
+
+    tickets: int | None = None
+    """So many tickets that it has taken from the table."""
+    memory: int | None = None
+    """So many bytes of memory that it has come to hold."""
+
+    def of(self, tickets: int) -> str:
+        """Why a process that has taken so many tickets is to be replaced; empty if it is not."""
+        if self.tickets is not None and tickets >= self.tickets:
+            return f"it has taken {tickets} tickets"
+        if self.memory is not None and (held := _resident()) > self.memory:
+            return f"it holds {held / 1e6:,.0f} MB of memory"
+        left = left_behind()
+        return f"{left} call{'' if left == 1 else 's'} went on after their time" if left else ""
 
 
 class WorkerApp(App):
@@ -31,19 +61,28 @@ class WorkerApp(App):
 class FleetWorker:
     """The work of one process."""
 
-    def __init__(self, settings: Settings, part: Part) -> None:
+    def __init__(
+        self, settings: Settings, part: Part, *, wear: Wear | None = None, retire: Callable[[], None] = lambda: None
+    ) -> None:
+        """`retire` lets the process be replaced by a fresh one; what it holds is given back by then."""
         self.settings = settings
-        self.part = part
-        self.catalog: Catalog | None = None
+        self._pulse = Pulse(settings.config.beat)
+        self.part = replace(part, beaten=self._pulse.beaten)
+        self._wear = wear or Wear()
+        self._retire = retire
+        self._catalog: Catalog | None = None
         self._app: App | None = None
-        self._opened = threading.Event()
-        self._over = False
+        self._scheduler: FleetScheduler | None = None
+        self._opened, self._over = threading.Event(), threading.Event()
+        self._guard = threading.Lock()
+        self._spoilt = ""
+        """Why the process is to be replaced, if it is."""
 
-    def discover(self) -> Catalog:
-        """The workflows of the app; found once, and known in whatever is forked from this process."""
-        if self.catalog is None:
-            self.catalog = discover(self.settings.root, self.settings.config.workflows)
-        return self.catalog
+    def prepare(self) -> Catalog:
+        """Find the workflows, and start the helper that beats: both are had by what is forked from this process."""
+        self._catalog = discover(self.settings.root, self.settings.config.workflows)
+        self._pulse.start()
+        return self._catalog
 
     def open(self) -> None:
         """Begin; the database may be away still."""
@@ -52,48 +91,127 @@ class FleetWorker:
     def shift(self, hinted: TicketId | None) -> None:
         """Work in this thread until nothing is left that could be claimed."""
         self._opened.wait()
-        scheduler = self._app and self._app.scheduler
-        if isinstance(scheduler, FleetScheduler):
-            scheduler.shift(hinted)
-
-    def close(self, grace: float = 5.0) -> None:
-        """Come to an end: no further activation is begun, and what is not finished in time is handed back."""
-        self._over = True
-        self._opened.set()
-        app, self._app = self._app, None
-        if app is None:
+        scheduler = self._scheduler
+        if scheduler is None or self.is_worn():
             return
-        if isinstance(app.scheduler, FleetScheduler):
-            app.scheduler.leave()
-            app.scheduler.rest(grace)
-        app.close()
+        scheduler.shift(hinted)
+        if self.is_worn() and scheduler.idle:
+            self._replace()
+
+    def leave(self, grace: float) -> None:
+        """Come to an end, beside whoever is at work: nothing is begun, and what is not finished in time is given back.
+
+        Returns when that is so. What does not take notice of it is fenced off, and ends with its process.
+        """
+        self._over.set()
+        self._opened.set()
+        scheduler = self._scheduler
+        if scheduler is None:
+            return
+        scheduler.leave()
+        if scheduler.rest(grace):
+            return
+        _log.info("giving back what is not finished after %.0f s", grace)
+        for watched in scheduler.watched():
+            watched.pausing = True
+        scheduler.rest(NOTICE if grace else 0.2)
+        for watched in scheduler.watched():
+            try:
+                scheduler.pause(watched, grace=0.0)
+            except StoreUnavailable as error:
+                _log.warning("run %s could not be given back: %s", watched.run.id, error.message)
+
+    @property
+    def idle(self) -> bool:
+        """Whether nobody works here."""
+        return self._scheduler is None or self._scheduler.idle
+
+    def close(self) -> None:
+        """Let go of everything; harmless when that was done before."""
+        self._over.set()
+        self._opened.set()
+        with self._guard:
+            app, self._app = self._app, None
+        if app is not None:
+            app.close()
+        self._pulse.close()
 
     def _open(self) -> None:
         said = False
-        while not self._over:
+        while not self._over.is_set():
             try:
                 app = WorkerApp(open_backend(self.settings), self.settings, self.part)
             except StoreUnavailable as error:
                 if not said:
                     _log.warning("the database does not answer; waiting for it: %s", error.message)
                 said = True
-                time.sleep(AGAIN)
+                self._over.wait(AGAIN)
             except HostError as error:
-                _log.error("this worker cannot work: %s", error.message)
-                time.sleep(10 * AGAIN)
+                _log.error("this worker cannot work: %s", " -> ".join(filter(None, (error.message, error.way_out))))
+                self._over.wait(10 * AGAIN)
             else:
                 self._begin(app)
                 return
 
-    def _begin(self, app: App) -> None:
-        for found in self.discover().workflows.values():
+    def _begin(self, app: WorkerApp) -> None:
+        catalog = self._catalog or self.prepare()
+        for found in catalog.workflows.values():
             try:
                 app.know(found.workflow)
             except HostError as error:
                 _log.error('"%s" is not served: %s', found.workflow.id, error.message)
+        self._pulse.reach(app.backend.url)
+        app.listeners.append(self._tell)
         app.work()
+        with self._guard:
+            if self._over.is_set():
+                app.close()
+                return
+            self._app = app
         if isinstance(app.scheduler, FleetScheduler):
+            app.scheduler.worn = self.is_worn
             app.scheduler.begin()
-        self._app = app
+            self._scheduler = app.scheduler
+            threading.Thread(target=self._watch, args=(app.scheduler,), name="codemation-watch", daemon=True).start()
         self._opened.set()
-        _log.info("ready: %d definitions, queues %s", len(app.code.digests()), ", ".join(self.part.queues))
+        _log.info("ready for %s", app.backend.describes)
+
+    def is_worn(self) -> bool:
+        """Whether this process takes up nothing more, because a fresh one will be in its place."""
+        if not self._spoilt and self._scheduler is not None:
+            self._spoilt = self._wear.of(self._scheduler.claimed)
+        return bool(self._spoilt)
+
+    def _watch(self, scheduler: FleetScheduler) -> None:
+        """Fence off what takes no notice of being stopped, and let the process be replaced."""
+        while not self._over.wait(WATCH):
+            for watched in scheduler.deaf(GRACE):
+                _log.warning("run %s was asked to stop and does not; it is fenced off", watched.run.id)
+                self._spoilt = f"a node of run {watched.run.id} does not stop"
+                try:
+                    scheduler.fence_off(watched)
+                except StoreUnavailable:
+                    continue
+            if self._spoilt and scheduler.idle:
+                self._replace()
+
+    def _replace(self) -> None:
+        _log.info("this process is replaced: %s", self._spoilt)
+        self.leave(0.0)
+        self._retire()
+
+    def _tell(self, run: RunId, _revision: int, events: tuple[Event, ...]) -> None:
+        """Say in the log what becomes of runs and nodes."""
+        for event in events:
+            level = logging.WARNING if event.kind in ("node_failed", "run_failed") else logging.INFO
+            if event.kind.startswith("run_") or level == logging.WARNING:
+                said = f"{event.kind.replace('_', ' ')}{f' at {event.node}' if event.node else ''}"
+                _log.log(level, "%s", said, extra={"run": run, "node": event.node or ""})
+
+
+def _resident() -> int:
+    """Bytes of memory that this process holds; 0 where the system does not say."""
+    try:
+        return int(Path("/proc/self/statm").read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE")
+    except OSError:
+        return 0

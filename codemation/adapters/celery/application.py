@@ -8,7 +8,7 @@ from celery import Celery
 from kombu.entity import Queue
 
 from codemation.adapters.celery.naming import TASK, broker_url, queue_on_broker
-from codemation.adapters.celery.working import attend, work
+from codemation.adapters.celery.working import Manners, attend
 from codemation.core.errors import HostError
 from codemation.host.settings import Settings
 
@@ -22,7 +22,7 @@ def default_application() -> Celery:
     return application(Settings.load())
 
 
-def application(settings: Settings, queues: Sequence[str] = ("default",)) -> Celery:
+def application(settings: Settings, queues: Sequence[str] = ("default",), manners: Manners | None = None) -> Celery:
     """The Celery app of an app; a worker that is told no queues serves these.
 
     Raises:
@@ -47,6 +47,10 @@ def application(settings: Settings, queues: Sequence[str] = ("default",)) -> Cel
         broker_connection_max_retries=None,
         broker_transport_options={"socket_connect_timeout": 2.0, "socket_keepalive": True, "health_check_interval": 10},
     )
+    here = attend(app, settings, manners or Manners())
+
+    def work(*given: object, **named: object) -> None:
+        here.work(*given, **named)
+
     app.task(name=TASK, ignore_result=True, typing=False)(work)
-    attend(app, settings)
     return app

@@ -49,7 +49,9 @@ class Upkeep:
         self._app = app
         self.triggers = Triggers(app)
         self.pruner = Pruner(app.engine)
-        self._holding = Holding(app.stores.duties, DUTIES, app.settings.config.duty_silence, place())
+        self._holding = Holding(
+            app.stores.duties, DUTIES, app.settings.config.duty_silence, app.settings.config.place or place()
+        )
         self._over, self._news = threading.Event(), threading.Event()
         self._thread: threading.Thread | None = None
         self._firing = _Aside("codemation-firing", self._fire)

@@ -10,6 +10,7 @@ import time
 from collections.abc import AsyncIterator, Callable, Coroutine, Iterator
 from concurrent.futures import Future
 from typing import Any
+from weakref import WeakSet
 
 from codemation.core.durations import readable
 from codemation.core.errors import NodeError
@@ -116,7 +117,7 @@ async def awaited(node: str, limit: float | None, function: Callable[..., Any], 
             raise
         raise CallTimeout(node, limit) from error
     except SystemExit as error:
-        raise _left(node, error) from error
+        raise _ended(node, error) from error
 
 
 async def _all(stream: AsyncIterator[Any]) -> list[Any]:
@@ -136,7 +137,7 @@ def called(node: str, limit: float | None, function: Callable[..., Any], /, *arg
         try:
             return _exhausted(function(*args, **kwargs))
         except SystemExit as error:
-            raise _left(node, error) from error
+            raise _ended(node, error) from error
     answer: queue.SimpleQueue[tuple[bool, Any]] = queue.SimpleQueue()
 
     def work() -> None:
@@ -146,19 +147,29 @@ def called(node: str, limit: float | None, function: Callable[..., Any], /, *arg
             answer.put((False, error))
 
     context = contextvars.copy_context()
-    threading.Thread(target=context.run, args=(work,), name=f"codemation-{node}", daemon=True).start()
+    thread = threading.Thread(target=context.run, args=(work,), name=f"codemation-{node}", daemon=True)
+    thread.start()
     try:
         succeeded, value = answer.get(timeout=limit)
     except queue.Empty:
+        _left.add(thread)
         raise CallTimeout(node, limit) from None
     if succeeded:
         return value
     if isinstance(value, SystemExit):
-        raise _left(node, value) from value
+        raise _ended(node, value) from value
     raise value
 
 
-def _left(node: str, error: SystemExit) -> NodeError:
+def left_behind() -> int:
+    """How many calls were left to themselves, and have not come to an end."""
+    return sum(thread.is_alive() for thread in list(_left))
+
+
+_left: WeakSet[threading.Thread] = WeakSet()
+
+
+def _ended(node: str, error: SystemExit) -> NodeError:
     """A node that calls `sys.exit()` ends itself, never the process that works on other runs as well."""
     return NodeError(f'"{node}" called sys.exit({error.code!r})', way_out="return, or raise an error of your own")
 

@@ -12,7 +12,7 @@ from datetime import UTC, datetime
 from typing import Any, Final, TextIO
 
 from codemation.core.credentials import without_secrets
-from codemation.core.ids import ActivationId
+from codemation.core.ids import ActivationId, node_of
 from codemation.core.ports import LogLine
 
 LINES = 10_000
@@ -26,8 +26,9 @@ NODE_LOGGER = "codemation.node"
 class Sink:
     """Collects the lines of one activation; bounded, and says what it left out."""
 
-    def __init__(self, activation: ActivationId, attempt: int) -> None:
+    def __init__(self, activation: ActivationId, attempt: int, run: str = "") -> None:
         self._activation = activation
+        self._run = run
         self._attempt = attempt
         self._guard = threading.Lock()
         self._lines: list[LogLine] = []
@@ -35,6 +36,11 @@ class Sink:
         """What has no line break yet, by level and thread: one print is several writes."""
         self._kept = 0
         self._left_out = 0
+
+    @property
+    def about(self) -> tuple[str, str, str]:
+        """Whose lines they are: run, node and activation."""
+        return self._run, node_of(self._activation), self._activation
 
     def write(self, level: str, text: str) -> None:
         """Take printed text; it becomes lines at its line breaks."""
@@ -90,6 +96,12 @@ _STREAMS: Final = {"stdout": "print", "stderr": "stderr"}
 """The streams that are stood in for, and the level under which their lines are kept."""
 
 _sink: ContextVar[Sink | None] = ContextVar("codemation_sink", default=None)
+
+
+def here() -> tuple[str, ...]:
+    """Run, node and activation that are worked on where this is called; empty where none is."""
+    sink = _sink.get()
+    return () if sink is None else sink.about
 
 
 class Into:

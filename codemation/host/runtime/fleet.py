@@ -13,7 +13,7 @@ import heapq
 import logging
 import threading
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from codemation.core.engine import Engine
 from codemation.core.errors import StoreUnavailable
@@ -45,6 +45,10 @@ class FleetScheduler(VisitingScheduler):
         self._soon: list[tuple[float, TicketId, Hint]] = []
         """Tickets whose time comes soon, by the monotonic clock."""
         self._leaving = False
+        self.claimed = 0
+        """Tickets that were taken from the table."""
+        self.worn: Callable[[], bool] = lambda: False
+        """Whether the process should take up nothing more, because it is to be replaced."""
         self._walker.tired = self._tired
         self._looker: threading.Thread | None = None
 
@@ -84,6 +88,11 @@ class FleetScheduler(VisitingScheduler):
         if ready:
             self._share([Hint(ticket=one, queue=outcome.queues.get(one, DEFAULT)) for one in ready])
 
+    @property
+    def idle(self) -> bool:
+        """Whether nobody works here."""
+        return self._alive <= self._stuck and not self._agenda
+
     def leave(self) -> None:
         """Take up nothing more; whoever has a ticket comes to the end of its activation and leaves the next one."""
         with self._changed:
@@ -94,10 +103,10 @@ class FleetScheduler(VisitingScheduler):
     def rest(self, grace: float) -> bool:
         """Wait until nobody works any more, at most so many seconds; whether that is so."""
         with self._changed:
-            return self._changed.wait_for(lambda: not self._alive, timeout=grace)
+            return self._changed.wait_for(lambda: self.idle and not self.load, timeout=grace)
 
     def _tired(self, chain: Chain) -> bool:
-        return self._leaving or chain.steps >= MOST or time.monotonic() - chain.began >= LONGEST
+        return self._leaving or self.worn() or chain.steps >= MOST or time.monotonic() - chain.began >= LONGEST
 
     def _share(self, hints: Sequence[Hint]) -> None:
         """Let free slots look for what is ready, and the fleet know of the rest."""
@@ -139,9 +148,10 @@ class FleetScheduler(VisitingScheduler):
                     return taken
                 if self._leaving:
                     return None
-            claim = self._claimed()
+            claim = None if self.worn() else self._claimed()
             if claim is None:
                 return None
+            self.claimed += 1
             if claim.is_fold:
                 self._desk.fold(claim)
                 continue

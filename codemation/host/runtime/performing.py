@@ -36,7 +36,7 @@ class Performance:
         self._bench = bench
         self._build = code.build
         self._activity = Activity(bench, run, code, claim, meter)
-        self._sink = Sink(claim.activation, self._activity.attempt)
+        self._sink = Sink(claim.activation, self._activity.attempt, run.id)
         self._saying = Saying(bench.engine, run.id, self._sink)
 
     def perform(self, stop: Stop, *, splits: bool = False) -> Performed:

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import logging
 import threading
+import time
 from collections import OrderedDict
 from collections.abc import Collection, Sequence
 from typing import Protocol
@@ -72,6 +73,8 @@ class VisitingScheduler(InlineScheduler):
         super().__init__(engine, bench, threads)
         self._desk = desk
         self._kept: OrderedDict[RunId, OpenRun] = OrderedDict()
+        self._stuck = 0
+        """Threads that do not come back."""
         self._adopting = [threading.Lock() for _ in range(16)]
 
     def _adopted(self, claim: Claim) -> Watched | None:
@@ -158,3 +161,25 @@ class VisitingScheduler(InlineScheduler):
         with self._changed:
             for run in runs:
                 self._kept.pop(run, None)
+                if run in self._runs and self._runs[run].stop_at is None:
+                    self._runs[run].stop_at = time.monotonic()
+
+    @property
+    def load(self) -> int:
+        """Activations that are worked on now."""
+        return sum(watched.active for watched in self.watched())
+
+    def deaf(self, grace: float) -> list[Watched]:
+        """The runs that were asked to stop so long ago, and that somebody here works on still."""
+        now = time.monotonic()
+        return [one for one in self.watched() if one.active and one.stop_at is not None and now - one.stop_at > grace]
+
+    def fence_off(self, watched: Watched) -> None:
+        """Give back what of a run is held here, whoever is still at it: nothing that he brings counts any more."""
+        with self._changed:
+            held = [claim.holding for claim in list(watched.holding.values())] + self._agenda.held(watched.run.id)
+            watched.stop_at = None
+        self._engine.persist(self._engine.stores.tickets.hand_back, held)
+        with self._changed:
+            self._stuck += watched.active
+        self.release(watched)

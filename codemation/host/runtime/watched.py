@@ -30,6 +30,8 @@ class Watched:
     looked_at: float = field(default_factory=time.monotonic)
     """When it was last looked for in the database, on the process's monotonic clock."""
     holding: dict[TicketId, Claim] = field(default_factory=dict)
+    stop_at: float | None = None
+    """When it was noticed that the run was asked to stop, on the process's monotonic clock."""
     pausing: bool = False
     error: BaseException | None = None
     """What broke the engine itself while it worked on this run."""
