@@ -225,7 +225,9 @@ class PostgresPolls:
 
     def save(self, claim: PollClaim, state: str | None, items: Sequence[Emitted], wait: float | None) -> int | None:
         """Record the state of a source and owe a run for each item whose key is new."""
-        first = {storable(item.key): item for item in reversed(items)}
+        first = dict[str, Emitted]()
+        for item in items:
+            first.setdefault(storable(item.key), item)
         values = {
             **_claimed(claim),
             "state": state,

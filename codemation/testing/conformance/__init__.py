@@ -27,9 +27,10 @@ two fixtures and says which contracts hold:
 and so on for `CheckpointsContract`, `WorkersContract`, `PayloadsContract`, `BlobsContract`, `DefinitionsContract`,
 `DeploymentsContract`, `InboxContract`, `LogsContract`, `RunListContract`, `ShardsContract`, `WaitsContract`,
 `ChildrenContract`, `EventsContract`, `PruningContract`, `DutiesContract`, `TurnstilesContract`, `FollowUpsContract`,
-`RatesContract`, `PoolsContract`, `TokensContract` and `AuditContract`. Both fixtures have function scope, and
-everything in the stores belongs to the test. On PostgreSQL `later` replaces the function `now_()`, which tells the
-time to every statement, by one that adds the seconds that were asked for so far.
+`RatesContract`, `PoolsContract`, `TokensContract`, `AuditContract`, `ArmoryContract`, `SchedulesContract`,
+`FiringsContract`, `PollsContract` and `FeedsContract`. Both fixtures have function scope, and everything in the stores
+belongs to the test. On PostgreSQL `later` replaces the function `now_()`, which tells the time to every statement, by
+one that adds the seconds that were asked for so far.
 
 The bus is no part of the stores. `BusContract` is given the fixtures `bus` and `another`, two ends of one, and
 `BrokerContract`, where there is a broker in between, also `broker`, which it stops and starts.
@@ -53,7 +54,9 @@ for _module in (
     "deadlines",
     "definitions",
     "deployments",
+    "duties",
     "events",
+    "firings",
     "following",
     "groups",
     "inbox",
@@ -61,6 +64,7 @@ for _module in (
     "machine",
     "model",
     "payloads",
+    "polling",
     "pools",
     "pruning",
     "rates",
@@ -73,6 +77,8 @@ for _module in (
     "start",
     "step",
     "step_races",
+    "town",
+    "triggers",
     "turnstiles",
     "waiting",
     "waits",
@@ -91,11 +97,13 @@ from codemation.testing.conformance.definitions import DefinitionsContract  # no
 from codemation.testing.conformance.deployments import DeploymentsContract  # noqa: E402
 from codemation.testing.conformance.duties import DutiesContract  # noqa: E402
 from codemation.testing.conformance.events import EventsContract  # noqa: E402
+from codemation.testing.conformance.firings import FiringsContract  # noqa: E402
 from codemation.testing.conformance.following import FollowUpsContract  # noqa: E402
 from codemation.testing.conformance.inbox import InboxContract  # noqa: E402
 from codemation.testing.conformance.journal import JournalContract  # noqa: E402
 from codemation.testing.conformance.logs import LogsContract  # noqa: E402
 from codemation.testing.conformance.payloads import PayloadsContract  # noqa: E402
+from codemation.testing.conformance.polling import FeedsContract, PollsContract  # noqa: E402
 from codemation.testing.conformance.pools import PoolsContract  # noqa: E402
 from codemation.testing.conformance.pruning import PruningContract  # noqa: E402
 from codemation.testing.conformance.rates import RatesContract  # noqa: E402
@@ -103,6 +111,7 @@ from codemation.testing.conformance.recall import RecallContract  # noqa: E402
 from codemation.testing.conformance.runs import RunListContract  # noqa: E402
 from codemation.testing.conformance.shards import ShardsContract  # noqa: E402
 from codemation.testing.conformance.tickets import TicketsContract  # noqa: E402
+from codemation.testing.conformance.triggers import ArmoryContract, SchedulesContract  # noqa: E402
 from codemation.testing.conformance.turnstiles import TurnstilesContract  # noqa: E402
 from codemation.testing.conformance.waiting import WaitsContract  # noqa: E402
 from codemation.testing.conformance.workers import WorkersContract  # noqa: E402
@@ -136,6 +145,7 @@ CONTRACTS = (
 
 __all__ = [
     "CONTRACTS",
+    "ArmoryContract",
     "AuditContract",
     "BlobsContract",
     "BrokerContract",
@@ -146,16 +156,20 @@ __all__ = [
     "DeploymentsContract",
     "DutiesContract",
     "EventsContract",
+    "FeedsContract",
+    "FiringsContract",
     "FollowUpsContract",
     "InboxContract",
     "JournalContract",
     "LogsContract",
     "PayloadsContract",
+    "PollsContract",
     "PoolsContract",
     "PruningContract",
     "RatesContract",
     "RecallContract",
     "RunListContract",
+    "SchedulesContract",
     "ShardsContract",
     "TicketsContract",
     "TokensContract",
