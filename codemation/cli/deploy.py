@@ -12,8 +12,8 @@ from codemation.cli.commands import Group
 from codemation.cli.history import moment
 from codemation.cli.opening import opened
 from codemation.cli.questions import as_json
-from codemation.cli.runs import user
 from codemation.cli.screen import Screen, columns
+from codemation.cli.target import user
 from codemation.host.app import App
 from codemation.host.builds import building, deploying
 from codemation.host.builds.manifest import Manifest, differences

@@ -14,6 +14,7 @@ from codemation.cli.outcome import failure_lines, outputs_lines
 from codemation.cli.screen import columns, pairs, status_text, visible
 from codemation.core.durations import readable
 from codemation.core.ids import MAIN, START, node_of
+from codemation.core.origins import Origin
 from codemation.core.ports import LogLine
 from codemation.core.states import RunStatus
 from codemation.host.alone import LEFT_ALONE
@@ -92,11 +93,18 @@ def _facts(view: RunView, width: int) -> dict[str, str]:
     facts = {
         "started": moment(row.started_at or row.created_at),
         "took": "" if row.seconds is None else readable(row.seconds),
+        "started by": _origin(view),
         "parent": "" if row.parent is None else f"run {row.parent}",
         "reason": clipped(one_line(row.reason), width - 12) if view.error is None else "",
         "params": clipped(", ".join(f"{name}={_short(value)}" for name, value in view.params.items()), width - 12),
     }
     return {name: fact for name, fact in facts.items() if fact}
+
+
+def _origin(view: RunView) -> str:
+    """The trigger that has started a run, and what set it off."""
+    origin = Origin.from_json(view.origin)
+    return "" if origin is None else one_line(origin.said)
 
 
 def _short(value: object) -> str:

@@ -28,6 +28,10 @@ COMMANDS = {
     "deployments": Late(
         module="codemation.cli.deploy", name="deployments", help="See which builds have been deployed."
     ),
+    "triggers": Late(module="codemation.cli.triggers", name="triggers", help="See what starts runs by itself."),
+    "trigger": Late(module="codemation.cli.trigger", name="trigger", help="Fire a trigger by hand."),
+    "backfill": Late(module="codemation.cli.backfill", name="backfill", help="Run the missing ticks of a time."),
+    "duties": Late(module="codemation.cli.duties", name="duties", help="See what one process does for all."),
     "render": Late(module="codemation.cli.render", name="render", help="Draw a workflow, or a run on it."),
     "doctor": Late(module="codemation.cli.doctor", name="doctor", help="Check that everything is as it should be."),
     "config": Late(module="codemation.cli.config", name="config", help="Show the settings and where each comes from."),

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import getpass
-import os
 from typing import Any
 
 import click
@@ -17,7 +15,7 @@ from codemation.cli.opening import opened
 from codemation.cli.questions import as_json, diff, trace, why
 from codemation.cli.replay import replay
 from codemation.cli.screen import Screen
-from codemation.cli.target import workflow_of_run
+from codemation.cli.target import user, workflow_of_run
 from codemation.cli.waits import waits
 from codemation.core.ids import RunId
 from codemation.core.states import FINISHED, RunStatus
@@ -137,11 +135,3 @@ def cancel(screen: Screen, run: str, reason: str) -> None:
         view = run_view(app.attach(wanted))
     said = "is cancelled" if view.row.status == RunStatus.CANCELLED else "will be cancelled when its nodes have stopped"
     screen.say(f"run {wanted} {said}")
-
-
-def user() -> str:
-    """Who types; in a container the account may have no name."""
-    try:
-        return getpass.getuser()
-    except (KeyError, OSError):
-        return f"uid {os.getuid()}"

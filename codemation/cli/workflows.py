@@ -5,10 +5,18 @@ from __future__ import annotations
 import click
 
 from codemation.cli.commands import Group
+from codemation.cli.opening import opened
 from codemation.cli.screen import Screen, columns
-from codemation.cli.target import found_workflow
+from codemation.cli.target import found_workflow, user
+from codemation.cli.troubles import Refused
+from codemation.core.ids import WorkflowId
+from codemation.core.mistakes import listed, meant
+from codemation.host.app import App
 from codemation.host.catalog import Catalog, discover
 from codemation.host.settings import Settings
+from codemation.host.triggers.activation import activate as arm
+from codemation.host.triggers.activation import deactivate as disarm
+from codemation.host.triggers.overview import armed
 from codemation.views.lettering import one_line
 from codemation.views.text import plan_text
 
@@ -54,6 +62,40 @@ def show(screen: Screen, /, workflow: str, as_json: bool) -> None:
         screen.show_json({"digest": definition.digest, **definition.to_json()})
         return
     screen.show(plan_text(definition, width=screen.width, ascii_only=screen.out.ascii_only))
+
+
+@workflows.command()
+@click.argument("workflow")
+@click.pass_obj
+def activate(screen: Screen, /, workflow: str) -> None:
+    """Arm the triggers of WORKFLOW: from now on they start runs.
+
+    Everything that stands against it is told before anything is armed. New code of it is armed by itself when a process
+    of the app begins with it.
+    """
+    settings = Settings.load()
+    found = found_workflow(workflow, settings)
+    with App.open(settings) as app:
+        known = arm(app, found, user())
+    for one in known:
+        screen.say(f"{click.style('✓', fg='green')} {one.arm.number}  {one.arm.said}")
+    screen.say(f"{found.id} is active; see: codemation triggers list {found.id}")
+
+
+@workflows.command()
+@click.argument("workflow")
+@click.pass_obj
+def deactivate(screen: Screen, /, workflow: str) -> None:
+    """Disarm the triggers of WORKFLOW: they start no runs until it is activated again.
+
+    What they owe already is started still. WORKFLOW is a whole id: its code need not be there any more.
+    """
+    with opened() as app:
+        done = disarm(app, WorkflowId(workflow), user())
+        known = [row.workflow for row in armed(app) if row.active]
+    if not done and workflow not in known:
+        raise Refused(f"{workflow!r} is not active", way_out=meant(workflow, known, f"active: {listed(known, 'none')}"))
+    screen.say(f"{workflow} is not active any more")
 
 
 def _json(catalog: Catalog) -> dict[str, object]:

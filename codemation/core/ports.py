@@ -1099,6 +1099,10 @@ class Armory(Protocol):
         """
         ...
 
+    def enter(self, workflow: WorkflowId, arms: Sequence[Arm]) -> None:
+        """Have these triggers known, so that they can owe runs, and arm none that is not."""
+        ...
+
     def disarm(self, workflow: WorkflowId, by: str) -> bool:
         """Disarm a workflow; runs that are owed already are started still. `False` when it was not armed."""
         ...

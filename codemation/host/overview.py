@@ -15,6 +15,7 @@ from codemation.core.definition import Definition, NodePlan
 from codemation.core.errors import CodemationError
 from codemation.core.ids import START, ActivationId, NodeId, RunId, activation_id, node_of
 from codemation.core.items import Item
+from codemation.core.origins import Origin
 from codemation.core.ports import RunRow as StoredRun
 from codemation.core.record import NodeRecord
 from codemation.core.sharding import is_sharded
@@ -94,10 +95,12 @@ def run_view(handle: RunHandle, *, outputs: bool = False) -> RunView:
     if turn := turn_in_words(handle.app, handle.row):
         row = replace(row, reason=turn)
     waits = handle.waits if snapshot.waits and snapshot.status not in FINISHED and not handle.frozen else []
+    origin = Origin.from_json(handle.row.origin)
     return RunView(
         row=replace(row, reason=LEFT_ALONE) if alone else row,
         nodes=tuple(with_times(node_rows(definition, snapshot, working, _shards(handle)), waits)),
         waits=wait_rows(waits),
+        origin=None if origin is None else origin.to_json(),
         error=failure(handle),
         params=params_as_written(handle.definition, handle.row.params),
         outputs={name: _json(handle, name) for name in definition.outputs} if outputs else {},

@@ -119,6 +119,8 @@ class RunView:
     """The runs that do some of its work, oldest first."""
     waits: tuple[WaitRow, ...] = ()
     """What it waits for, the most pressing first."""
+    origin: Mapping[str, Any] | None = None
+    """The trigger that has started it and what set that off, if one did."""
 
     @property
     def marks(self) -> dict[NodeId, NodeMark]:
@@ -133,6 +135,7 @@ class RunView:
             "error": self.error.to_json() if self.error else None,
             "params": plain(self.params),
             "outputs": plain(self.outputs),
+            "origin": plain(self.origin),
             "waits": [record(wait) for wait in self.waits],
             "children": [row.to_json() for row in self.children],
         }

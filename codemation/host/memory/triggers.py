@@ -38,6 +38,12 @@ class MemoryArmory:
             for arm in arms:
                 armed.arm(workflow, arm)
 
+    def enter(self, workflow: WorkflowId, arms: Sequence[Arm]) -> None:
+        """Have these triggers known, and arm none that is not."""
+        with self._tables.lock:
+            for arm in arms:
+                self._tables.armed.triggers.setdefault(arm.id, TriggerRow(arm, workflow, active=False))
+
     def disarm(self, workflow: WorkflowId, by: str) -> bool:
         """Disarm a workflow."""
         with self._tables.lock:

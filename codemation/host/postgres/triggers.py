@@ -18,7 +18,15 @@ from codemation.host.postgres.rows import storable
 from codemation.host.postgres.statements import numbers, statement, texts
 
 # One row is locked first, so that two who arm one workflow at once do it one after the other.
-_ARM = statement("""
+_NEW = """
+    INSERT INTO triggers AS known (id, workflow, kind, number, config, said, subject, outcome, overlap, next_at, active)
+    SELECT x.id, {workflow}, x.kind, x.number, x.config::json, x.said, x.subject, x.outcome, x.overlap,
+        {next_at}, {active}
+    FROM {beside} unnest(:ids::text[], :kinds::text[], :numbers::int[], :configs::text[], :saids::text[],
+        :subjects::text[], :outcomes::text[], :overlaps::text[], :nexts::text[])
+        AS x (id, kind, number, config, said, subject, outcome, overlap, next_at)
+    ORDER BY x.id"""
+_ARM = statement(f"""
     WITH w AS (
         INSERT INTO armed_workflows (workflow, digest, active, by) VALUES (:workflow, :digest, true, :by)
         ON CONFLICT (workflow) DO UPDATE SET digest = EXCLUDED.digest, active = true, by = EXCLUDED.by, at = now_(),
@@ -27,17 +35,14 @@ _ARM = statement("""
     gone AS (
         UPDATE triggers SET active = false, next_at = NULL FROM w
         WHERE triggers.workflow = w.workflow AND NOT triggers.id = ANY(:ids::text[]))
-    INSERT INTO triggers AS known (id, workflow, kind, number, config, said, subject, outcome, overlap, next_at, active)
-    SELECT x.id, w.workflow, x.kind, x.number, x.config::json, x.said, x.subject, x.outcome, x.overlap,
-        NULLIF(x.next_at, '')::timestamptz, true
-    FROM w, unnest(:ids::text[], :kinds::text[], :numbers::int[], :configs::text[], :saids::text[], :subjects::text[],
-        :outcomes::text[], :overlaps::text[], :nexts::text[])
-        AS x (id, kind, number, config, said, subject, outcome, overlap, next_at)
-    ORDER BY x.id
+    {_NEW.format(workflow="w.workflow", next_at="NULLIF(x.next_at, '')::timestamptz", active="true", beside="w,")}
     ON CONFLICT (id) DO UPDATE SET kind = EXCLUDED.kind, number = EXCLUDED.number, config = EXCLUDED.config,
         said = EXCLUDED.said, subject = EXCLUDED.subject, outcome = EXCLUDED.outcome, overlap = EXCLUDED.overlap,
         next_at = CASE WHEN known.active THEN COALESCE(known.next_at, EXCLUDED.next_at) ELSE EXCLUDED.next_at END,
         active = true""")
+_ENTER = statement(
+    _NEW.format(workflow=":workflow", next_at="NULL", active="false", beside="") + " ON CONFLICT (id) DO NOTHING"
+)
 _DISARM = statement("""
     WITH w AS (
         UPDATE armed_workflows SET active = false, by = :by, at = now_(), missing = ''
@@ -104,22 +109,14 @@ class PostgresArmory:
 
     def arm(self, workflow: WorkflowId, digest: str, arms: Sequence[Arm], by: str) -> None:
         """Arm these triggers of a workflow and no others."""
-        values = {
-            "workflow": workflow,
-            "digest": digest_bytes(digest),
-            "by": storable(by),
-            "ids": texts(arm.id for arm in arms),
-            "kinds": texts(arm.kind for arm in arms),
-            "numbers": numbers(arm.number for arm in arms),
-            "configs": texts(json.dumps(dict(arm.config)) for arm in arms),
-            "saids": texts(storable(arm.said) for arm in arms),
-            "subjects": texts(storable(arm.subject) for arm in arms),
-            "outcomes": texts(arm.outcome for arm in arms),
-            "overlaps": texts(arm.overlap for arm in arms),
-            "nexts": texts("" if arm.next_at is None else arm.next_at.isoformat() for arm in arms),
-        }
+        values = {**_arms(workflow, arms), "digest": digest_bytes(digest), "by": storable(by)}
         with self._connections.lease() as link:
             link.run(_ARM, values)
+
+    def enter(self, workflow: WorkflowId, arms: Sequence[Arm]) -> None:
+        """Have these triggers known, and arm none that is not."""
+        with self._connections.lease() as link:
+            link.run(_ENTER, _arms(workflow, arms))
 
     def disarm(self, workflow: WorkflowId, by: str) -> bool:
         """Disarm a workflow."""
@@ -193,6 +190,21 @@ class PostgresSchedules:
         """Forget ticks of runs that are not there."""
         with self._connections.lease() as link:
             return link.run(_FORGET, {"age": age, "most": limit})
+
+
+def _arms(workflow: WorkflowId, arms: Sequence[Arm]) -> dict[str, object]:
+    return {
+        "workflow": workflow,
+        "ids": texts(arm.id for arm in arms),
+        "kinds": texts(arm.kind for arm in arms),
+        "numbers": numbers(arm.number for arm in arms),
+        "configs": texts(json.dumps(dict(arm.config)) for arm in arms),
+        "saids": texts(storable(arm.said) for arm in arms),
+        "subjects": texts(storable(arm.subject) for arm in arms),
+        "outcomes": texts(arm.outcome for arm in arms),
+        "overlaps": texts(arm.overlap for arm in arms),
+        "nexts": texts("" if arm.next_at is None else arm.next_at.isoformat() for arm in arms),
+    }
 
 
 def _trigger(row: Row) -> ArmedTrigger:

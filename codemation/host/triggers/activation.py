@@ -40,7 +40,10 @@ def activate(app: App, workflow: Workflow[Any, ...], by: str) -> tuple[KnownTrig
     known = known_triggers(workflow)
     if wrong := preflight(app, workflow, known):
         lines = "\n  ".join(wrong)
-        raise NotReady(f'"{workflow.id}" cannot be activated:\n  {lines}', way_out="nothing was armed; try again then")
+        raise NotReady(
+            f'"{workflow.id}" cannot be activated:\n  {lines}',
+            way_out="put this right and activate it again; nothing was armed",
+        )
     engine, now = app.engine, datetime.now(UTC)
     engine.persist(engine.stores.definitions.put, workflow.definition)
     arms = [begun(one, now) for one in known]

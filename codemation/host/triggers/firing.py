@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import json
 import logging
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
@@ -23,6 +23,7 @@ from codemation.host.triggers.given import fired
 
 if TYPE_CHECKING:
     from codemation.host.app import App
+    from codemation.host.handles import RunHandle
 
 _log = logging.getLogger("codemation.triggers")
 FIRST_WAIT, LONGEST_WAIT = 2.0, 900.0
@@ -60,7 +61,7 @@ class Firer:
                 app.engine.persist(firings.dropped, firing, why)
                 _log.error("trigger %s: %s", firing.trigger, why)
                 return None
-            return self._start(firing, known) if self._has_way(firing) else None
+            return self.start(firing, known).id if self._has_way(firing) else None
         except StoreUnavailable:
             raise
         except (RunInTheWay, UnknownRun) as error:  # its own runs are in the way, or what it came from was pruned
@@ -91,17 +92,24 @@ class Firer:
             return False
         return True
 
-    def _start(self, firing: Firing, known: KnownTrigger) -> RunId:
+    def start(
+        self, firing: Firing, known: KnownTrigger, begin: Callable[[Launch], RunHandle] | None = None
+    ) -> RunHandle:
+        """Start the run that is owed; or find the one that its key has started.
+
+        Raises:
+            Exception: whatever keeps it from starting, the author's own code included.
+        """
         app, origin = self._app, origin_of(firing)
         try:
-            run = begun(app, launch_of(known, origin, self.given(firing, known)))
+            run = begun(app, launch_of(known, origin, self.given(firing, known)), begin)
         except InputError:
             # By other code, or a function that says something else each time: what was started first counts.
             earlier = app.engine.persist(app.stores.firings.run_of, known.workflow.id, origin.run_key)
             if earlier is None:
                 raise
-            run = earlier
-        app.engine.persist(app.stores.firings.started, firing, run)
+            run = app.attach(earlier)
+        app.engine.persist(app.stores.firings.started, firing, run.id)
         return run
 
     def given(self, firing: Firing, known: KnownTrigger) -> Any:
@@ -125,12 +133,12 @@ def launch_of(known: KnownTrigger, origin: Origin, given: Any) -> Launch:
     return replace(launch, origin=origin)
 
 
-def begun(app: App, launch: Launch) -> RunId:
-    """Start a run that anybody may work on."""
+def begun(app: App, launch: Launch, begin: Callable[[Launch], RunHandle] | None = None) -> RunHandle:
+    """Start a run that anybody may work on, or as `begin` does."""
     last = app.last
-    handle = app.submit(launch)
+    handle = (begin or app.submit)(launch)
     app.last = last
-    return handle.id
+    return handle
 
 
 def origin_of(firing: Firing) -> Origin:

@@ -75,7 +75,7 @@ def fire(app: App, webhook: Webhook, item: object, *, key: str | None = None) ->
     """
     known = webhook.known
     origin = Origin(trigger=known.id, key=key or new_run_id(), at=datetime.now(UTC).isoformat())
-    return app.attach(begun(app, launch_of(known, origin, item)))
+    return begun(app, launch_of(known, origin, item))
 
 
 def _methods(config: Mapping[str, Any]) -> Sequence[str]:

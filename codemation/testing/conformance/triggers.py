@@ -57,6 +57,19 @@ class ArmoryContract(Contract):
         town.arm(arm(next_at=FUTURE))
         assert town.trigger("flow/every").next_at == FUTURE
 
+    def test_what_is_entered_is_not_armed(self, stores: Stores, world: World) -> None:
+        """It can owe runs; what is armed stays so, with all that it knows."""
+        town = Town(stores, world)
+        stores.armory.enter(FLOW, [arm()])
+        assert not town.trigger("flow/every").active
+        assert stores.schedules.due() == ()
+        assert stores.armory.workflows() == ()
+        assert stores.schedules.owe("flow/every", town.ticks(0)[0], serial=False)
+        assert len(town.claim()) == 1
+        town.arm(arm())
+        stores.armory.enter(FLOW, [arm(said="other")])
+        assert (town.trigger("flow/every").active, town.trigger("flow/every").said) == (True, "")
+
     def test_who_has_looked_in_vain_is_noted_until_it_is_found(self, stores: Stores, world: World) -> None:
         """Of what is armed alone."""
         town = Town(stores, world)
