@@ -15,9 +15,9 @@ import psycopg
 from benchmarks import flows
 from benchmarks.chain import STEPS
 from benchmarks.figures import Bar, Finding, Series, ratio
-from benchmarks.growth import REPORTED, SAME
+from benchmarks.growth import SAME
 from benchmarks.rounds import interleaved
-from benchmarks.stand import Stand
+from benchmarks.stand import REPORTED, Stand
 from benchmarks.storage import log_written
 from codemation.core.launch import Launch
 from codemation.core.states import RunStatus

@@ -16,7 +16,7 @@ import psutil  # type: ignore[import-untyped]  # it has no types of its own
 import codemation as cm
 from benchmarks import flows
 from benchmarks.figures import Bar, Finding, Series
-from benchmarks.stand import OURS, Stand
+from benchmarks.stand import OURS, REPORTED, Stand
 from benchmarks.storage import log_written
 from codemation.core.ids import RunId
 from codemation.core.states import RunStatus
@@ -26,8 +26,6 @@ from codemation.host.default_app import default_app
 _PLACE = "SELECT pg_current_wal_insert_lsn()::text"
 _WRITTEN = "SELECT pg_snapshot_xmax(pg_current_snapshot())::text::bigint"
 _PAGES = "SELECT blks_hit + blks_read FROM pg_stat_database WHERE datname = %s"
-REPORTED = 1.1
-"""Seconds after which a session tells the server's statistics what it did, with its next statement."""
 SAME = 1.03
 """Counters of a stretch may differ so much, for beats and vacuum are counted along."""
 FLAT = 16.0

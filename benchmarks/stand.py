@@ -22,6 +22,11 @@ from codemation.host.postgres.embedded import EmbeddedServer, open_embedded
 DISK = Path("/var/tmp")  # noqa: S108 - a folder of our own is made in it; other temporary folders may lie in memory
 OURS = "postgres"
 """The database in which the product keeps its runs on an embedded server."""
+REPORTED = 12.0
+"""Seconds after which a session that has nothing to do has told the server's statistics what it did before.
+
+With its next statement it would do so after one second, but that may be sent by another session of the same process.
+"""
 
 
 class Stand:

@@ -14,7 +14,7 @@ import psutil  # type: ignore[import-untyped]  # it has no types of its own
 
 from benchmarks.figures import Bar, Finding, Series, ratio
 from benchmarks.rounds import interleaved
-from benchmarks.stand import OURS, Stand
+from benchmarks.stand import OURS, REPORTED, Stand
 from codemation.host.postgres.embedded import watchdog
 
 _AUTHOR = "import codemation as cm; cm.node, cm.workflow, cm.Params, cm.Ports, cm.Retry"
@@ -43,8 +43,6 @@ print("idle", flush=True)
 sys.stdin.read()
 """
 _TRANSACTIONS = "SELECT xact_commit + xact_rollback FROM pg_stat_database WHERE datname = %s"
-_REPORTED = 12.0
-"""Seconds after which a session that has nothing to do has told the server's statistics what it did before."""
 
 
 def measure(stand: Stand) -> Finding:
@@ -119,7 +117,7 @@ def _idle(stand: Stand) -> tuple[Series, Series, Series]:
     ) as process:
         assert process.stdout is not None
         assert process.stdout.readline().strip() == "idle"
-        time.sleep(min(_REPORTED, stand.effort.idle_seconds))
+        time.sleep(min(REPORTED, stand.effort.idle_seconds))
         (before,), began = stand.ask(_TRANSACTIONS, OURS), time.monotonic()
         time.sleep(stand.effort.idle_seconds)
         (after,), seconds = stand.ask(_TRANSACTIONS, OURS), time.monotonic() - began
