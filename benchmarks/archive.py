@@ -17,7 +17,7 @@ from benchmarks.chain import STEPS
 from benchmarks.figures import Bar, Finding, Series, ratio
 from benchmarks.growth import SAME
 from benchmarks.rounds import interleaved
-from benchmarks.stand import REPORTED, Stand
+from benchmarks.stand import Stand, tell
 from benchmarks.storage import log_written
 from codemation.core.launch import Launch
 from codemation.core.states import RunStatus
@@ -133,15 +133,15 @@ def _count(stand: Stand, name: str, app: App, workflow: Workflow[Any, ...], coun
     """What so many W10 cost, each counter read when the session of the app has reported."""
 
     def reported() -> tuple[int, int, str]:
-        time.sleep(REPORTED)
-        _run(app, workflow)
+        tell(app)
         (pages,), (written,), (place,) = stand.ask(_PAGES, name), stand.ask(_WRITTEN), stand.ask(_PLACE)
         return int(pages), int(written), place
 
-    pages, written, place = reported()
-    for _ in range(count - 1):
-        _run(app, workflow)
-    pages_after, written_after, end = reported()
+    with stand.unvacuumed():
+        pages, written, place = reported()
+        for _ in range(count):
+            _run(app, workflow)
+        pages_after, written_after, end = reported()
     log = log_written(stand, place, end).records
     return _Counted(
         transactions=(written_after - written) / count, pages=(pages_after - pages) / count, log=log / count

@@ -7,6 +7,7 @@ from collections.abc import Callable, Sequence
 
 from benchmarks import flows
 from benchmarks.figures import Bar, Finding, Series, ratio
+from benchmarks.journal import JournalAlone
 from benchmarks.processor import spent
 from benchmarks.rounds import interleaved
 from benchmarks.stand import Stand
@@ -27,16 +28,21 @@ def measure(stand: Stand) -> Finding:
     contenders = {"floor": lambda: floor_spent.during(lambda: _rate(lambda: stand.floor.chain(STEPS), count), count)}
     if peer is not None:
         contenders["DBOS"] = lambda: count / sum(peer.seconds("chain", STEPS, count))
+    alone = JournalAlone(workflow)
+    contenders["our journal alone"] = lambda: _rate(alone.chain, count)
     contenders["ours"] = lambda: ours_spent.during(lambda: _rate(ours, count), count)
     rates = interleaved(contenders, stand.effort.rounds)
     assert workflow.run().output == [flows.RECORD]
     series = {name: Series(name=name, unit="W10/s", values=tuple(values)) for name, values in rates.items()}
-    against = {name: ratio(f"ours / {name}", series["ours"], one) for name, one in series.items() if name != "ours"}
+    against = {
+        name: ratio(f"ours / {name}", series["ours"], series[name]) for name in ("floor", "DBOS") if name in series
+    }
+    protocol = ratio("our journal alone / floor", series["our journal alone"], series["floor"])
     limits = {"floor": 0.65, "DBOS": 5.0}
     return Finding(
         name="E1",
         title="W10, one run after the other",
-        series=(*series.values(), *against.values(), *floor_spent.series(), *ours_spent.series()),
+        series=(*series.values(), *against.values(), protocol, *floor_spent.series(), *ours_spent.series()),
         yardstick=series["floor"],
         bars=tuple(
             Bar(what=f"W10 per second, ours / {name}", figure=one.median, limit=limits[name], unit="×", at_least=True)

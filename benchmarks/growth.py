@@ -16,7 +16,7 @@ import psutil  # type: ignore[import-untyped]  # it has no types of its own
 import codemation as cm
 from benchmarks import flows
 from benchmarks.figures import Bar, Finding, Series
-from benchmarks.stand import OURS, REPORTED, Stand
+from benchmarks.stand import OURS, Stand, tell
 from benchmarks.storage import log_written
 from codemation.core.ids import RunId
 from codemation.core.states import RunStatus
@@ -53,19 +53,17 @@ class _Watch:
     def __init__(self, stand: Stand, stretches: list[_Stretch]) -> None:
         self._stand = stand
         self._edges = {one.begin: one for one in stretches} | {one.end: one for one in stretches}
-        self._waits = {edge - 1 for edge in self._edges}
         self._calls = 0
 
     def __call__(self, ctx: cm.Context) -> None:
         """Called at the beginning of each call."""
         self._calls += 1
-        if self._calls in self._waits:
-            time.sleep(REPORTED)
         stretch = self._edges.get(self._calls)
         if stretch is not None:
             self._count(stretch, begins=self._calls == stretch.begin)
 
     def _count(self, stretch: _Stretch, *, begins: bool) -> None:
+        tell(default_app())
         (place,), (written,), (pages,) = (
             self._stand.ask(_PLACE),
             self._stand.ask(_WRITTEN),
@@ -143,7 +141,7 @@ def _measured(stand: Stand, name: str, workflow: Workflow, calls: int) -> tuple[
     length = max(1, min(200, calls // 8))
     assert flows.paced_chain(8).run().status is RunStatus.SUCCEEDED  # what a session does once is not counted
     early, late = _stretch(length + 1, length), _stretch(calls - 2 * length, length)
-    with flows.paced_by(_Watch(stand, [early, late])):
+    with stand.unvacuumed(), flows.paced_by(_Watch(stand, [early, late])):
         run = workflow.run()
     assert run.status is RunStatus.SUCCEEDED
     turns = min(stand.effort.turns, max(1, calls // (4 * TURN)))

@@ -16,6 +16,7 @@ import psycopg
 from benchmarks.effort import Effort
 from benchmarks.floor import Floor
 from benchmarks.peer import Peer, PeerMissing, installed
+from codemation.host.app import App
 from codemation.host.default_app import close_default_apps
 from codemation.host.postgres.embedded import EmbeddedServer, open_embedded
 
@@ -23,10 +24,7 @@ DISK = Path("/var/tmp")  # noqa: S108 - a folder of our own is made in it; other
 OURS = "postgres"
 """The database in which the product keeps its runs on an embedded server."""
 REPORTED = 12.0
-"""Seconds after which a session that has nothing to do has told the server's statistics what it did before.
-
-With its next statement it would do so after one second, but that may be sent by another session of the same process.
-"""
+"""Seconds after which a session that has nothing to do has told the server's statistics what it did before."""
 
 
 class Stand:
@@ -66,6 +64,17 @@ class Stand:
             cursor = connection.execute(query, values or None)
             return (cursor.fetchone() or ()) if cursor.description else ()
 
+    @contextlib.contextmanager
+    def unvacuumed(self) -> Iterator[None]:
+        """Without the server's own vacuum, whose pages and log would be counted along whenever it happens to come."""
+        self.inside("ALTER SYSTEM SET autovacuum = off")
+        self.inside("SELECT pg_reload_conf()")
+        try:
+            yield
+        finally:
+            self.inside("ALTER SYSTEM RESET autovacuum")
+            self.inside("SELECT pg_reload_conf()")
+
     def invite(self, environment: Path) -> None:
         """Let the peer take part, if it can be had."""
         try:
@@ -83,6 +92,14 @@ class Stand:
             self.peer.close()
         self.floor.close()
         self.rest()
+
+
+def tell(app: App) -> None:
+    """Have the sessions of an app tell the server's statistics now what they did, and not only some seconds later."""
+    connections = app.stores.journal._connections  # type: ignore[attr-defined]  # noqa: SLF001 - of PostgreSQL, here
+    with contextlib.ExitStack() as leases:
+        for _ in range(len(connections._idle)):  # noqa: SLF001 - nobody else needs to know how many there are
+            leases.enter_context(connections.lease()).connection.execute("SELECT pg_stat_force_next_flush()")
 
 
 @contextlib.contextmanager
