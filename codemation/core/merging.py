@@ -91,6 +91,9 @@ def _join_two(
     left_names = list(dict.fromkeys(name for row in left for name in row))
     right_names = [name for name in dict.fromkeys(name for row in right for name in row) if name not in on]
     renamed = {name: f"{name}_right" if name in left_names else name for name in right_names}
+    for name, free in renamed.items():
+        if name != free and (free in left_names or free in right_names):
+            raise ContractError(f"both sides have {name!r}, and {free!r} is taken", way_out="rename one before")
     by_key: dict[tuple[Hashable, ...], list[dict[str, Any]]] = {}
     for row in right:
         by_key.setdefault(_key(row, on), []).append(row)

@@ -30,8 +30,10 @@ def read_csv(
 
     `path` is a file, a pattern (`data/**/*.csv`), a folder or a list of them; what is named `year=2026` on the way to a
     file becomes a column. Files that end in `.gz`, `.bz2`, `.zst` or `.lz4` are read as they are. Types that are not
-    given are guessed. A row that has too many fields, or a value that its type does not allow, fails the node, which
-    names file and line; `on_error="drop"` goes on without such rows, `on_error="port"` sends them to the `error` port.
+    given are guessed, so that no digit is lost: numbers with a zero in front (`007`) stay texts, whole numbers that are
+    too long for 64 bits become decimals. A row that has too many fields, or a value that its type does not allow, fails
+    the node, which names file and line; `on_error="drop"` goes on without such rows, `on_error="port"` sends them to
+    the `error` port.
 
     `header` names the columns of a file that does not. `source` is the name of a column for the path of the file.
     `missing="null"` leaves columns empty that only some files have.
@@ -64,7 +66,7 @@ def read_jsonl(
 
     Paths, patterns, folders, compression, `source` and `missing` are as in `read_csv`, and so is what becomes of a line
     that holds no JSON object, or a value that its type does not allow. A field that a line has not is missing in its
-    row.
+    row. A text that is a time is read as one, in UTC if it says its zone.
     """
     from codemation.nodes.tables import reading as working
 

@@ -122,7 +122,8 @@ def join(
 
     `left` keeps rows without a match, `outer` those of the right side as well, at the end. `semi` keeps the rows that
     have a match and adds nothing to them, `anti` those that have none. A column that both sides have keeps the left
-    one's name; the right one's gets `_right` behind it. A missing key matches nothing.
+    one's name; the right one's gets `_right` behind it. A missing key matches nothing. Keys of
+    different types are compared if no value changes by it: texts of any library, numbers with numbers.
     """
     from codemation.nodes.tables import groups as working
 

@@ -104,5 +104,11 @@ def _is_match(row: dict[str, object], left: list[dict[str, int]], right: list[di
 
 
 def test_a_key_that_nothing_can_be_looked_up_by_is_an_error_that_says_so() -> None:
+    for left, right in (
+        ({"k": 1, "v": 1, "v_right": 2}, {"k": 1, "v": 3}),
+        ({"k": 1, "v": 1}, {"k": 1, "v": 2, "v_right": 3}),
+    ):
+        with pytest.raises(ContractError, match="both sides have 'v', and 'v_right' is taken"):
+            joined_by_key([[left], [right]], on=["k"], how="inner")
     with pytest.raises(ContractError, match="'k' holds list"):
         joined_by_key([[{"k": [1]}], [{"k": [1]}]], on=["k"], how="inner")

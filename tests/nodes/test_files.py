@@ -145,6 +145,56 @@ def test_csv_in_other_forms_is_read_when_they_are_said(tmp_path: Path) -> None:
         cm.nodes.read_csv([], path=put(tmp_path / "o.csv", ORDERS), types={"totl": "int"})
 
 
+def test_no_digit_is_lost_by_guessing(tmp_path: Path) -> None:
+    path = put(
+        tmp_path / "a.csv", "id,zip,long,huge,broad,flag\n1,00501,12345678901234567890,1e300,1.5,0\n2,10001,7,2,,1\n"
+    )
+    assert rows(cm.nodes.read_csv([], path=path)) == [
+        {"id": 1, "zip": "00501", "long": Decimal(12345678901234567890), "huge": 1e300, "broad": 1.5, "flag": 0},
+        {"id": 2, "zip": "10001", "long": Decimal(7), "huge": 2.0, "broad": None, "flag": 1},
+    ]
+    assert rows(cm.nodes.read_csv([], path=path, types={"zip": "int"}, columns=["zip"]))[0] == {"zip": 501}
+    wide = tmp_path / "wide.csv"
+    wide.write_bytes("n\n007\n".encode("utf-16"))
+    assert rows(cm.nodes.read_csv([], path=str(wide), encoding="utf-16")) == [{"n": "007"}]
+    lines = put(tmp_path / "a.jsonl", '{"n": 12345678901234567890, "x": 1e300}\n{"n": null, "x": 1.5}\n')
+    assert rows(cm.nodes.read_jsonl([], path=lines)) == [
+        {"n": Decimal(12345678901234567890), "x": 1e300},
+        {"n": None, "x": 1.5},
+    ]
+
+
+def test_times_in_json_keep_what_they_say_of_their_zone(tmp_path: Path) -> None:
+    said = ["2026-03-29T02:30:00+02:00", "2026-03-29 00:30:00Z"]
+    path = put(tmp_path / "zoned.jsonl", "".join(json.dumps({"at": at}) + "\n" for at in said))
+    assert {row["at"] for row in rows(cm.nodes.read_jsonl([], path=path))} == {datetime(2026, 3, 29, 0, 30, tzinfo=UTC)}
+    path = put(tmp_path / "mixed.jsonl", '{"at": "2026-03-29T02:30:00Z"}\n{"at": "2026-03-29T02:30:00"}\n')
+    assert rows(cm.nodes.read_jsonl([], path=path))[1] == {"at": "2026-03-29T02:30:00"}
+    path = put(tmp_path / "days.jsonl", '{"at": "2026-03-29"}\n')
+    assert rows(cm.nodes.read_jsonl([], path=path)) == [{"at": datetime(2026, 3, 29)}]  # noqa: DTZ001 - says no zone
+
+
+def test_files_that_would_be_misread_are_refused_in_words(tmp_path: Path) -> None:
+    path = tmp_path / "a.csv"
+    for text, said in (
+        ("id,name,id\n1,a,2\n", r"a.csv has two columns called 'id'"),
+        (",name,\n1,a,2\n", "a.csv has two columns called ''"),
+        ('id,name\n1,"open\n2,b\n', "a.csv, line 2: a quote is opened and never closed"),
+        ("id,name\n1,a\n2,Jos\xe9\n", r"a.csv: name holds b'Jos\\xe9', which is no UTF-8"),
+    ):
+        path.write_bytes(text.encode("latin-1"))
+        with pytest.raises(NodeError, match=said):
+            cm.nodes.read_csv([], path=str(path))
+    assert rows(cm.nodes.read_csv([], path=str(path), encoding="latin-1"))[1]["name"] == "José"
+    path.write_text('id,name\n1,a\n2,"two\nlines"\n', encoding="utf-8")
+    assert rows(cm.nodes.read_csv([], path=str(path)))[1]["name"] == "two\nlines"
+    with pytest.raises(ContractError, match=r"a.csv has a column 'name' already"):
+        cm.nodes.read_csv([], path=str(path), source="name")
+    put(tmp_path / "b.csv", "id,name\nx,y\n")
+    with pytest.raises(ContractError, match=r"'id' is int64 in .*a.csv and string in .*b.csv"):
+        cm.nodes.read_csv([], path=str(tmp_path))
+
+
 def test_packed_files_are_read_and_written(tmp_path: Path) -> None:
     path = tmp_path / "orders.csv.gz"
     path.write_bytes(gzip.compress(ORDERS.encode()))

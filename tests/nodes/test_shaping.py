@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
+from datetime import UTC, datetime
+from decimal import Decimal
 from typing import Any
 
 import pandas as pd
@@ -179,6 +181,26 @@ def test_join_matches_rows_by_key_in_the_order_of_the_left_side() -> None:
         cm.nodes.join(stock_table(), right=pa.table({"qty": ["1"]}), on="qty")
     with pytest.raises(ContractError, match="the right table has no column 'sku'"):
         cm.nodes.join(stock_table(), right=pa.table({"sk": ["1"]}), on="sku")
+
+
+def test_keys_that_are_stored_in_other_types_match_if_they_are_equal() -> None:
+    zoned = pa.array([datetime(2026, 1, 1, tzinfo=UTC)])
+    alike: list[tuple[Any, Any]] = [
+        (pl.DataFrame({"k": ["a"]}), pa.table({"k": ["a"]})),
+        (pl.DataFrame({"k": pl.Series(["a"], dtype=pl.Categorical)}), pa.table({"k": ["a"]})),
+        (pd.DataFrame({"k": pd.Categorical(["a"])}), pd.DataFrame({"k": ["a"]})),
+        (pa.table({"k": pa.array([1], pa.int32())}), pa.table({"k": [1]})),
+        (pa.table({"k": [1]}), pd.DataFrame({"k": [1.0, None]})),
+        (pa.table({"k": [Decimal("1.0")]}), pa.table({"k": [Decimal("1.00")]})),
+        (pa.table({"k": zoned}), pa.table({"k": zoned.cast(pa.timestamp("s", "Europe/Oslo"))})),
+    ]
+    for left, right in alike:
+        assert pa.table(cm.nodes.join(left, right=right, on="k")).num_rows == 1
+    far = pa.table({"k": [2**53 + 1]}), pa.table({"k": [float(2**53)]})
+    with pytest.raises(ContractError, match="'k' is int64 and double"):
+        cm.nodes.join(far[0], right=far[1], on="k")
+    halves = cm.nodes.join(pa.table({"k": [1]}), right=pa.table({"k": [1.0, 1.5]}), on="k", how="outer")
+    assert rows(halves) == [{"k": 1.0}, {"k": 1.5}]
 
 
 @pytest.mark.parametrize("library", [pd.DataFrame, pl.DataFrame, pa.Table.from_pylist])

@@ -9,6 +9,7 @@ that is installed, to make columns of Python values.)
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import reduce
 from typing import Any
 
 from codemation.core.tables import Derived, PackedTable
@@ -88,9 +89,12 @@ class ArrowTables:
             PayloadLost: the bytes are damaged.
             ContractError: a column is missing, or has types that cannot be compared.
         """
-        from codemation.host.tables import matching, stream  # noqa: PLC0415 - pyarrow comes with the first table
+        from codemation.host.tables import stream  # noqa: PLC0415 - pyarrow comes with the first table
+        from codemation.nodes.tables import groups  # noqa: PLC0415 - the same
 
-        return stream.write(matching.joined([stream.read(part) for part in parts], on, how))
+        return stream.write(
+            reduce(lambda left, right: groups.widened(left, right, list(on), how), map(stream.read, parts))
+        )
 
     def parents(self, data: bytes | memoryview) -> list[int] | None:
         """The row of the node's data that each row came from, if the node has said so.

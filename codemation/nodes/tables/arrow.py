@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Collection, Iterator, Sequence
+from math import inf
 from pathlib import Path
 from typing import Any, Final
 
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from codemation.core.errors import ContractError
 from codemation.core.mistakes import listed, meant
@@ -30,6 +32,10 @@ _LIST = re.compile(r"list<(?:(?:item|element)\s*:\s*)?(.+)>")
 _KNOWN: Final = (*_SPELT, "bool", "int32", "string", "double", "date32", "timestamp[us]", "decimal(10, 2)", "list<int>")
 
 
+LONG: Final = pa.decimal128(38, 0)
+"""Whole numbers that are too long for 64 bits."""
+
+
 def arrow(table: Any) -> pa.Table:
     """A table of any library, or a list of dicts, as Arrow."""
     if isinstance(table, Derived):
@@ -37,10 +43,24 @@ def arrow(table: Any) -> pa.Table:
     if isinstance(table, list):
         return pa.Table.from_pylist(table)
     found = table if isinstance(table, pa.Table) else pa.table(table)
+    for at, field in enumerate(found.schema):
+        if (column := _without_views(found.column(at))) is not None:
+            found = found.set_column(at, field.name, column)
+    return found
+
+
+def _without_views(column: Column) -> Column | None:
+    """Texts and bytes as polars hands them out, as those that all of Arrow understands; `None` for anything else."""
     views: dict[Any, Any] = {pa.string_view(): pa.string(), pa.binary_view(): pa.binary()}
-    if not any(field.type in views for field in found.schema):
-        return found
-    return found.cast(pa.schema([field.with_type(views.get(field.type, field.type)) for field in found.schema]))
+    if column.type in views:
+        return column.cast(views[column.type])
+    if pa.types.is_dictionary(column.type) and column.type.value_type in views:
+        kind: Any = pa.dictionary(column.type.index_type, views[column.type.value_type], column.type.ordered)
+        made = [
+            pa.DictionaryArray.from_arrays(one.indices, one.dictionary.cast(kind.value_type)) for one in column.chunks
+        ]
+        return pa.chunked_array([one.cast(kind) for one in made], kind)
+    return None
 
 
 def names_of(given: str | Sequence[str]) -> list[str]:
@@ -111,6 +131,12 @@ def _failing(start: int, stop: int, works: Callable[[int, int], bool]) -> Iterat
 def opened(path: Path) -> Any:
     """The content of a file as a stream, unpacked if its name says that it is packed."""
     return pa.input_stream(str(path), compression="detect")
+
+
+def is_long(column: Column) -> bool:
+    """Whether a column of broad numbers holds one so big that its last digits may be lost."""
+    ends: Any = pc.min_max(column).as_py()
+    return any(value is not None and 2**53 <= abs(value) < inf for value in ends.values())
 
 
 def positions(count: int) -> Column:

@@ -121,6 +121,9 @@ def together(parts: Sequence[tuple[Found, pa.Table]], *, source: str | None, mis
     kinds = _partition_types([one.partition for one, _ in parts])
     tables = [_with_partition(one, table, kinds) for one, table in parts]
     if source is not None:
+        for (one, _), table in zip(parts, tables, strict=True):
+            if source in table.column_names:
+                raise ContractError(f"{one.path} has a column {source!r} already", way_out="give source= another name")
         tables = [
             table.append_column(source, _repeated(str(one.path), pa.string(), table.num_rows))
             for (one, _), table in zip(parts, tables, strict=True)
@@ -132,8 +135,27 @@ def together(parts: Sequence[tuple[Found, pa.Table]], *, source: str | None, mis
         return pa.concat_tables(tables, promote_options="permissive")
     except pa.ArrowException as error:
         raise ContractError(
-            f"these files are no one table: {error}", way_out='say the types: types={"column": "str"}'
+            f"these files are no one table: {_apart(parts, tables) or error}",
+            way_out='say the types: types={"column": "str"}',
         ) from error
+
+
+def _apart(parts: Sequence[tuple[Found, pa.Table]], tables: Sequence[pa.Table]) -> str:
+    """The first column that is of two kinds, and in which files."""
+    seen: dict[str, list[tuple[Path, pa.DataType]]] = {}
+    for (one, _), table in zip(parts, tables, strict=True):
+        for column in table.schema:
+            kinds = seen.setdefault(column.name, [])
+            for path, kind in kinds:
+                try:
+                    pa.unify_schemas(
+                        [pa.schema({"": kind}), pa.schema({"": column.type})], promote_options="permissive"
+                    )
+                except pa.ArrowException:
+                    return f"{column.name!r} is {kind} in {path} and {column.type} in {one.path}"
+            if column.type not in [kind for _, kind in kinds]:
+                kinds.append((one.path, column.type))
+    return ""
 
 
 def _check_same(first: Path, names: list[str], other: Path, others: list[str]) -> None:

@@ -11,9 +11,10 @@ from codemation.core.errors import ContractError
 from codemation.core.mistakes import listed
 from codemation.core.node import SupportsArrow
 from codemation.nodes.tables.arrow import Column, arrow, check_columns, names_of, positions
+from codemation.nodes.tables.keys import comparable, refused
 from codemation.nodes.tables.rows import kept, numbered_groups
 
-__all__ = ["arrow", "group", "join"]
+__all__ = ["arrow", "group", "join", "widened"]
 
 _FUNCTIONS: Final = {"rows": "count_all", "distinct": "count_distinct"}
 """What Arrow calls some of them."""
@@ -53,52 +54,58 @@ def _kind(table: pa.Table, column: str) -> str:
 def join(left: pa.Table, right: pa.Table, on: str | list[str], how: str) -> SupportsArrow:
     """The rows of two tables that are equal in some columns."""
     keys = names_of(on)
-    check_columns(keys, left.column_names, "the left table")
-    check_columns(keys, right.column_names, "the right table")
-    if not keys:
-        raise ContractError("nothing to join on", way_out='on="column" or on=["first", "second"]')
-    if how in ("semi", "anti"):
-        matched = set(_pairs(left, right, keys, "inner").column(_LEFT).to_pylist())
-        return kept(left, [row for row in range(left.num_rows) if (row in matched) == (how == "semi")])
+    if how not in ("semi", "anti"):
+        return widened(left, right, keys, how)
+    _check_keys(left, right, keys)
+    matched = set(_pairs(left, right, keys, "inner").column(_LEFT).to_pylist())
+    return kept(left, [row for row in range(left.num_rows) if (row in matched) == (how == "semi")])
+
+
+def widened(left: pa.Table, right: pa.Table, keys: list[str], how: str) -> pa.Table:
+    """The rows of two tables that are equal in the columns `keys`, side by side, in the order of the left.
+
+    Raises:
+        ContractError: a column is missing, its types cannot be compared, or two would have one name.
+    """
+    _check_keys(left, right, keys)
     pairs = _pairs(left, right, keys, how)
     ours, theirs = left.take(pairs.column(_LEFT)), right.take(pairs.column(_RIGHT))
-    columns: dict[str, Any] = {}
-    for name in left.column_names:
-        column = ours.column(name)
-        if how == "outer" and name in keys:
-            column = pc.coalesce(column, theirs.column(name).cast(column.type))
-        columns[name] = column
+    columns: dict[str, Any] = {name: ours.column(name) for name in left.column_names}
+    if how == "outer":
+        columns |= {name: _either(ours.column(name), theirs.column(name)) for name in keys}
     for name in right.column_names:
         if name not in keys:
-            free = name if name not in columns else f"{name}_right"
+            free = name if name not in left.column_names else f"{name}_right"
             if free in columns or (free != name and free in right.column_names):
                 raise ContractError(f"both tables have {name!r}, and {free!r} is taken", way_out="rename one before")
             columns[free] = theirs.column(name)
     return pa.table(columns)
 
 
+def _check_keys(left: pa.Table, right: pa.Table, keys: list[str]) -> None:
+    check_columns(keys, left.column_names, "the left table")
+    check_columns(keys, right.column_names, "the right table")
+    if not keys:
+        raise ContractError("nothing to join on", way_out='on="column" or on=["first", "second"]')
+
+
+def _either(ours: Column, theirs: Column) -> Column:
+    """The key of a row that one of the two sides may not have."""
+    try:
+        return pc.coalesce(ours, theirs.cast(ours.type))
+    except pa.ArrowException:  # no type of ours holds it
+        (one,), (other,) = comparable(pa.table({"": ours}), pa.table({"": theirs}), [""])
+        return pc.coalesce(one, other)
+
+
 def _pairs(left: pa.Table, right: pa.Table, keys: list[str], how: str) -> pa.Table:
     """Which row of the left goes with which of the right, in the order of the left."""
-    ours = _numbered(left, keys, _LEFT)
-    theirs = _numbered(right, keys, _RIGHT)
-    names = [name for name in ours.column_names if name != _LEFT]
+    ours, theirs = comparable(left, right, keys)
+    names = [f"key {at}" for at, _ in enumerate(keys)]
+    one = pa.table([*ours, positions(left.num_rows)], [*names, _LEFT])
+    other = pa.table([*theirs, positions(right.num_rows)], [*names, _RIGHT])
     try:
-        found = ours.join(theirs, keys=names, join_type=_KINDS[how], use_threads=False)
+        found = one.join(other, keys=names, join_type=_KINDS[how], use_threads=False)
     except pa.ArrowException as error:
-        kinds = [f"{name!r} is {left.schema.field(name).type} and {right.schema.field(name).type}" for name in keys]
-        raise ContractError(
-            f"these tables cannot be joined: {listed(kinds)}", way_out="cast one of them before (cm.nodes.cast)"
-        ) from error
+        raise refused(left, right, keys) from error
     return found.select([_LEFT, _RIGHT]).sort_by([(_LEFT, "ascending"), (_RIGHT, "ascending")])
-
-
-def _numbered(table: pa.Table, keys: list[str], number: str) -> pa.Table:
-    columns: dict[str, Any] = {f"key {at}": _plain(table.column(name)) for at, name in enumerate(keys)}
-    return pa.table({**columns, number: positions(table.num_rows)})
-
-
-def _plain(column: Column) -> Column:
-    kind = column.type
-    if pa.types.is_dictionary(kind):
-        return column.cast(kind.value_type)
-    return column.cast(pa.string()) if pa.types.is_large_string(kind) else column

@@ -5,16 +5,20 @@ from __future__ import annotations
 import io
 import json
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.json as arrow_json
 
 from codemation.core.errors import ContractError
-from codemation.nodes.tables.arrow import check_columns, opened, type_of
+from codemation.nodes.tables.arrow import LONG, check_columns, is_long, opened, type_of
 from codemation.nodes.tables.lines import BadRows
 
+_ZONED: Final = r"\d[T ]\d.*(Z|[+-]\d\d(:?\d\d)?)$"
+"""A time that says its zone."""
 _BLOCK = 16 * 2**20
 """Bytes that are read at a time; a longer line is read whole."""
 
@@ -72,8 +76,33 @@ def _no_table(path: Path, error: Exception) -> ContractError:
 
 
 def _table(data: bytes, types: dict[str, pa.DataType]) -> pa.Table:
+    """The lines as a table; what Arrow would guess to be less than it is is given a type that holds it.
+
+    A time with a zone stays one, and whole numbers beyond 64 bits become decimals.
+    """
     if not data.strip():
         return pa.schema(list(types.items())).empty_table()
+    table = _parsed(data, types)
+    better = {one.name: kind for one in table.schema if one.name not in types and (kind := _better(data, table, one))}
+    return _parsed(data, types | better).select(table.column_names) if better else table
+
+
+def _better(data: bytes, table: pa.Table, column: pa.Field[Any]) -> pa.DataType | None:
+    """A type for a column, if that which was guessed loses something."""
+    if pa.types.is_timestamp(column.type):
+        texts = _parsed(data, {column.name: pa.string()}).column(column.name).drop_null()
+        zoned = pc.match_substring_regex(texts, _ZONED)
+        if pc.all(zoned).as_py():
+            return pa.timestamp(column.type.unit, "UTC")
+        return pa.string() if pc.any(zoned).as_py() else None
+    if pa.types.is_floating(column.type) and is_long(table.column(column.name)):
+        with suppress(pa.ArrowInvalid):  # has parts of a whole
+            _parsed(data, {column.name: LONG})
+            return LONG
+    return None
+
+
+def _parsed(data: bytes, types: dict[str, pa.DataType]) -> pa.Table:
     schema = pa.schema(list(types.items())) if types else None
     return arrow_json.read_json(
         io.BytesIO(data),
@@ -102,7 +131,8 @@ def _reason(line: bytes, types: dict[str, pa.DataType]) -> str:
     except (ValueError, RecursionError) as error:
         return f"no JSON: {error}"
     if not isinstance(held, dict):
-        return f"no object but {type(held).__name__}"
+        said = " (JSON lines have an object on each line, and no list around them)" if isinstance(held, list) else ""
+        return f"no object but {type(held).__name__}{said}"
     if not types:
         return ""
     for name, kind in types.items():

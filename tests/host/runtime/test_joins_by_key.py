@@ -103,6 +103,37 @@ def test_several_keys_and_several_others(run: Run) -> None:
     assert [row["k"] for row in run(wide)["join"].items] == [1, 2, 2]
 
 
+@cm.node
+def more_table() -> pa.Table:
+    return pa.table({"k": [2], "v": ["z"]})
+
+
+@cm.node
+def more_dicts() -> list[dict[str, Any]]:
+    return [{"k": 2, "v": "z"}]
+
+
+@pytest.mark.parametrize("nodes", [(left_table, right_table, more_table), (left_dicts, right_dicts, more_dicts)])
+def test_a_column_that_three_sides_have_is_not_lost_but_refused(run: Run, nodes: tuple[Any, ...]) -> None:
+    start = cm.workflow("w")
+    first, *others = [start.then(node) for node in nodes]
+    with pytest.raises(RunFailed, match="have 'v', and 'v_right' is taken"):
+        run(first.join(*others, on="k").build())
+
+
+def test_texts_of_all_libraries_match(run: Run) -> None:
+    @cm.node
+    def of_polars() -> pl.DataFrame:
+        return pl.DataFrame({"name": ["ä", "b"], "n": [1, 2]})
+
+    @cm.node
+    def of_arrow() -> pa.Table:
+        return pa.table({"name": ["ä"], "m": [3]})
+
+    start = cm.workflow("w").then(of_polars)
+    assert run(start.join(start.then(of_arrow), on="name").build())["join"].items == [{"name": "ä", "n": 1, "m": 3}]
+
+
 def test_a_missing_field_is_named(run: Run) -> None:
     start = cm.workflow("w").then(left_dicts)
     with pytest.raises(RunFailed, match="a record to join has no field 'nope'; it has 'k', 'v'"):
