@@ -15,11 +15,12 @@ from codemation.cli.opening import opened
 from codemation.cli.questions import as_json, diff, trace, why
 from codemation.cli.replay import replay
 from codemation.cli.screen import Screen
-from codemation.cli.target import user, workflow_of_run
+from codemation.cli.target import code_of_run, user
 from codemation.cli.waits import waits
 from codemation.core.ids import RunId
 from codemation.core.states import FINISHED, RunStatus
 from codemation.host.app import App
+from codemation.host.builds.loading import provide_builds
 from codemation.host.handles import RunHandle
 from codemation.host.naming import find_run, short
 from codemation.host.overview import list_runs, run_view
@@ -107,7 +108,8 @@ def resume(ctx: click.Context, /, run: str, with_changes: bool, code: str | None
 
     def begin(app: App) -> RunHandle:
         wanted = find_run(app, run)
-        workflow = workflow_of_run(app.attach(wanted).definition.workflow, code, settings)
+        provide_builds(app)
+        workflow = code_of_run(app.attach(wanted), code, settings, with_changes=with_changes)
         return app.resume(wanted, workflow, with_changes=with_changes, who=user())
 
     screen = ctx.find_object(Screen) or Screen.here()

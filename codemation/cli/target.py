@@ -15,6 +15,8 @@ from codemation.host.settings import Settings
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from codemation.host.handles import RunHandle
+
 
 def found_workflow(wanted: str, settings: Settings) -> Workflow[Any, ...]:
     """The workflow with an id, or the end of one (`delays`), or in a file (`path/to/file.py`, `…:name`).
@@ -65,6 +67,22 @@ def _reasons(wanted: str, problems: Sequence[Problem]) -> list[str]:
     likely = [problem for problem in problems if problem.file.stem in wanted.split(".")]
     chosen = likely or (problems if len(problems) <= 2 else [])
     return [f"{problem.file} could not be read: {problem.message}\n{problem.detail}".rstrip() for problem in chosen]
+
+
+def code_of_run(run: RunHandle, code: str | None, settings: Settings, *, with_changes: bool) -> Workflow[Any, ...]:
+    """The workflow that a run goes on with: that of its own definition, where it was deployed, or as it is now.
+
+    Raises:
+        UnknownWorkflow: it is nowhere; says how to name its file.
+    """
+    deployed = None if code is not None or with_changes else run.workflow
+    try:
+        latest = workflow_of_run(run.definition.workflow, code, settings)
+    except UnknownWorkflow:
+        if deployed is None:
+            raise
+        return deployed
+    return deployed if deployed is not None and latest.digest != deployed.digest else latest
 
 
 def workflow_of_run(wanted: str, code: str | None, settings: Settings) -> Workflow[Any, ...]:

@@ -14,6 +14,7 @@ from codemation.core.ids import RunId, TicketId
 from codemation.core.signals import Event
 from codemation.host.app import App
 from codemation.host.backend import Backend, open_backend
+from codemation.host.builds.watching import Deployed
 from codemation.host.catalog import Catalog, discover
 from codemation.host.desk import Part
 from codemation.host.runtime.calling import left_behind
@@ -163,6 +164,7 @@ class FleetWorker:
         self._pulse.reach(app.backend.url)
         app.listeners.append(self._tell)
         app.work()
+        Deployed(app).begin()
         with self._guard:
             if self._over.is_set():
                 app.close()

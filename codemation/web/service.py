@@ -18,6 +18,7 @@ from codemation.core.launch import Launch
 from codemation.core.ports import Deed
 from codemation.core.workflow import Workflow
 from codemation.host.app import App
+from codemation.host.builds.watching import Deployed
 from codemation.host.catalog import Catalog, UnknownWorkflow, discover
 from codemation.host.identity import new_run_id
 from codemation.host.settings import Settings
@@ -63,6 +64,7 @@ class Service:
         self.trouble: CodemationError | None = None
         """Why the app could not be opened (yet)."""
         self._app: App | None = None
+        self._deployed: Deployed | None = None
         self._ended = threading.Event()
         self._opener: threading.Thread | None = None
         self._light = CapacityLimiter(THREADS)
@@ -100,6 +102,8 @@ class Service:
         self._ended.set()
         if self._opener is not None:
             self._opener.join()
+        if self._deployed is not None:
+            self._deployed.end()
         if self._app is not None:
             self._app.close()
 
@@ -179,11 +183,16 @@ class Service:
             for found in self.catalog.workflows.values():
                 app.know(found.workflow)
             app.work()
+            self._deployed = Deployed(app, self._counts)
+            self._deployed.begin()
         except (StoreUnavailable, SchemaMismatch) as error:
             self.trouble = error
             return False
         self._app, self.trouble = app, None
         return True
+
+    def _counts(self, catalog: Catalog) -> None:
+        self.catalog = catalog
 
     def _keep_trying(self) -> None:
         while not self._ended.wait(PAUSE):

@@ -59,6 +59,11 @@ class BuiltCode:
             self._asked_at = time.monotonic()
         return self._known - self._refused.keys()
 
+    def look_again(self) -> None:
+        """Ask the database at the next occasion, and try again what was refused."""
+        self._asked_at = float("-inf")
+        self._refused.clear()
+
     def find(self, digest: str) -> Workflow[Any, ...] | None:
         """The workflow of a definition, if it was deployed and can be loaded here."""
         if digest in self._refused or digest not in self.digests():
