@@ -37,6 +37,8 @@ COMMANDS = {
     "config": Late(module="codemation.cli.config", name="config", help="Show the settings and where each comes from."),
     "prune": Late(module="codemation.cli.prune", name="prune", help="Delete the runs whose time is over."),
     "serve": Late(module="codemation.cli.serve", name="serve", help="Serve this app: a worker, the web."),
+    "tokens": Late(module="codemation.cli.tokens", name="tokens", help="Say who may ask over the network."),
+    "audit": Late(module="codemation.cli.audit", name="audit", help="See who did what."),
     "db": Late(module="codemation.cli.db", name="db", help="Look after the database."),
 }
 

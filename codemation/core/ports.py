@@ -1497,6 +1497,40 @@ class Audit(Protocol):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class QueueReading:
+    """What there is to do in a queue."""
+
+    queue: str
+    state: str
+    """`ready`, `running` or `waiting`."""
+    tickets: int
+    age: float
+    """Seconds since the one that has stood there longest became due; 0 where that says nothing."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Reading:
+    """How much there is to do, and how long it takes."""
+
+    unfinished: Mapping[RunStatus, int]
+    finished: Mapping[RunStatus, int]
+    """Those that have ended within an hour, of those started within a day."""
+    seconds: float
+    """That the latter have taken, all together."""
+    within: tuple[int, ...]
+    """How many of them took no longer than each of the bounds that were asked for."""
+    queues: tuple[QueueReading, ...]
+
+
+class Gauges(Protocol):
+    """Figures for who watches over all. Never on a hot path, and never about a single run."""
+
+    def read(self, bounds: Sequence[float]) -> Reading:
+        """Read all of them; `bounds` are seconds, rising."""
+        ...
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Slot:
     """A credential that a node asks for."""
 
@@ -1689,3 +1723,4 @@ class Stores:
     schedules: Schedules
     polls: Polls
     firings: Firings
+    gauges: Gauges

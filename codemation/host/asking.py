@@ -209,6 +209,16 @@ def answers_of(app: App, run: RunId) -> list[Answered]:
     return [fact for fact in reversed(facts) if isinstance(fact, Answered)]
 
 
+def refusal(app: App, wait: str) -> RunError:
+    """Why nobody can decide about a wait, by its id, any more.
+
+    Raises:
+        UnknownRun: there is no such run.
+    """
+    run, activation, key = _parts(wait)
+    return _refusal(app, app.engine.open(run), activation, key)
+
+
 def _refusal(app: App, run: OpenRun, activation: ActivationId, key: str) -> RunError:
     name = f'the decision "{key or "all"}" of "{node_of(activation)}" in run {run.id}'
     answers = [one for one in answers_of(app, run.id) if (one.activation, one.wait) == (activation, key)]

@@ -27,6 +27,8 @@ class Backend:
     """Where it is reached, with its password; empty for what is in memory."""
     bus: Bus = field(default_factory=MemoryBus)
     """Tells processes of each other's news."""
+    check: Callable[[], None] = lambda: None
+    """Raises `StoreUnavailable` or `SchemaMismatch` if the database is not as it has to be, now."""
 
 
 def open_backend(settings: Settings) -> Backend:
@@ -50,7 +52,7 @@ def _external(settings: Settings, url: str) -> Backend:
         bus.close()
         opened.close()
 
-    return Backend(stores=opened.stores, close=close, describes=opened.describes, url=url, bus=bus)
+    return Backend(stores=opened.stores, close=close, describes=opened.describes, url=url, bus=bus, check=opened.check)
 
 
 def _embedded(settings: Settings) -> Backend:
@@ -82,7 +84,7 @@ def _embedded(settings: Settings) -> Backend:
         server.close()
 
     describes = f"embedded PostgreSQL in {settings.state}"
-    return Backend(stores=opened.stores, close=close, describes=describes, url=server.url, bus=bus)
+    return Backend(stores=opened.stores, close=close, describes=describes, url=server.url, bus=bus, check=opened.check)
 
 
 def _blobs(settings: Settings) -> Blobs | None:

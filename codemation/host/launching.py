@@ -17,6 +17,7 @@ from codemation.core.errors import InputError
 from codemation.core.expression import Computed
 from codemation.core.ids import START
 from codemation.core.inputs import adapter
+from codemation.core.items import Item
 from codemation.core.keys import key_of
 from codemation.core.launch import Launch
 from codemation.core.limits import Limits
@@ -88,8 +89,11 @@ def encoded_input(workflow: Workflow[Any, ...], items: Any, tables: Tables) -> S
             _check_rows(workflow, packed, tables)
             return bytes(packed.data), packed.count, "table"
         with without_collecting():
-            values = _fitting(workflow, _listed(workflow, items))
-            return encode_items(StoredItems(values=values, scope=START)), len(values), "items"
+            given = [one if isinstance(one, Item) else Item(one) for one in _listed(workflow, items)]
+            values = _fitting(workflow, [one.value for one in given])
+            files = {at: one.attachments for at, one in enumerate(given) if one.attachments}
+            stored = StoredItems(values=values, scope=START, attachments=files)
+            return encode_items(stored), len(values), "items"
     except Unstorable as error:
         raise InputError(
             f'what "{workflow.id}" is given cannot be stored: {error.message}', way_out=error.way_out

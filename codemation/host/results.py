@@ -32,13 +32,17 @@ class ResultHandle(NodeHandle, ShownResult):
     """What one port of a node held."""
 
     @property
+    def stored(self) -> bytes:
+        """What the port held, as it is stored; nothing where that is nothing."""
+        return self._run.fetcher().fetch(self.batch) if self.batch.size else b""
+
+    @property
     def items(self) -> list[Any]:
         """What the port held, item by item; the rows of a table as dicts."""
-        batch = self.batch
-        if not batch.size:
+        data = self.stored
+        if not data:
             return []
-        data = self._run.fetcher().fetch(batch)
-        return self._run.app.tables.rows(data) if batch.kind == "table" else list(decode_items(data).values)
+        return self._run.app.tables.rows(data) if self.batch.kind == "table" else list(decode_items(data).values)
 
     @property
     def item(self) -> Any:

@@ -13,7 +13,21 @@ from starlette.responses import Response
 
 from codemation import __version__
 from codemation.core.errors import CodemationError
-from codemation.web import problems, runs, workflows
+from codemation.web import (
+    access,
+    decisions,
+    fleet,
+    health,
+    hooks,
+    lines,
+    live,
+    outputs,
+    problems,
+    runs,
+    triggers,
+    waits,
+    workflows,
+)
 from codemation.web.guard import Guard
 from codemation.web.service import Service
 
@@ -33,8 +47,10 @@ def application(service: Service) -> FastAPI:
         redirect_slashes=False,
     )
     app.state.service = service
-    for router in (workflows.router, runs.router):
-        app.include_router(router, prefix="/api/v1")
+    for part in (workflows, runs, live, outputs, lines, waits, triggers, fleet, access):
+        app.include_router(part.router, prefix="/api/v1")
+    for page in (decisions, hooks, health):
+        app.include_router(page.router)
     _answer_problems(app)
     app.add_middleware(Guard, service=service)
     app.openapi = lambda: _document(app)  # type: ignore[method-assign]

@@ -7,7 +7,8 @@ from urllib.parse import urlsplit
 from starlette.datastructures import Headers
 from starlette.types import Scope
 
-from codemation.web.identity import EVERYBODY, Actor, actor_of, digest_of
+from codemation.host.access import digest_of
+from codemation.web.identity import EVERYBODY, Actor, actor_of
 from codemation.web.problems import Refused, problem
 from codemation.web.service import Service
 

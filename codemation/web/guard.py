@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import time
 from collections.abc import Iterable
 from ipaddress import ip_address
 from typing import Any
 
 from starlette.datastructures import Headers
 from starlette.exceptions import HTTPException
+from starlette.requests import ClientDisconnect
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from codemation.core.errors import CodemationError
@@ -23,8 +25,8 @@ from codemation.web.service import Service
 _log = logging.getLogger("codemation.web")
 LONGEST_QUERY = 8 * 1024
 LARGEST_HEADERS = 32 * 1024
-ENDLESS = ("/events",)
-"""What the paths end with that stream for as long as somebody listens."""
+STALL = 60.0
+"""Seconds for which an answer waits for a client that does not take it."""
 _SAFE = frozenset({"GET", "HEAD", "OPTIONS"})
 _HEADERS = (
     (b"x-content-type-options", b"nosniff"),
@@ -53,12 +55,16 @@ class Guard:
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
-        answer = _Answer(send)
+        answer, began = _Answer(send), time.perf_counter()
         try:
             with in_haste():
                 await self._guarded(scope, receive, answer)
+        except ClientDisconnect:
+            _log.debug("%s %s: the client has gone", scope["method"], scope["path"])
         except Exception as error:  # noqa: BLE001 - the last line of defence answers, and the log tells
             await answer.refuse(self._problem(error, scope))
+        finally:
+            self._service.traffic.note(scope, answer.status, answer.size, time.perf_counter() - began)
 
     def _problem(self, error: Exception, scope: Scope) -> Problem:
         if isinstance(error, CodemationError):
@@ -80,8 +86,9 @@ class Guard:
             scope["codemation.actor"] = actor = await self._doors.actor(scope, headers)
             self._count(actor.key or client)
         receiving = receive if scope["path"].startswith("/hooks/") else _Bounded(receive, headers, self._largest)
-        limit = None if scope["path"].endswith(ENDLESS) else self._timeout
-        async with asyncio.timeout(limit):
+        async with asyncio.timeout(
+            self._timeout
+        ) as answer.clock:  # until the answer begins; then each piece has its own
             await self._app(scope, receiving, answer)
 
     def _check_size(self, scope: Scope, headers: Headers) -> None:
@@ -112,17 +119,26 @@ class _Answer:
 
     def __init__(self, send: Send) -> None:
         self._send = send
-        self._started = False
+        self.status = 0
+        """None yet."""
+        self.size = 0
+        """Bytes of the body that were sent."""
+        self.clock: asyncio.Timeout | None = None
+        """Runs until the answer begins."""
 
     async def __call__(self, message: Message) -> None:
         if message["type"] == "http.response.start":
-            self._started = True
+            self.status = message["status"]
             message["headers"] = [*message.get("headers", ()), *_missing(message.get("headers", ()))]
-        await self._send(message)
+            if self.clock is not None and self.clock.when() is not None:
+                self.clock.reschedule(None)
+        self.size += len(message.get("body", b""))
+        async with asyncio.timeout(STALL):
+            await self._send(message)
 
     async def refuse(self, refusal: Problem) -> None:
         """Answer with a problem; where the answer has begun, break it off so that nobody takes it for whole."""
-        if self._started:
+        if self.status:
             raise ConnectionAbortedError(refusal.detail)
         response = refusal.response()
         await self({"type": "http.response.start", "status": response.status_code, "headers": response.raw_headers})

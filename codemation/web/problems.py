@@ -35,6 +35,7 @@ from codemation.core.errors import (
 from codemation.core.workflow import UnknownNode
 from codemation.host.catalog import UnknownWorkflow
 from codemation.host.nodes import UnknownPort
+from codemation.host.triggers.activation import NotReady
 
 MEDIA_TYPE = "application/problem+json"
 RETRY_AFTER = 2
@@ -56,6 +57,7 @@ _STATUSES: Mapping[type[CodemationError], int] = {
     SourcePruned: 410,
     PayloadLost: 410,
     MissingCredential: 409,
+    NotReady: 409,
     InputError: 422,
     NodeError: 422,
     RunError: 409,

@@ -15,6 +15,7 @@ from codemation.core.params import validated
 from codemation.core.ports import Within
 from codemation.core.states import RunStatus
 from codemation.core.workflow import Workflow
+from codemation.host.app import App
 from codemation.host.overview import run_view
 from codemation.host.replays import Wish, replay, resume_from
 from codemation.web.actors import Asked, By
@@ -164,7 +165,12 @@ def list_runs(service: Asked, query: Annotated[RunQuery, Query()]) -> Page[RunSu
 @router.offer("GET", "/runs/{run}", Role.VIEWER, fails=[404], operation_id="show_run", summary="Show a run")
 def show_run(service: Asked, run: RunPath) -> RunDetail:
     """Show a run: where its nodes stand, what it waits for, what went wrong. What came out is read apart from it."""
-    handle = service.app.attach(RunId(run))
+    return shown(service.app, RunId(run))
+
+
+def shown(app: App, run: RunId) -> RunDetail:
+    """A run as it is shown."""
+    handle = app.attach(run)
     outputs = [f"{one.node}/{one.port}" for sources in handle.definition.outputs.values() for one in sources]
     return detail(handle.row, run_view(handle), handle.source, outputs)
 

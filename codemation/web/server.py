@@ -47,8 +47,9 @@ def serve(settings: Settings, listening: Listening, say: Callable[[str], None]) 
         service = Service(settings, loopback=loopback, unguarded=listening.unguarded, root_path=listening.root_path)
         service.open()
         try:
+            server = Server(service, listening)
             said(service, door, say)
-            Server(service, listening).run([door])
+            server.run([door])
         finally:
             service.close()
     say("stopped")

@@ -2,28 +2,33 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
 import threading
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
-from typing import Any, ParamSpec, TypeVar
+from typing import Any, ParamSpec, TypeVar, cast
 
 from anyio import CapacityLimiter, to_thread
 
 from codemation.core.errors import CodemationError, SchemaMismatch, StoreUnavailable
 from codemation.core.ids import RunId
 from codemation.core.launch import Launch
-from codemation.core.ports import Deed
+from codemation.core.ports import Deed, RunRow
 from codemation.core.workflow import Workflow
 from codemation.host.app import App
-from codemation.host.builds.watching import Deployed
+from codemation.host.asking import RunWait
+from codemation.host.builds.watching import Deployed, take_up
 from codemation.host.catalog import Catalog, UnknownWorkflow, discover
 from codemation.host.identity import new_run_id
+from codemation.host.overview import failed_item, json_of
 from codemation.host.settings import Settings
 from codemation.web.identity import Actor
 from codemation.web.problems import Refused, problem, problem_of
+from codemation.web.traffic import Traffic
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -63,6 +68,13 @@ class Service:
         """Set when the server stops: streams end, and nothing new is begun."""
         self.trouble: CodemationError | None = None
         """Why the app could not be opened (yet)."""
+        self.traffic = Traffic()
+        self._sampling = threading.Lock()
+        self._samples: dict[object, tuple[float, object]] = {}
+        self.reading = asyncio.Lock()
+        self.read_at = float("-inf")
+        self.recent: tuple[RunRow, ...] = ()
+        """The unfinished runs and the youngest, as they were read last for those who follow all."""
         self._app: App | None = None
         self._deployed: Deployed | None = None
         self._ended = threading.Event()
@@ -126,7 +138,7 @@ class Service:
     def start(self, launch: Launch) -> tuple[RunId, bool]:
         """Record a run, which whoever works here goes on with; says whether it is a new one."""
         began = new_run_id()
-        handle = self.app.launch(launch).serve()
+        handle = self.app.submit(launch)
         return handle.id, launch.key is None or handle.id[:_TIME] >= began[:_TIME]
 
     @contextmanager
@@ -144,6 +156,21 @@ class Service:
             audit.settle(id_, outcome, note.target)
             raise
         audit.settle(id_, "done", note.target)
+
+    def item_of(self, wait: RunWait) -> Any:
+        """The item that a wait is about, as JSON; `None` where it is about all of them, or cannot be read any more."""
+        if wait.item is None:
+            return None
+        item = failed_item(self.app.attach(wait.run), wait.node, wait.item)
+        return None if item is None else json_of(item)
+
+    def sampled(self, take: Callable[[Service], T], fresh: float) -> T:
+        """What `take` gives, or what it gave a moment ago: however many ask, it is called by one at a time."""
+        with self._sampling:
+            at, sample = self._samples.get(take, (float("-inf"), None))
+            if time.monotonic() - at > fresh:
+                at, sample = self._samples[take] = time.monotonic(), take(self)
+            return cast("T", sample)
 
     def aside(self, function: Callable[P, object], /, *args: P.args, **kwargs: P.kwargs) -> None:
         """Do in a thread of its own what nobody waits for, and what others would do as well if this process died."""
@@ -180,12 +207,19 @@ class Service:
     def _tried(self) -> bool:
         try:
             app = App.open(self.settings)
-            for found in self.catalog.workflows.values():
-                app.know(found.workflow)
-            app.work()
+        except (StoreUnavailable, SchemaMismatch) as error:
+            self.trouble = error
+            return False
+        try:
+            take_up(app, self.catalog)
+            if app.fleet is None:  # nobody else works on what is started here
+                app.work()
             self._deployed = Deployed(app, self._counts)
             self._deployed.begin()
-        except (StoreUnavailable, SchemaMismatch) as error:
+        except BaseException as error:
+            app.close()
+            if not isinstance(error, StoreUnavailable):
+                raise
             self.trouble = error
             return False
         self._app, self.trouble = app, None

@@ -1,12 +1,15 @@
-"""Tokens and the audit, doing one thing wrong."""
+"""Tokens, the audit and the gauges, doing one thing wrong."""
 
 from __future__ import annotations
 
+from collections import Counter
+from collections.abc import Sequence
 from dataclasses import replace
 
-from codemation.core.ports import Deed, Token
+from codemation.core.ports import Deed, Reading, Token
 from codemation.host.memory.access import MemoryAudit, MemoryTokens
-from codemation.testing.conformance import AuditContract, TokensContract
+from codemation.host.memory.gauges import MemoryGauges
+from codemation.testing.conformance import AuditContract, GaugesContract, TokensContract
 from tests.testing.defect import Defect, defects
 
 
@@ -58,6 +61,19 @@ class _NotedWhenDone(MemoryAudit):
         return tuple(deed for deed in found if deed.outcome)
 
 
+class _CountsForDays(MemoryGauges):
+    def read(self, bounds: Sequence[float]) -> Reading:
+        ended = [one for one in self._tables.runs.values() if one.finished_at]
+        return replace(super().read(bounds), finished=Counter(one.status for one in ended))
+
+
+class _AgesOfAll(MemoryGauges):
+    def read(self, bounds: Sequence[float]) -> Reading:
+        reading = super().read(bounds)
+        oldest = max((one.age for one in reading.queues), default=0.0)
+        return replace(reading, queues=tuple(replace(one, age=oldest) for one in reading.queues))
+
+
 ACCESS_DEFECTS: list[Defect] = [
     *defects(
         TokensContract,
@@ -69,4 +85,5 @@ ACCESS_DEFECTS: list[Defect] = [
         use_unnoted=_UseUnnoted,
     ),
     *defects(AuditContract, "audit", last_outcome_stands=_LastOutcomeStands, noted_when_done=_NotedWhenDone),
+    *defects(GaugesContract, "gauges", counts_for_days=_CountsForDays, ages_of_all=_AgesOfAll),
 ]

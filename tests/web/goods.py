@@ -63,3 +63,95 @@ def double(line: Line) -> Line:
 stock = cm.workflow("shop.stock", input=Line).then(double).build()
 asked = cm.workflow("shop.asked", input=Line).approve(Verdict, title="Really?", to=["ada"]).build()
 '''
+HOOKED = '''
+"""Workflows that requests start."""
+
+from pydantic import BaseModel
+
+import codemation as cm
+
+
+class Order(BaseModel):
+    sku: str
+    amount: int = 1
+
+
+@cm.node
+def weigh(order: Order) -> dict[str, object]:
+    return {"sku": order.sku, "weight": order.amount * 2.5}
+
+
+@cm.node
+def fail(order: Order) -> Order:
+    raise ValueError("out of stock")
+
+
+@cm.node
+def keep(mail: cm.Item[dict]) -> cm.Item[dict]:
+    files = {name: one.read().decode() for name, one in mail.attachments.items()}
+    return cm.Item({"fields": mail.value, "files": files}, mail.attachments)
+
+
+now = cm.workflow("hook.now", input=Order).on(cm.webhook("/now")).then(weigh).build()
+by_hmac = cm.webhook("/signed", auth=cm.hmac("shop-hook"))
+signed = cm.workflow("hook.signed", input=Order).on(by_hmac).then(weigh).build()
+barred = (
+    cm.workflow("hook.barred", input=Order)
+    .on(cm.webhook("/barred", methods=["POST", "PUT"], auth=cm.token("shop-hook"), max_size=1000))
+    .then(weigh)
+    .build()
+)
+result = cm.workflow("hook.result", input=Order).on(cm.webhook("/result", respond="result")).then(weigh).build()
+broken = cm.workflow("hook.broken", input=Order).on(cm.webhook("/broken", respond="result")).then(fail).build()
+idle = cm.workflow("hook.idle", input=Order).then(weigh).build()
+mail = cm.workflow("hook.mail", input=dict).on(cm.webhook("/mail", respond="result", max_size="2MB")).then(keep).build()
+'''
+"""Their secret is called `shop-hook`."""
+TABLES = '''
+"""Workflows that give much."""
+
+from datetime import date
+
+import pyarrow as pa
+
+import codemation as cm
+
+
+class Params(cm.Params):
+    rows: int = 10
+
+
+@cm.node
+def load(params: Params) -> pa.Table:
+    numbers = list(range(params.rows))
+    return pa.table({
+        "n": numbers,
+        "name": [f"row {n}" for n in numbers],
+        "day": [date(2026, 1, 31)] * len(numbers),
+        "tags": [["a", "b"]] * len(numbers),
+    })
+
+
+@cm.node
+def some(table: pa.Table) -> pa.Table:
+    return table.slice(0, 250).select(["n"])
+
+
+@cm.node
+def each(row: dict) -> dict:
+    print("item", row["n"])
+    return {"n": row["n"], "half": row["n"] // 2}
+
+
+@cm.node
+def large(rows: list[dict]) -> dict:
+    return {"text": "x" * 1_500_000}
+
+
+@cm.node
+def bare(row: dict) -> str:
+    return "text"
+
+
+tables = cm.workflow("tables", params=Params).then(load).then(some).then(each).then(large).then(bare).build()
+'''

@@ -18,6 +18,7 @@ from codemation.host.memory.deployments import MemoryDeployments
 from codemation.host.memory.duties import MemoryDuties
 from codemation.host.memory.firings import MemoryFirings
 from codemation.host.memory.following import MemoryFollowUps
+from codemation.host.memory.gauges import MemoryGauges
 from codemation.host.memory.inbox import MemoryInbox
 from codemation.host.memory.journal import MemoryJournal
 from codemation.host.memory.logs import MemoryLogs
@@ -74,4 +75,5 @@ def stores_on(tables: Tables) -> Stores:
         schedules=MemorySchedules(tables),
         polls=MemoryPolls(tables),
         firings=MemoryFirings(tables),
+        gauges=MemoryGauges(tables),
     )

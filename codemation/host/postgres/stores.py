@@ -18,6 +18,7 @@ from codemation.host.postgres.duties import PostgresDuties
 from codemation.host.postgres.events import PostgresEvents
 from codemation.host.postgres.firings import PostgresFirings, PostgresPolls
 from codemation.host.postgres.following import PostgresFollowUps
+from codemation.host.postgres.gauges import PostgresGauges
 from codemation.host.postgres.inbox import PostgresInbox
 from codemation.host.postgres.journal import PostgresJournal
 from codemation.host.postgres.lanes import Lanes
@@ -73,6 +74,7 @@ class PostgresStores:
             schedules=PostgresSchedules(connections),
             polls=PostgresPolls(connections),
             firings=PostgresFirings(connections),
+            gauges=PostgresGauges(connections),
         )
 
     def __enter__(self) -> Self:
@@ -85,6 +87,15 @@ class PostgresStores:
     def describes(self) -> str:
         """What people are told of the database; without secrets."""
         return self.connections.target
+
+    def check(self) -> None:
+        """See that the database answers, and still has the schema that this release works on.
+
+        Raises:
+            StoreUnavailable: it does not answer.
+            SchemaMismatch: its schema was changed.
+        """
+        check(self.connections)
 
     def close(self) -> None:
         """Close every connection."""

@@ -27,8 +27,9 @@ two fixtures and says which contracts hold:
 and so on for `CheckpointsContract`, `WorkersContract`, `PayloadsContract`, `BlobsContract`, `DefinitionsContract`,
 `DeploymentsContract`, `InboxContract`, `LogsContract`, `RunListContract`, `ShardsContract`, `WaitsContract`,
 `ChildrenContract`, `EventsContract`, `PruningContract`, `DutiesContract`, `TurnstilesContract`, `FollowUpsContract`,
-`RatesContract`, `PoolsContract`, `TokensContract`, `AuditContract`, `ArmoryContract`, `SchedulesContract`,
-`FiringsContract`, `PollsContract` and `FeedsContract`. Both fixtures have function scope, and everything in the stores
+`RatesContract`, `PoolsContract`, `TokensContract`, `AuditContract`, `GaugesContract`, `ArmoryContract`,
+`SchedulesContract`, `FiringsContract`, `PollsContract` and `FeedsContract`. Both fixtures have function scope, and
+everything in the stores
 belongs to the test. On PostgreSQL `later` replaces the function `now_()`, which tells the time to every statement, by
 one that adds the seconds that were asked for so far.
 
@@ -58,6 +59,7 @@ for _module in (
     "events",
     "firings",
     "following",
+    "gauges",
     "groups",
     "inbox",
     "logs",
@@ -99,6 +101,7 @@ from codemation.testing.conformance.duties import DutiesContract  # noqa: E402
 from codemation.testing.conformance.events import EventsContract  # noqa: E402
 from codemation.testing.conformance.firings import FiringsContract  # noqa: E402
 from codemation.testing.conformance.following import FollowUpsContract  # noqa: E402
+from codemation.testing.conformance.gauges import GaugesContract  # noqa: E402
 from codemation.testing.conformance.inbox import InboxContract  # noqa: E402
 from codemation.testing.conformance.journal import JournalContract  # noqa: E402
 from codemation.testing.conformance.logs import LogsContract  # noqa: E402
@@ -141,6 +144,7 @@ CONTRACTS = (
     PoolsContract,
     TokensContract,
     AuditContract,
+    GaugesContract,
 )
 
 __all__ = [
@@ -159,6 +163,7 @@ __all__ = [
     "FeedsContract",
     "FiringsContract",
     "FollowUpsContract",
+    "GaugesContract",
     "InboxContract",
     "JournalContract",
     "LogsContract",
