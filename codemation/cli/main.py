@@ -39,6 +39,7 @@ COMMANDS = {
     "serve": Late(module="codemation.cli.serve", name="serve", help="Serve this app: a worker, the web."),
     "tokens": Late(module="codemation.cli.tokens", name="tokens", help="Say who may ask over the network."),
     "audit": Late(module="codemation.cli.audit", name="audit", help="See who did what."),
+    "workers": Late(module="codemation.cli.workers", name="workers", help="See who works on runs."),
     "db": Late(module="codemation.cli.db", name="db", help="Look after the database."),
 }
 

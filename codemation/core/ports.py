@@ -461,6 +461,8 @@ class Hint:
 
     ticket: TicketId
     queue: str = "default"
+    passed: int = 0
+    """How many workers have passed it on, because they could not do it."""
 
 
 class Scheduler(Protocol):

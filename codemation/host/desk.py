@@ -11,8 +11,9 @@ from typing import TYPE_CHECKING, Any
 from codemation.core.errors import CodemationError, HostError, StoreUnavailable
 from codemation.core.ids import WorkerId
 from codemation.core.opening import OpenRun
-from codemation.core.ports import Claim, Hint, Lane, Scheduler
+from codemation.core.ports import Claim, Hint, Lane
 from codemation.core.workflow import Workflow
+from codemation.host.fleet import Fleet
 from codemation.host.launching import decoded_params
 from codemation.host.runtime.activity import RunCode
 from codemation.host.runtime.visiting import ODD
@@ -39,10 +40,10 @@ class Part:
 class WorkerDesk:
     """Serves queues for all definitions whose code is at hand."""
 
-    def __init__(self, app: App, scheduler: Scheduler, queues: Sequence[str]) -> None:
+    def __init__(self, app: App, fleet: Fleet, queues: Sequence[str]) -> None:
         self._queues = tuple(queues)
         self._app = app
-        self._scheduler = scheduler
+        self._fleet = fleet
         self._of: frozenset[str] = frozenset()
         self._lanes: tuple[Lane, ...] = ()
         self._pooled = False
@@ -83,8 +84,16 @@ class WorkerDesk:
 
     def dispatch(self, hints: Sequence[Hint]) -> None:
         """Let the fleet know of tickets."""
-        self._scheduler.dispatch(hints)
+        self._fleet.scheduler.dispatch(hints)
 
     def is_alone(self) -> bool:
         """Whether no hints come through."""
-        return self._scheduler.is_away()
+        return self._fleet.scheduler.is_away()
+
+    def is_mixed(self) -> bool:
+        """Whether other workers have code that is not at hand here."""
+        return self._fleet.crews.is_mixed(self._of)
+
+    def look(self) -> None:
+        """Look for what no hint tells of: failures that something of ours follows."""
+        self._app.lookout.followers.look()

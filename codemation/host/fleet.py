@@ -3,24 +3,61 @@
 from __future__ import annotations
 
 import importlib
-from collections.abc import Iterable
+import time
+from collections.abc import Callable, Collection, Iterable
+from contextlib import suppress
 from typing import TYPE_CHECKING
 
-from codemation.core.errors import HostError
-from codemation.core.ids import RunId
+from codemation.core.errors import HostError, StoreUnavailable
+from codemation.core.ids import RunId, TicketId
 from codemation.core.outcome import DEFAULT, Outcome
-from codemation.core.ports import Hint, Scheduler
+from codemation.core.ports import Hint, Scheduler, WorkerRow, Workers
 
 if TYPE_CHECKING:
     from codemation.core.engine import Engine
     from codemation.host.settings import Settings
 
 
+ANY = TicketId(0)
+"""The ticket of a hint that is about whatever is ready."""
+FRESH = 5.0
+"""Seconds for which what is known of workers counts."""
+
+
+class Crews:
+    """The workers of a fleet, as they were read not long ago; what is not known now is not waited for."""
+
+    def __init__(self, workers: Workers) -> None:
+        self._workers = workers
+        self._rows: tuple[WorkerRow, ...] = ()
+        self._read_at = float("-inf")
+
+    def slots(self, queue: str) -> int | None:
+        """How many activations the workers of a queue do at a time; `None` where nobody is known to serve it."""
+        return sum(row.slots for row in self._read() if queue in row.queues) or None
+
+    def queues(self) -> frozenset[str]:
+        """What anybody serves."""
+        return frozenset(queue for row in self._read() for queue in row.queues)
+
+    def is_mixed(self, digests: Collection[str]) -> bool:
+        """Whether somebody serves definitions beside these."""
+        return any(not set(row.digests) <= set(digests) for row in self._read() if row.queues)
+
+    def _read(self) -> tuple[WorkerRow, ...]:
+        if time.monotonic() - self._read_at > FRESH:
+            self._read_at = time.monotonic()
+            with suppress(StoreUnavailable):
+                self._rows = self._workers.living()
+        return self._rows
+
+
 class Fleet:
     """The workers that this process shares a database with."""
 
-    def __init__(self, engine: Engine, scheduler: Scheduler) -> None:
+    def __init__(self, engine: Engine, scheduler: Scheduler, crews: Crews) -> None:
         self.scheduler = scheduler
+        self.crews = crews
         self._engine = engine
 
     def leave(self, run: RunId, outcome: Outcome) -> None:
@@ -39,6 +76,16 @@ class Fleet:
         if ready:
             self.scheduler.dispatch([Hint(ticket=row.id, queue=row.queue) for row in ready])
 
+    def rouse(self) -> None:
+        """Let one worker of each queue look at the table: a time has come, and nobody knows of what."""
+        self.scheduler.dispatch([Hint(ticket=ANY, queue=queue) for queue in self.crews.queues()])
+
+    def remind(self) -> None:
+        """Let workers know again of what none of them has claimed."""
+        hints = self._engine.stores.tickets.remind()
+        if hints:
+            self.scheduler.dispatch(hints)
+
     def close(self) -> None:
         """Let go of whatever carries the messages."""
         self.scheduler.close()
@@ -49,8 +96,8 @@ def hints_of(outcome: Outcome) -> Iterable[Hint]:
     return (Hint(ticket=ticket, queue=outcome.queues.get(ticket, DEFAULT)) for ticket in outcome.ready)
 
 
-def open_scheduler(settings: Settings) -> Scheduler | None:
-    """What carries word to workers; `None` where the process that starts a run works on it.
+def open_scheduler(settings: Settings, slots: Callable[[str], int | None]) -> Scheduler | None:
+    """What carries word to workers, who have so many `slots`; `None` where the process that starts a run works on it.
 
     Raises:
         HostError: it is not installed, or the settings lack what it needs.
@@ -69,5 +116,5 @@ def open_scheduler(settings: Settings) -> Scheduler | None:
         raise HostError(
             f'scheduler = "{name}" is not installed: {error}', way_out='pip install "codemation[production]"'
         ) from error
-    scheduler: Scheduler = adapter.open_scheduler(settings)
+    scheduler: Scheduler = adapter.open_scheduler(settings, slots)
     return scheduler

@@ -59,6 +59,18 @@ class Lookout:
         self._queues.look()
         self.followers.look()
 
+    def tend(self) -> None:
+        """Mend what a crash has left anywhere in a fleet, whose workers come and go with their tickets."""
+        app = self._app
+        if app.fleet is None:
+            return
+        app.engine.persist(app.stores.events.meet)
+        app.engine.persist(app.stores.events.forget)
+        app.family.tend()
+        self._queues.mend()
+        app.caretaker.fold()
+
     def make_way(self, run: OpenRun) -> None:
         """Cancel those that a queued run replaces."""
-        self._queues.make_way(run, self._app.cancel)
+        stop = self._app.cancel if self._app.fleet is None else self._app.family.stop
+        self._queues.make_way(run, stop)

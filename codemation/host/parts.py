@@ -15,7 +15,7 @@ from codemation.core.retention import age_of
 from codemation.core.signals import Event
 from codemation.host.credentials import Credentials, EnvironmentCredentials, source_of
 from codemation.host.desk import Part, WorkerDesk
-from codemation.host.fleet import Fleet, open_scheduler
+from codemation.host.fleet import Crews, Fleet, open_scheduler
 from codemation.host.identity import entropy
 from codemation.host.notebooks import Notebooks
 from codemation.host.patience import Patience
@@ -43,8 +43,9 @@ def credentials_of(settings: Settings, first: Sequence[CredentialSource]) -> Cre
 
 def fleet_of(app: App) -> Fleet | None:
     """The fleet that an app leaves its work to; `None` where it does all of it by itself."""
-    scheduler = open_scheduler(app.settings)
-    return None if scheduler is None else Fleet(app.engine, scheduler)
+    crews = Crews(app.stores.workers)
+    scheduler = open_scheduler(app.settings, crews.slots)
+    return None if scheduler is None else Fleet(app.engine, scheduler, crews)
 
 
 def presence_of(app: App) -> Presence:
@@ -67,7 +68,7 @@ def presence_of(app: App) -> Presence:
 def scheduler_of(app: App, part: Part | None) -> InlineScheduler:
     """What works on runs in the process of an app; with a part in the fleet it takes what anybody has started."""
     if part is not None and app.fleet is not None:
-        return FleetScheduler(app.engine, app.bench, part.slots, WorkerDesk(app, app.fleet.scheduler, part.queues))
+        return FleetScheduler(app.engine, app.bench, part.slots, WorkerDesk(app, app.fleet, part.queues))
     return InlineScheduler(app.engine, app.bench, app.settings.config.threads)
 
 

@@ -81,7 +81,13 @@ class Queues:
             engine.opener.look(run, Holding(ticket=TicketId(0), worker=engine.worker, fence=0))
         self._scheduler.submit(watched, ready_in(engine, run.id))
 
-    def make_way(self, run: OpenRun, cancel: Callable[[RunId], None]) -> None:
+    def mend(self) -> None:
+        """Let in who was forgotten, wherever runs are queued."""
+        queued = self._engine.persist(self._engine.stores.runs.page, statuses=[RunStatus.QUEUED], limit=500)
+        for name in {row.turnstile for row in queued if row.turnstile is not None}:
+            self._engine.persist(self._engine.stores.turnstiles.mend, name)
+
+    def make_way(self, run: OpenRun, cancel: Callable[[RunId], object]) -> None:
         """Cancel those that a queued run replaces: all but the latest, as many as there may be."""
         said = run.definition.concurrency
         if not run.queued or said["when_full"] != "replace":

@@ -10,7 +10,8 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from codemation.core.errors import HostError, StoreUnavailable
-from codemation.core.ids import RunId, TicketId
+from codemation.core.ids import RunId
+from codemation.core.ports import Hint
 from codemation.core.signals import Event
 from codemation.host.app import App
 from codemation.host.backend import Backend, open_backend
@@ -28,6 +29,8 @@ AGAIN = 1.0
 """Seconds between tries to open the database."""
 WATCH = 0.5
 """Seconds between two looks at whether a node takes no notice of being stopped."""
+PASSED = 3
+"""How often a hint is passed on."""
 NOTICE = 1.0
 """Seconds that nodes get to notice, when the time of a worker is over."""
 
@@ -89,13 +92,19 @@ class FleetWorker:
         """Begin; the database may be away still."""
         threading.Thread(target=self._open, name="codemation-open", daemon=True).start()
 
-    def shift(self, hinted: TicketId | None) -> None:
-        """Work in this thread until nothing is left that could be claimed."""
+    def shift(self, hinted: Hint) -> None:
+        """Work in this thread until nothing is left that could be claimed.
+
+        What is claimed is the most urgent: that a ticket is ready is a reason to look. A hint that leads to nothing may
+        be about code that others have, and is passed on to them, a few times.
+        """
         self._opened.wait()
         scheduler = self._scheduler
         if scheduler is None or self.is_worn():
             return
-        scheduler.shift(hinted)
+        fleet = self._app.fleet if self._app else None
+        if scheduler.shift() and fleet is not None and hinted.passed < PASSED:
+            fleet.scheduler.dispatch([replace(hinted, passed=hinted.passed + 1)])
         if self.is_worn() and scheduler.idle:
             self._replace()
 

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 from celery import Celery
 from kombu.entity import Queue
 
-from codemation.adapters.celery.naming import TASK, broker_url, queue_on_broker
+from codemation.adapters.celery.naming import TASK, broker_url, queue_of, queue_on_broker
 from codemation.adapters.celery.working import Manners, attend
 from codemation.core.errors import HostError
 from codemation.host.settings import Settings
@@ -49,8 +50,8 @@ def application(settings: Settings, queues: Sequence[str] = ("default",), manner
     )
     here = attend(app, settings, manners or Manners())
 
-    def work(*given: object, **named: object) -> None:
-        here.work(*given, **named)
+    def work(task: Any, *given: object, **_: object) -> None:
+        here.work(queue_of((task.request.delivery_info or {}).get("routing_key") or ""), given)
 
-    app.task(name=TASK, ignore_result=True, typing=False)(work)
+    app.task(name=TASK, bind=True, ignore_result=True, typing=False)(work)
     return app

@@ -136,7 +136,8 @@ class RedisHints:
     def _message(self, hint: Hint, key: str) -> str:
         """A message of Celery's protocol 2, as kombu lays it into Redis."""
         name = str(uuid.uuid4())
-        body = json.dumps([[hint.ticket], {}, {"callbacks": None, "errbacks": None, "chain": None, "chord": None}])
+        args = [hint.ticket, hint.passed] if hint.passed else [hint.ticket]
+        body = json.dumps([args, {}, {"callbacks": None, "errbacks": None, "chain": None, "chord": None}])
         headers: Mapping[str, Any] = {
             "lang": "py",
             "task": TASK,
@@ -148,7 +149,7 @@ class RedisHints:
             "eta": None,
             "expires": None,
             "timelimit": [None, None],
-            "argsrepr": f"({hint.ticket},)",
+            "argsrepr": repr(tuple(args)),
             "kwargsrepr": "{}",
             "origin": self._origin,
             "ignore_result": True,

@@ -11,6 +11,7 @@ import os
 import sys
 import threading
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -18,9 +19,10 @@ from celery import Celery, signals
 
 from codemation.adapters.celery.naming import queue_of
 from codemation.core.ids import TicketId
+from codemation.core.ports import Hint
 from codemation.host.desk import Part
 from codemation.host.settings import Settings
-from codemation.host.worker import FleetWorker, Wear
+from codemation.host.worker import PASSED, FleetWorker, Wear
 
 RECYCLED = 0x9B
 """The exit code by which the parent of a pool knows that its child is to be replaced, and that nothing is wrong."""
@@ -49,10 +51,11 @@ class Attendance:
         self._soon, self._now = os.pipe(), os.pipe()
         self._told = 0
 
-    def work(self, ticket: Any = 0, *_: Any, **__: Any) -> None:
-        """Look at the table, because this ticket is ready; whatever the message says beside it is left aside."""
+    def work(self, queue: str, given: Sequence[object]) -> None:
+        """Look at the table, because of a message; whatever cannot be understood of it is left aside."""
+        ticket, passed = (one if isinstance(one, int) else PASSED for one in (*given, 0, 0)[:2])
         if self._worker is not None:
-            self._worker.shift(TicketId(ticket) if isinstance(ticket, int) else None)
+            self._worker.shift(Hint(ticket=TicketId(ticket), queue=queue, passed=passed))
 
     def prepare(self, controller: Any) -> None:
         """Find the workflows, before anything is forked."""

@@ -34,6 +34,8 @@ SOON = 0.05
 """Seconds until the next round at the least."""
 RECOVER = 12.0
 """Seconds between two looks for the dead. Whoever beats looks for them as well, so this is the net below that."""
+REMIND = 5.0
+"""Seconds between two looks for work that no worker has heard of."""
 HOURLY = 3600.0
 """Seconds between two prunings of a database, or two compactions."""
 FIRST = 30.0
@@ -56,7 +58,7 @@ class Upkeep:
         self._thread: threading.Thread | None = None
         self._firing = _Aside("codemation-firing", self._fire)
         self._slow = {name: _Aside(f"codemation-{name}", work) for name, work in self._hourly().items()}
-        self._began = self._recovered = 0.0
+        self._began = self._recovered = self._reminded = 0.0
         self._did: dict[str, float] = {}
 
     def begin(self, first: float = ROUND) -> None:
@@ -120,6 +122,7 @@ class Upkeep:
         self._holding.look(pulse, app.engine.worker)
         self._recover()
         acted = self._due("fire", pulse.fire, self._wake_what_is_due)
+        self._remind()
         acted |= self._due("schedule", pulse.schedule, self._tick)
         acted |= self._ask(pulse)
         if pulse.owed is not None and pulse.owed <= 0:
@@ -141,7 +144,15 @@ class Upkeep:
         engine = self._app.engine
         left = engine.stores.tickets.fire()
         self._app.caretaker.wake()
+        if self._app.fleet is not None:
+            self._app.fleet.rouse()
         return left is not None and left <= 0
+
+    def _remind(self) -> None:
+        fleet = self._app.fleet
+        if fleet is not None and "fire" in self._holding.held and time.monotonic() - self._reminded >= REMIND:
+            self._reminded = time.monotonic()
+            fleet.remind()
 
     def _tick(self) -> bool:
         owed, more = tick(self._app.engine, self._app.settings.config.tick_grace)
@@ -155,6 +166,7 @@ class Upkeep:
             self._app.caretaker.recover()
             self._app.stores.firings.free()
             self._did["recover"] = 0.0
+            self._app.lookout.tend()
 
     def _ask(self, pulse: Pulse) -> bool:
         """Ask the sources that are due; whoever does not hold the duty leaves them to the holder for a while."""

@@ -29,7 +29,7 @@ from codemation.host.runtime.watched import Watched
 _log = logging.getLogger("codemation.worker")
 NEAR = 2.0
 """A ticket whose time comes within so many seconds is waited for here."""
-NET = 5.0
+NET = 10.0
 """Seconds between looks at the table where hints come through."""
 LONGEST, MOST = 5.0, 200
 """Seconds and steps after which a chain is left to whoever takes what is most urgent."""
@@ -62,14 +62,19 @@ class FleetScheduler(VisitingScheduler):
         self._looker = threading.Thread(target=self._look_on, name="codemation-look", daemon=True)
         self._looker.start()
 
-    def shift(self, hinted: TicketId | None = None) -> None:
-        """Work in this thread, with a slot of the worker, until there is nothing left that could be claimed."""
+    def shift(self) -> bool:
+        """Work in this thread, with a slot of the worker, until there is nothing left that could be claimed.
+
+        Says whether a hint that led here may be passed on: it came to nothing, and others have code that is not here.
+        """
         with self._changed:
             self._changed.wait_for(lambda: self._alive < self._threads or self._leaving)
             if self._leaving:
-                return
+                return False
             self._alive += 1
+            before = self.claimed
         self._labour()
+        return self.claimed == before and self._desk.is_mixed()
 
     def submit(self, watched: Watched, outcome: Outcome, *, driven: bool = False) -> None:
         """Take up what a delivery led to, as far as there are slots; the rest is left to the fleet."""
@@ -184,6 +189,7 @@ class FleetScheduler(VisitingScheduler):
                     self._share(due)
                 elif now - looked >= NET or (now - looked >= ALONE and self._desk.is_alone()):
                     looked = now
+                    self._desk.look()
                     with self._changed:
                         self._hire(1)
             except StoreUnavailable:

@@ -65,6 +65,14 @@ class Desk(Protocol):
         """Whether no hints come through."""
         ...
 
+    def is_mixed(self) -> bool:
+        """Whether other workers have code that is not at hand here."""
+        ...
+
+    def look(self) -> None:
+        """Look for what no hint tells of."""
+        ...
+
 
 class VisitingScheduler(InlineScheduler):
     """Adopts the runs of the tickets that were claimed here."""

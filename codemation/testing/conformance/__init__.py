@@ -36,6 +36,8 @@ one that adds the seconds that were asked for so far.
 The bus is no part of the stores. `BusContract` is given the fixtures `bus` and `another`, two ends of one, and
 `BrokerContract`, where there is a broker in between, also `broker`, which it stops and starts.
 
+Nor is the scheduler: `SchedulerContract` is given the fixture `app`, an app whose runs are worked on by what is tested.
+
 `codemation.testing.conformance.machine` has the last test, `walk_at_random`. It needs hypothesis, and is therefore
 imported by its own name.
 '''
@@ -75,6 +77,7 @@ for _module in (
     "releases",
     "reopening",
     "runs",
+    "scheduling",
     "shards",
     "start",
     "step",
@@ -112,6 +115,7 @@ from codemation.testing.conformance.pruning import PruningContract  # noqa: E402
 from codemation.testing.conformance.rates import RatesContract  # noqa: E402
 from codemation.testing.conformance.recall import RecallContract  # noqa: E402
 from codemation.testing.conformance.runs import RunListContract  # noqa: E402
+from codemation.testing.conformance.scheduling import SchedulerContract  # noqa: E402
 from codemation.testing.conformance.shards import ShardsContract  # noqa: E402
 from codemation.testing.conformance.tickets import TicketsContract  # noqa: E402
 from codemation.testing.conformance.triggers import ArmoryContract, SchedulesContract  # noqa: E402
@@ -174,6 +178,7 @@ __all__ = [
     "RatesContract",
     "RecallContract",
     "RunListContract",
+    "SchedulerContract",
     "SchedulesContract",
     "ShardsContract",
     "TicketsContract",
