@@ -7,13 +7,15 @@ from datetime import timedelta
 
 _UNITS = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0}
 _PART = re.compile(r"(\d+(?:\.\d+)?)\s*(ms|s|m|h|d)\s*")
+LONGEST = 1000 * 365 * 86400.0
+"""Seconds; what is longer leads to dates that cannot be stored."""
 
 
 def seconds(duration: str | timedelta) -> float:
     """The duration in seconds; parts may be put together, as in `"1h 30m"`.
 
     Raises:
-        ValueError: it is no duration, or not a positive one.
+        ValueError: it is no duration, or not a positive one, or longer than a thousand years.
     """
     if isinstance(duration, timedelta):
         total = duration.total_seconds()
@@ -25,6 +27,8 @@ def seconds(duration: str | timedelta) -> float:
         )
     if total <= 0:
         raise ValueError(f"{duration!r} is not a positive duration")
+    if total > LONGEST:
+        raise ValueError(f"{duration!r} is longer than a thousand years")
     return total
 
 

@@ -14,6 +14,8 @@ from codemation.core.inputs import adapter
 from codemation.core.launch import launcher
 
 E = TypeVar("E", default=Any)
+LONGEST_KEY = 1000
+"""Bytes of a key, and of the name of an event, that waits can be found by."""
 KEPT = "30d"
 """How long an event is kept for whoever waits for it later."""
 
@@ -36,7 +38,7 @@ class NamedEvent(Generic[E]):
         `False` when an event with the same `dedup` is kept already: whoever is not sure to have sent it sends it again.
 
         Raises:
-            InputError: the payload does not fit the event's model.
+            InputError: the payload does not fit the event's model, or the key is too long.
         """
         return launcher().send(self, key, payload, dedup)
 
@@ -65,8 +67,9 @@ def event(name: str, model: type[E], *, keep: str | timedelta = KEPT) -> NamedEv
     Raises:
         InputError: the name is empty or holds a colon, or `keep` is no duration.
     """
-    if not isinstance(name, str) or not name or ":" in name:
-        raise InputError(f"{name!r} cannot name an event", way_out='give it a name without colons: "payment.received"')
+    if not isinstance(name, str) or not name or ":" in name or len(name.encode(errors="replace")) > LONGEST_KEY:
+        way_out = 'give it a short name without colons: "payment.received"'
+        raise InputError(f"{name!r} cannot name an event", way_out=way_out)
     try:
         kept = seconds(keep)
     except ValueError as error:

@@ -19,7 +19,7 @@ from codemation.core.limits import Limits
 from codemation.core.names import ID_RULE, is_id
 from codemation.core.params import Params
 from codemation.core.places import Place
-from codemation.core.policies import Report, check_defaults, no_duration
+from codemation.core.policies import PRIORITY_RULE, Report, check_defaults, is_priority, no_duration
 from codemation.core.retention import Retention
 from codemation.core.signature import NodeCode
 from codemation.core.steps import Draft, Stand, Step
@@ -64,8 +64,8 @@ def check_draft(draft: Draft, steps: int, report: Report) -> None:
         report(f"timeout={draft.timeout!r} is no timeout", wanted)
     if draft.limits is not None and not isinstance(draft.limits, Limits):
         report(f"limits={draft.limits!r} are no limits", "write them as cm.Limits(activations=1000)")
-    if not is_number(draft.priority):
-        report(f"priority={draft.priority!r} is no priority", "give a whole number; higher goes first")
+    if not is_priority(draft.priority):
+        report(f"priority={draft.priority!r} is no priority", PRIORITY_RULE)
     if steps <= 1:
         report("the workflow has no nodes", ".then(node) at least once")
     if draft.retention is not None and not isinstance(draft.retention, Retention):
@@ -162,6 +162,6 @@ def _is_params(given: object) -> bool:
     return isinstance(given, type) and issubclass(given, Params)
 
 
-def is_number(given: object, least: int | None = None) -> bool:
+def is_number(given: object, least: int) -> bool:
     """Whether it is a whole number, and no truth value."""
-    return isinstance(given, int) and not isinstance(given, bool) and (least is None or given >= least)
+    return isinstance(given, int) and not isinstance(given, bool) and given >= least

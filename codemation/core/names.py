@@ -7,8 +7,8 @@ import inspect
 import re
 from collections.abc import Iterable
 
-ID_RULE = "an id has letters, digits, _ - and ., and begins with a letter, a digit or _"
-_ID = re.compile(r"\w[\w.\-]*")
+ID_RULE = "an id has letters, digits, _ - and ., at most 200 of them, and begins with a letter, a digit or _"
+_ID = re.compile(r"\w[\w.\-]{0,199}")
 _BUILD = re.compile(r"(_build_[0-9a-f]{16}\.)(.+)")
 """The name of a module of a build: a namespace of its own, and the name that it has in the app."""
 

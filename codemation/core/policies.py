@@ -18,6 +18,9 @@ from codemation.core.triggers import Dataset
 Report = Callable[[str, str], None]
 """Notes a mistake: what is wrong, and the way out."""
 
+MOST_URGENT = 100_000
+"""No work goes before the folding of an inbox, which may say that it is to stop."""
+PRIORITY_RULE = f"give a whole number between -{MOST_URGENT:,} and {MOST_URGENT:,}; higher goes first"
 ONCE = Retry(attempts=1)
 OUTCOMES = ("fail", "drop", "port")
 _SWITCHES = ("keep_attachments", "run_on_empty", "continue_when_empty", "cache")
@@ -98,7 +101,7 @@ def _objection(name: str, value: object) -> str:
         case "concurrency" | "shards" | "shard_size":
             return "" if _is_number(value, least=1) else "give a whole number, 1 or more"
         case "priority":
-            return "" if _is_number(value) else "give a whole number; higher goes first"
+            return "" if is_priority(value) else PRIORITY_RULE
         case "on_error":
             return "" if value in OUTCOMES else 'give "fail", "drop", "port", a node or a branch'
         case "queue" | "pool":
@@ -114,8 +117,13 @@ def _objection(name: str, value: object) -> str:
             return "" if isinstance(value, bool) else "give True or False"
 
 
-def _is_number(value: object, least: int | None = None) -> bool:
-    return isinstance(value, int) and not isinstance(value, bool) and (least is None or value >= least)
+def is_priority(value: object) -> bool:
+    """Whether this can be the priority of a node or a run."""
+    return isinstance(value, int) and not isinstance(value, bool) and abs(value) <= MOST_URGENT
+
+
+def _is_number(value: object, least: int) -> bool:
+    return isinstance(value, int) and not isinstance(value, bool) and value >= least
 
 
 def no_duration(value: Any) -> str:

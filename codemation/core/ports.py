@@ -52,7 +52,7 @@ class WaitTicket:
     delay: float | None = None
     """Seconds from now after which its time is over."""
     until: float | None = None
-    """When its time is over, in seconds since 1970."""
+    """When its time is over, in seconds since 1970; the later of the two where both are said."""
     detail: Mapping[str, Any] = field(default_factory=dict)
     """What people are shown, as small JSON."""
 

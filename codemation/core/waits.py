@@ -36,7 +36,7 @@ class Wait:
     delay: float | None = None
     """Seconds after which its time is over."""
     until: float | None = None
-    """When its time is over, in seconds since 1970."""
+    """When its time is over, in seconds since 1970; the later of the two where both are said."""
     detail: Mapping[str, Any] = field(default_factory=dict)
     """What people are shown, as small JSON."""
 

@@ -13,11 +13,12 @@ from uuid import uuid4
 from codemation.core.errors import (
     AlreadyDecided,
     DecisionExpired,
+    InputError,
     InvalidDecision,
     RunError,
     UnknownWait,
 )
-from codemation.core.events import NamedEvent, problem_of
+from codemation.core.events import LONGEST_KEY, NamedEvent, problem_of
 from codemation.core.facts import Answered, decode_delta
 from codemation.core.ids import ActivationId, NodeId, RunId, TicketId, WorkflowId, node_of
 from codemation.core.inputs import adapter
@@ -233,6 +234,10 @@ def _refusal(app: App, run: OpenRun, activation: ActivationId, key: str) -> RunE
 def send(app: App, event: NamedEvent[Any], key: str, payload: object, dedup: str | None) -> bool:
     """Send an event, and fold what it woke; `False` when it was sent before."""
     body = event.written(payload)
+    for what, text in (("key", str(key)), ("dedup", dedup or "")):
+        if len(text.encode(errors="replace")) > LONGEST_KEY:
+            said = f'the {what} of the event "{event.name}" has {len(text):,} characters'
+            raise InputError(said, way_out=f"at most {LONGEST_KEY:,} bytes: take its digest, or an id")
     sent = SentEvent(id=str(uuid4()), name=event.name, key=str(key), body=body, dedup=dedup, keep=event.keep)
     new = app.engine.persist(app.stores.events.send, sent)
     app.caretaker.fold()

@@ -14,6 +14,7 @@ from codemation.core.concurrency import Turnstile, turnstile
 from codemation.core.definition import Definition
 from codemation.core.engine import Start, Stored
 from codemation.core.errors import InputError
+from codemation.core.events import LONGEST_KEY
 from codemation.core.expression import Computed
 from codemation.core.ids import START
 from codemation.core.inputs import adapter
@@ -23,6 +24,7 @@ from codemation.core.launch import Launch
 from codemation.core.limits import Limits
 from codemation.core.params import Params, validated
 from codemation.core.payload import StoredItems, decode_items, encode_items, without_collecting
+from codemation.core.policies import PRIORITY_RULE, is_priority
 from codemation.core.tables import PackedTable, Tables, is_table
 from codemation.core.values import Unstorable
 from codemation.core.workflow import Workflow
@@ -202,6 +204,7 @@ def prepared(launch: Launch, allowed: Limits, tables: Tables) -> Start:
         InputError: items or params do not fit, or are more than the run may hold.
     """
     workflow = launch.workflow
+    _check_wishes(launch)
     given = encoded_input(workflow, launch.items, tables)
     start = Start(
         id=new_run_id(),
@@ -219,6 +222,14 @@ def prepared(launch: Launch, allowed: Limits, tables: Tables) -> Start:
             f"the run was given {said}", way_out="give it less at a time, or raise the limit: cm.Limits(…)"
         )
     return start
+
+
+def _check_wishes(launch: Launch) -> None:
+    if launch.priority is not None and not is_priority(launch.priority):
+        raise InputError(f"priority={launch.priority!r} is no priority", way_out=PRIORITY_RULE)
+    if launch.key is not None and len(launch.key.encode(errors="replace")) > LONGEST_KEY:
+        said = f'the key of a run of "{launch.workflow.id}" has {len(launch.key):,} characters'
+        raise InputError(said, way_out=f"a key has at most {LONGEST_KEY:,} bytes: take its digest, or an id")
 
 
 def turnstile_for(

@@ -34,6 +34,12 @@ def test_what_is_no_duration_is_refused_with_examples(written: object) -> None:
         seconds(written)  # type: ignore[arg-type]
 
 
+@pytest.mark.parametrize("written", ["400000d", "9" * 400 + "d", timedelta.max])
+def test_what_no_database_can_wait_for_is_refused(written: str | timedelta) -> None:
+    with pytest.raises(ValueError, match="is longer than a thousand years"):
+        seconds(written)
+
+
 @pytest.mark.parametrize("written", ["0s", timedelta(0), timedelta(seconds=-1)])
 def test_no_time_at_all_is_no_duration(written: str | timedelta) -> None:
     with pytest.raises(ValueError, match="is not a positive duration"):

@@ -556,6 +556,11 @@ MISTAKES: dict[str, tuple[Callable[[], Any], str, str]] = {
     "bare list as input": (lambda: cm.workflow("w", input=list).then(source), "input=list is a list", "input=Order"),
     "tuple as input": (lambda: cm.workflow("w", input=tuple).then(source), "input=tuple is a tuple", "input=Order"),
     "no parallelism": (lambda: start(max_parallel=0).then(clean), "max_parallel=0 is no number of nodes", "1 or more"),
+    "priority above all else": (
+        lambda: start(priority=100_001).then(clean),
+        "priority=100001 is no priority",
+        "between -100,000 and 100,000",
+    ),
     "priority that is none": (
         lambda: start(priority="high").then(clean),
         "priority='high' is no priority",

@@ -299,3 +299,13 @@ def test_nothing_is_started_of_what_is_refused(app: App, launch: Any) -> None:
             launch(workflow, items)
     assert app.last is None
     assert app.scheduler.watched() == []
+
+
+@pytest.mark.parametrize(
+    ("wishes", "what"), [({"priority": 1_000_000}, "is no priority"), ({"key": "k" * 1001}, "key")]
+)
+def test_wishes_that_no_database_could_keep_are_refused(app: App, wishes: dict[str, Any], what: str) -> None:
+    launch = cm.workflow("echo").then(echo).build().options(**wishes).launch([1])
+    with pytest.raises(InputError, match=what):
+        app.launch(launch)
+    assert app.stores.runs.page() == ()

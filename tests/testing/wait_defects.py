@@ -104,6 +104,12 @@ class _DatesByDelay(MemoryJournal):
         return super().step(replace(commit, waits=waits))
 
 
+class _TheDateCounts(MemoryJournal):
+    def step(self, commit: Commit) -> bool:
+        waits = (replace(one, delay=None if one.until else one.delay) for one in commit.waits)
+        return super().step(replace(commit, waits=tuple(waits)))
+
+
 class _EarlyEventsAreLost(MemoryEvents):
     def meet(self, run: RunId | None = None) -> int:
         return super().meet(run) if run is None and self._tables.events else 0
@@ -171,7 +177,13 @@ def _all() -> list[Defect]:
     tickets = defects(
         WaitsContract, "tickets", waits_are_claimed=_WaitsAreClaimed, fires_in_cancelled_runs=_FiresInCancelledRuns
     )
-    journal = defects(WaitsContract, "journal", waits_of_the_refused=_WaitsOfTheRefused, dates_by_delay=_DatesByDelay)
+    journal = defects(
+        WaitsContract,
+        "journal",
+        waits_of_the_refused=_WaitsOfTheRefused,
+        dates_by_delay=_DatesByDelay,
+        the_date_counts=_TheDateCounts,
+    )
     events = defects(
         EventsContract,
         "events",

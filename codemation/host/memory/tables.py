@@ -203,10 +203,10 @@ class Tables:
         """Enter what an activation of a run waits for."""
         now = self.clock()
         for new in waits:
-            due = None if new.delay is None else now + timedelta(seconds=new.delay)
+            times = [] if new.delay is None else [now + timedelta(seconds=new.delay)]
+            times += [] if new.until is None else [datetime.fromtimestamp(new.until, UTC)]
+            due = max(times, default=None)
             ticket = Ticket(new.id, run, new.activation, FOLD_LANE, 0, due, state="waiting", kind=new.kind)
-            if new.until is not None:
-                ticket.due_at = datetime.fromtimestamp(new.until, UTC)
             ticket.wait, ticket.wait_key, ticket.detail = new.wait, new.wait_key, new.detail
             self.tickets[new.id] = ticket
 

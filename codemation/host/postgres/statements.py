@@ -176,7 +176,7 @@ _WAITS = f"""
     w AS (
         INSERT INTO tickets (id, run_id, activation, kind, state, lane, due_at, wait_key, wait, input)
         SELECT x.id, t.run_id, x.activation, x.kind, {TicketState.WAITING:d}, {FOLD_LANE},
-            COALESCE(to_timestamp(x.until), now_() + x.delay * interval '1 second'), x.wait_key, x.wait, x.detail::jsonb
+            GREATEST(to_timestamp(x.until), now_() + x.delay * interval '1 second'), x.wait_key, x.wait, x.detail::jsonb
         FROM t, unnest(:wait_ids::bigint[], :wait_activations::text[], :wait_kinds::int[], :wait_delays::float8[],
             :wait_untils::float8[], :wait_keys::text[], :wait_names::text[], :wait_details::text[])
             AS x (id, activation, kind, delay, until, wait_key, wait, detail))"""

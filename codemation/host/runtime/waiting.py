@@ -11,6 +11,7 @@ from pydantic import ValidationError
 from codemation.core.answers import Decided, Received
 from codemation.core.durations import seconds
 from codemation.core.errors import ContractError, NodeError
+from codemation.core.events import LONGEST_KEY
 from codemation.core.expression import Computed
 from codemation.core.ids import MAIN
 from codemation.core.inputs import Door, Given, adapter, taken
@@ -26,6 +27,10 @@ from codemation.host.runtime.trouble import ItemFailed, trace_of
 
 WHOLE = ""
 """The key of the one wait that stands for the whole batch."""
+
+
+_FAR = datetime(9000, 1, 1, tzinfo=UTC).timestamp()
+"""What is later comes to the same, and is no date any more in some zone of the world."""
 
 
 class Unanswered(NodeError):
@@ -92,7 +97,7 @@ def _moment(activity: Activity, given: datetime) -> float:
     if given.tzinfo is None:
         said = f'"{activity.node.id}" cannot wait until {given}, which has no time zone'
         raise ContractError(said, way_out="datetime(2027, 1, 31, 9, tzinfo=UTC)")
-    return given.timestamp()
+    return min(max(given.timestamp(), 0.0), _FAR)
 
 
 # --- approve ---------------------------------------------------------------------------------------------------------
@@ -194,7 +199,11 @@ def _expected(activity: Activity, at: int, item: Item[Any]) -> Wait:
 def _key(activity: Activity, at: int, key: object) -> str:
     if not isinstance(key, KEYS):
         raise ContractError(f'"{activity.node.id}" computes {key!r} from item {at}, which is no key')
-    return str(key)
+    name = str(key)
+    if len(name.encode(errors="replace")) > LONGEST_KEY:
+        said = f'"{activity.node.id}" computes a key of {len(name):,} characters from item {at}'
+        raise ContractError(said, way_out=f"a key has at most {LONGEST_KEY:,} bytes: take its digest, or an id")
+    return name
 
 
 def _receive(activity: Activity, outputs: Outputs, at: int, item: Item[Any], answer: Answer) -> bool:

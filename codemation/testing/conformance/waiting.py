@@ -133,6 +133,20 @@ class WaitsContract(Contract):
         stores.tickets.fire()
         assert [letter["wait"] for letter in letters(stores, run)] == ["past", "soon"]
 
+    def test_of_two_times_the_later_counts(self, stores: Stores, world: World, later: Later) -> None:
+        """A wait that is for a while and until a date, as of items that want either, is over when both are."""
+        now = world.row(world.start("x/1")).created_at.timestamp()
+        run = world.suspended(
+            world.wait("a/1", "a while", kind="timer", delay=600.0, until=now - 60.0),
+            world.wait("a/1", "a date", kind="timer", delay=60.0, until=now + 600.0),
+        )
+        later(300.0)
+        stores.tickets.fire()
+        assert letters(stores, run) == []
+        later(301.0)
+        stores.tickets.fire()
+        assert sorted(letter["wait"] for letter in letters(stores, run)) == ["a date", "a while"]
+
     def test_an_answer_after_the_time_is_too_late(self, stores: Stores, world: World, later: Later) -> None:
         """Also before anybody has fired: the time decides, not who was awake."""
         run = world.suspended(world.wait("a/1", "0", delay=100.0))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime, timedelta, timezone
 from pathlib import Path
 from typing import Any
 
@@ -90,6 +90,29 @@ def test_a_batch_waits_for_the_latest_of_the_times_of_its_items(app: App) -> Non
     (wait,) = handle.waits
     assert wait.due_at is not None
     assert abs(wait.due_at - now - timedelta(hours=3)) < timedelta(seconds=1)
+
+
+def test_a_batch_waits_for_a_while_and_for_a_date_when_its_items_want_either(app: App) -> None:
+    now = datetime.now(UTC)
+    either = cm.expr(lambda order: timedelta(hours=2) if order.id == "a" else now + timedelta(minutes=1))
+    (wait,) = begun(app, orders().wait(either)).waits
+    assert wait.due_at is not None
+    assert abs(wait.due_at - now - timedelta(hours=2)) < timedelta(minutes=1)
+
+
+def test_the_end_of_time_is_a_date_that_can_be_waited_for(app: App) -> None:
+    for never in (datetime.max.replace(tzinfo=UTC), datetime.max.replace(tzinfo=timezone(timedelta(hours=-14)))):
+        (wait,) = begun(app, orders().wait(never)).waits
+        assert wait.due_at == datetime(9000, 1, 1, tzinfo=UTC)
+    assert begun(app, orders().wait(datetime.min.replace(tzinfo=UTC))).result(timeout=SOON)
+
+
+def test_a_key_that_is_too_long_to_be_found_by_fails_its_item_and_is_not_sent(app: App) -> None:
+    with pytest.raises(RunFailed, match=r"computes a key of 1,001 characters from item 0"):
+        begun(app, orders().wait_for_event(PAID, key=lambda order: order.id * 1001)).result()
+    for key, dedup, what in (("x" * 1001, None, "key"), ("x", "x" * 1001, "dedup")):
+        with pytest.raises(InputError, match=f"the {what} of the event .* has 1,001 characters"):
+            asking.send(app, PAID, key, {"amount": 1}, dedup)
 
 
 def test_a_time_that_is_past_is_waited_for_no_longer_than_it_takes(app: App) -> None:
