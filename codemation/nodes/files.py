@@ -111,7 +111,8 @@ def write_csv(
     The file takes its place when it is whole and on the disk: whoever looks sees the old one or the new one. With
     `partition_by=["year"]`, `path` is a folder with one file in `year=2026/` and so on, which is replaced as a whole.
     `if_exists="append"` adds the rows to what is there (as files of their own in a folder, which a second try replaces,
-    so that nothing is added twice). The ending of the name says whether it is compressed: `.csv.gz`.
+    so that nothing is added twice). The ending of the name says whether it is compressed: `.csv.gz`. Without rows the
+    node is skipped, and what is there stays; `write_csv.options(run_on_empty=True)` writes an empty file.
     """
     from codemation.nodes.tables import forms, writing
 

@@ -61,6 +61,12 @@ def sql_write(
     removes what was there. All rows are written in one transaction, or with `transaction="batch"` every `batch_rows`
     in one of their own: then those before a failure stay.
 
+    A time with a zone is written in UTC where the column has no zone, as in SQLite, which also refuses decimals whose
+    digits it would not keep.
+
+    Without rows the node is skipped and the table stays as it is, since a branch that nothing took writes nothing;
+    `sql_write.options(run_on_empty=True)` replaces by nothing.
+
     A node that was interrupted is executed again. `upsert` and `replace` come to the same end then; for `append`,
     `once=True` notes the write in the table `codemation_writes` in the same transaction, and does not repeat it.
     `create=True` makes the table if it is not there. The database is given as in `sql_read`.

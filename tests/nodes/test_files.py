@@ -338,6 +338,13 @@ def test_too_many_parts_are_refused_and_leave_what_was_there(tmp_path: Path) -> 
     assert names(tmp_path) == ["parts"]
 
 
+def test_texts_that_no_folder_can_be_called_come_back(tmp_path: Path) -> None:
+    given = [{"n": n, "land": land} for n, land in enumerate(["", None, "a/b", "..", "ø %00"])]
+    cm.nodes.write_parquet(pa.Table.from_pylist(given), path=str(tmp_path / "out"), partition_by=["land"])
+    found = rows(cm.nodes.read_parquet([], path=str(tmp_path / "out")))
+    assert sorted(found, key=lambda row: row["n"]) == given
+
+
 @pytest.mark.parametrize("form", ["csv", "parquet"])
 def test_rows_that_cannot_be_written_leave_what_was_there(form: str, tmp_path: Path) -> None:
     write, read = WRITERS[form]

@@ -8,6 +8,7 @@ from datetime import UTC, date, datetime
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
+from zoneinfo import ZoneInfo
 
 import pyarrow as pa
 import pytest
@@ -268,6 +269,24 @@ def test_a_time_with_a_zone_comes_back_from_postgresql(postgres: str) -> None:
     table = pa.table({"at": pa.array([datetime(2026, 7, 1, 12, tzinfo=UTC)], pa.timestamp("us", "UTC"))})
     cm.nodes.sql_write(table, into="zoned", url=postgres, create=True)
     assert rows(cm.nodes.sql_read([], query="select * from zoned", url=postgres)) == table.to_pylist()
+
+
+def test_a_time_with_a_zone_is_written_in_utc_where_there_is_none(url: str) -> None:
+    noon = datetime(2026, 7, 1, 12, tzinfo=ZoneInfo("Europe/Oslo"))
+    cm.nodes.sql_write(pa.table({"at": [noon.replace(tzinfo=None)]}), into="times", url=url, create=True)
+    cm.nodes.sql_write(pa.table({"at": pa.array([noon], pa.timestamp("us", "Europe/Oslo"))}), into="times", url=url)
+    found = rows(cm.nodes.sql_read([], query="select at from times order by at", url=url))
+    assert [str(row["at"])[:19] for row in found] == ["2026-07-01 10:00:00", "2026-07-01 12:00:00"]
+
+
+def test_sqlite_is_not_given_numbers_that_it_would_change(tmp_path: Path) -> None:
+    url = f"sqlite:///{tmp_path}/x.db"
+    prices = pa.table({"price": [Decimal("1.10"), Decimal("99999.99"), None]})
+    assert cm.nodes.sql_write(prices, into="prices", url=url, create=True)["rows"] == 3
+    with pytest.raises(ContractError, match=r"all digits of price = 12345678901234567.89"):
+        cm.nodes.sql_write(pa.table({"price": [Decimal("12345678901234567.89")]}), into="prices", url=url)
+    with pytest.raises(NodeError, match=f"^{tmp_path}/x.db: .*too large"):
+        cm.nodes.sql_write(pa.table({"n": pa.array([2**64 - 1], pa.uint64())}), into="n", url=url, create=True)
 
 
 def test_the_address_can_be_a_credential(tmp_path: Path, run: Run, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -60,14 +60,16 @@ def connected(url: str | SecretStr | None) -> Iterator[sa.Connection]:
             yield connection
     except DBAPIError as error:
         raise NodeError(f"{_named(where)}: {_said(error.orig or error, where)}") from None
-    except SQLAlchemyError as error:
+    except (SQLAlchemyError, OverflowError) as error:  # sqlite3 has its own for numbers beyond 64 bits
         raise NodeError(f"{_named(where)}: {_said(error, where)}") from None
     finally:
         engine.dispose()
 
 
 def _named(where: sa.URL) -> str:
-    return f"{where.host or ''}/{where.database or ''}".lstrip("/") or where.drivername
+    if not where.host:
+        return where.database or where.drivername
+    return f"{where.host}/{where.database or ''}"
 
 
 def _said(error: BaseException, where: sa.URL) -> str:

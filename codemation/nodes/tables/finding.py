@@ -108,8 +108,13 @@ def _hint(path: Path, folder: Path) -> str:
 
 def _found(path: Path, root: Path) -> Found:
     folders = [part.partition("=") for part in path.relative_to(root).parts[:-1]]
-    partition = {key: None if value == MISSING else unquote(value) for key, equals, value in folders if equals}
+    partition = {key: _said(value) for key, equals, value in folders if equals}
     return Found(path=path, partition=partition)
+
+
+def _said(name: str) -> str | None:
+    """What the name of a folder says; it has to be something, so `%00` is the empty text."""
+    return None if name == MISSING else "" if name == "%00" else unquote(name)
 
 
 def together(parts: Sequence[tuple[Found, pa.Table]], *, source: str | None, missing: str) -> pa.Table:

@@ -62,7 +62,7 @@ def read(file: Found, columns: list[str] | None, where: Sequence[Condition]) -> 
         with pq.ParquetFile(file.path) as opened:
             names = opened.schema_arrow.names
         inside = [name for name in columns or [] if name not in file.partition]
-        check_columns([*inside, *(one[0] for one in conditions)], names, str(file.path))
+        check_columns([*inside, *(one[0] for one in conditions)], [*names, *file.partition], str(file.path))
         return pq.read_table(
             file.path,
             columns=None if columns is None else inside,

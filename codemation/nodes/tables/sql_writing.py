@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from decimal import Decimal
 from typing import Any, Final
 
 import pyarrow as pa
+import pyarrow.compute as pc
 import sqlalchemy as sa
 from pydantic import SecretStr
 from sqlalchemy.dialects import postgresql, sqlite
@@ -75,7 +77,9 @@ def write(url: str | SecretStr | None, table: Any, plan: Plan) -> int:
             connection.execute(sa.delete(target))
         statement = _statement(connection, target, plan, reader.schema.names)
         rows = 0
-        for batch in _batches(reader, plan.batch_rows):
+        for batch in _batches(reader, target, plan.batch_rows):
+            if connection.dialect.name == "sqlite":
+                _check_digits(batch, reader.schema)
             connection.execute(statement, batch)
             rows += len(batch)
             if not plan.together:
@@ -94,10 +98,32 @@ def _is_first(connection: sa.Connection, key: str) -> bool:
     return True
 
 
-def _batches(reader: pa.RecordBatchReader, size: int) -> Iterator[list[dict[str, Any]]]:
+def _batches(reader: pa.RecordBatchReader, target: sa.Table, size: int) -> Iterator[list[dict[str, Any]]]:
     for batch in reader:
+        fitting = _in_utc(batch, target)
         for start in range(0, batch.num_rows, size):
-            yield batch.slice(start, size).to_pylist()
+            yield fitting.slice(start, size).to_pylist()
+
+
+def _in_utc(batch: pa.RecordBatch, target: sa.Table) -> pa.RecordBatch:
+    """The rows with times in UTC where they have a zone and the column has none, which would drop it."""
+    for at, field in enumerate(batch.schema):
+        kind: Any = target.columns[field.name].type
+        if isinstance(kind, sa.DateTime) and not kind.timezone and pa.types.is_timestamp(field.type) and field.type.tz:
+            column: Any = batch.column(at).cast(pa.timestamp(field.type.unit, "UTC"))
+            batch = batch.set_column(at, field.name, pc.local_timestamp(column))
+    return batch
+
+
+def _check_digits(batch: Sequence[dict[str, Any]], schema: pa.Schema) -> None:
+    """Refuse decimals that SQLite, which makes broad numbers of them, would give back as others."""
+    for name in [field.name for field in schema if pa.types.is_decimal(field.type)]:
+        for value in (row[name] for row in batch):
+            if value is not None and Decimal(repr(float(value))) != value:
+                raise ContractError(
+                    f"SQLite would not keep all digits of {name} = {value}",
+                    way_out="cast it to str before (cm.nodes.cast)",
+                )
 
 
 def _target(connection: sa.Connection, plan: Plan, schema: pa.Schema) -> sa.Table:
