@@ -19,7 +19,7 @@ class Unexpected(NodeError):
         self.report = report
 
 
-@node
+@node(run_on_empty=True)
 def expect(
     table: SupportsArrow,
     *,
@@ -40,8 +40,8 @@ def expect(
     `unique`: the columns together tell the rows apart. `values`: what a column may hold. `between`: from and to, both
     included, `None` for no bound. `matches`: a regular expression for the whole text. `columns`: names and types.
     `holds`: anything else, as sentences that are true or not, usually computed by `cm.expr`. Missing values meet
-    everything but `not_null`. All is looked at before the node fails; the report is also in its log. With
-    `on_unmet="warn"` it is only there.
+    everything but `not_null`. That no rows came at all is seen by `min_rows`. All is looked at before the node fails;
+    the report is also in its log. With `on_unmet="warn"` it is only there.
     """
     from codemation.nodes.tables import quality as working
 

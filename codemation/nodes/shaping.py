@@ -103,7 +103,8 @@ def group(
     """One row for each group of rows that are equal in the columns `by`, in the order in which the groups begin.
 
     `aggregates={"revenue": ("price", "sum"), "orders": ("*", "rows")}` names each new column and says of which column
-    it is made, and how. Without columns in `by` all rows are one group. Only `rows` counts missing values.
+    it is made, and how. Without columns in `by` all rows are one group. Only `rows` counts missing values. A
+    sum of whole numbers that may not fit into 64 bits is a decimal.
     """
     from codemation.nodes.tables import groups as working
 

@@ -56,7 +56,7 @@ def test_all_is_looked_at_and_what_is_not_met_is_said_first_with_its_first_rows(
     assert "NOT MET  sku matches '[ab]': 1 row not\n         row 4: {'sku': 'c'}" in said
     assert "NOT MET  price is a column of float\n         there is no such column; there are sku, qty, unit" in said
     assert "NOT MET  the total is right" in said
-    assert said.index("met  at least 1 rows") > said.index("the total is right")
+    assert said.index("met  at least 1 row") > said.index("the total is right")
 
 
 def test_many_bad_rows_are_counted_and_three_are_shown() -> None:
@@ -131,3 +131,13 @@ def test_with_a_warning_the_rows_go_on_and_with_an_error_port_they_go_elsewhere(
 
 def test_a_polars_table_can_be_checked_in_a_cell() -> None:
     assert "sku is unique" in report(pl.DataFrame(STOCK), unique=["sku"])
+
+
+def test_that_no_rows_came_at_all_is_seen(run: Run) -> None:
+    nothing = cm.workflow("w", input=dict).filter(lambda row: False)
+    with pytest.raises(RunFailed, match="at least 1 row"):
+        run(nothing.then(cm.nodes.expect, min_rows=1, not_null=["id"]).build(), [{"id": 1}])
+    done = run(nothing.then(cm.nodes.expect, not_null=["id"]).map(lambda row: row).build(), [{"id": 1}])
+    assert (done["expect"].count, done["map"].count) == (0, 0)
+    with pytest.raises(Unexpected, match="at least 1 row"):
+        cm.nodes.expect(pa.table({"id": pa.array([], pa.int64())}), min_rows=1)

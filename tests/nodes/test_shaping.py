@@ -183,6 +183,19 @@ def test_join_matches_rows_by_key_in_the_order_of_the_left_side() -> None:
         cm.nodes.join(stock_table(), right=pa.table({"sk": ["1"]}), on="sku")
 
 
+def test_sums_that_need_more_than_64_bits_are_right() -> None:
+    table = pa.table({"k": ["a", "a", "b"], "n": [2**62, 2**62, None], "m": [1, 2, 3]})
+    made = rows(cm.nodes.group(table, by="k", aggregates={"n": ("n", "sum"), "m": ("m", "sum")}))
+    assert made == [{"k": "a", "n": Decimal(2**63), "m": 3}, {"k": "b", "n": None, "m": 3}]
+
+
+def test_whole_numbers_become_decimals_if_they_fit() -> None:
+    cast = cm.nodes.cast(pa.table({"n": [12, None]}), columns={"n": "decimal(4, 2)"})
+    assert rows(cast) == [{"n": Decimal("12.00")}, {"n": None}]
+    with pytest.raises(ContractError, match=r"'n' cannot become decimal128\(4, 2\): it holds .*123.* in row 1"):
+        cm.nodes.cast(pa.table({"n": [12, 123, None]}), columns={"n": "decimal(4, 2)"})
+
+
 def test_keys_that_are_stored_in_other_types_match_if_they_are_equal() -> None:
     zoned = pa.array([datetime(2026, 1, 1, tzinfo=UTC)])
     alike: list[tuple[Any, Any]] = [

@@ -46,6 +46,10 @@ def cast(table: pa.Table, columns: dict[str, str], on_bad: str) -> Derived:
 
 
 def _cast(name: str, column: Column, kind: pa.DataType, *, nulls: bool) -> Column:
+    if pa.types.is_integer(column.type) and pa.types.is_decimal(
+        kind
+    ):  # Arrow looks at the types alone, not at the values
+        column = column.cast(pa.decimal256(20 + max(kind.scale, 0), max(kind.scale, 0)))
     try:
         return column.cast(kind)
     except pa.ArrowException as error:

@@ -10,7 +10,7 @@ import pyarrow.compute as pc
 from codemation.core.errors import ContractError
 from codemation.core.mistakes import listed
 from codemation.core.node import SupportsArrow
-from codemation.nodes.tables.arrow import Column, arrow, check_columns, names_of, positions
+from codemation.nodes.tables.arrow import LONG, Column, arrow, check_columns, names_of, positions
 from codemation.nodes.tables.keys import comparable, refused
 from codemation.nodes.tables.rows import kept, numbered_groups
 
@@ -34,6 +34,7 @@ def group(table: pa.Table, by: str | list[str], aggregates: dict[str, tuple[str,
             check_columns([source], table.column_names)
         given.append(([] if how == "rows" else source, _FUNCTIONS.get(how, how)))
     numbered_groups(table, keys)  # refuses what cannot be compared
+    table = _with_room(table, [source for source, how in aggregates.values() if how == "sum"])
     try:
         if not keys:
             made = pa.TableGroupBy(table, [], use_threads=False).aggregate(given)
@@ -45,6 +46,17 @@ def group(table: pa.Table, by: str | list[str], aggregates: dict[str, tuple[str,
         asked = listed([f"{how} of {source!r} ({_kind(table, source)})" for source, how in aggregates.values()])
         raise ContractError(f"this cannot be computed: {asked}: {error}") from error
     return made.rename_columns([*keys, *aggregates])
+
+
+def _with_room(table: pa.Table, summed: list[str]) -> pa.Table:
+    """The table with decimals for whole numbers whose sum may need more than 64 bits, where Arrow would begin again."""
+    for name in dict.fromkeys(summed):
+        column: Column = table.column(name)
+        if pa.types.is_integer(column.type):
+            ends: Any = pc.min_max(column).as_py()
+            if table.num_rows * max((abs(end) for end in ends.values() if end is not None), default=0) >= 2**63:
+                table = table.set_column(table.column_names.index(name), name, column.cast(LONG))
+    return table
 
 
 def _kind(table: pa.Table, column: str) -> str:

@@ -19,6 +19,8 @@ from codemation.nodes.tables.rows import numbered_groups
 __all__ = ["arrow", "examined", "unchanged"]
 
 _EXAMPLES = 3
+_OF_NOTHING: Final = ("rows", "holds")
+"""What can be said of no items at all, which have no columns."""
 
 
 def unchanged(table: pa.Table) -> Derived:
@@ -28,8 +30,9 @@ def unchanged(table: pa.Table) -> Derived:
 
 def examined(table: pa.Table, wanted: Mapping[str, Any]) -> QualityReport:
     """The report on a table."""
-    found = [one for kind, check in _CHECKS.items() for one in check(table, wanted[kind])]
-    if not found:
+    kinds = _CHECKS if table.num_columns else _OF_NOTHING
+    found = [one for kind in kinds for one in _CHECKS[kind](table, wanted[kind])]
+    if not found and table.num_columns:
         raise ContractError("nothing is expected", way_out="say what: min_rows=1, not_null=[…], unique=[…], …")
     return QualityReport(rows=table.num_rows, expectations=tuple(found))
 
@@ -37,9 +40,9 @@ def examined(table: pa.Table, wanted: Mapping[str, Any]) -> QualityReport:
 def _rows(table: pa.Table, bounds: tuple[int | None, int | None]) -> Iterator[Expectation]:
     low, high = bounds
     if low is not None:
-        yield Expectation(what=f"at least {low:,} rows", met=table.num_rows >= low)
+        yield Expectation(what=f"at least {low:,} row{'' if low == 1 else 's'}", met=table.num_rows >= low)
     if high is not None:
-        yield Expectation(what=f"at most {high:,} rows", met=table.num_rows <= high)
+        yield Expectation(what=f"at most {high:,} row{'' if high == 1 else 's'}", met=table.num_rows <= high)
 
 
 def _columns(table: pa.Table, types: Mapping[str, str]) -> Iterator[Expectation]:
