@@ -130,10 +130,13 @@ class DeedQuery(Given):
     """Which deeds are listed."""
 
     who: Name | None = None
+    """Only what this one did: `token:deploy`."""
     action: Name | None = None
     """How the action begins: `runs.`."""
     before: Uuid | None = None
+    """Only deeds that are older than this one."""
     limit: int = Field(default=50, ge=1, le=500)
+    """At most so many."""
 
 
 @router.offer("GET", "/audit", Role.ADMIN, operation_id="list_deeds", summary="List who did what")

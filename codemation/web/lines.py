@@ -55,6 +55,7 @@ class LogQuery(Given):
     after: int | None = Field(default=None, ge=0, le=2**62)
     """Only lines with a higher number, the first of them; without it the last of all."""
     limit: int = Field(default=500, ge=1, le=5000)
+    """At most so many."""
 
 
 @router.offer("GET", "", Role.VIEWER, fails=[404], operation_id="read_logs", summary="Read the log of a run")

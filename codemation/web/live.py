@@ -117,7 +117,11 @@ _streams = Streams()
     responses=_STREAM,
 )
 async def follow_run(
-    service: Asked, run: RunPath, last_event_id: Annotated[str, Header(pattern="^[0-9]{0,9}$")] = ""
+    service: Asked,
+    run: RunPath,
+    last_event_id: Annotated[
+        str, Header(pattern="^[0-9]{0,9}$", description="The last revision that was heard of, after a break.")
+    ] = "",
 ) -> StreamingResponse:
     """Follow a run as server-sent events, until it is over.
 

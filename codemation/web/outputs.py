@@ -131,6 +131,7 @@ class DownloadQuery(Given):
     """As what a file is written."""
 
     format: Format = "jsonl"
+    """JSON lines, CSV or Parquet."""
 
 
 @router.offer(

@@ -57,9 +57,11 @@ class TriggerQuery(Given):
     """Which triggers are listed."""
 
     workflow: Name | None = None
+    """Only of this workflow."""
     kind: Name | None = None
     """Only of this kind: `cron`, `webhook`."""
     active: bool | None = None
+    """Only those that are armed, or that are not."""
 
 
 class Activation(Model):

@@ -60,9 +60,11 @@ class WaitQuery(Given):
     """Which waits are listed."""
 
     kind: Literal["timer", "approval", "event", "child"] | None = None
+    """Only waits of this kind."""
     run: Uuid | None = None
     """Only what this run waits for."""
     limit: int = Field(default=100, ge=1, le=1000)
+    """At most so many."""
 
 
 @router.offer("GET", "/waits", Role.VIEWER, fails=[404], operation_id="list_waits", summary="List what is waited for")
