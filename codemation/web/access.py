@@ -126,6 +126,10 @@ class DeedSummary(Model):
         return cls(**{name: getattr(deed, name) for name in cls.model_fields})
 
 
+class DeedPage(Page[DeedSummary]):
+    """Some of what was done, the latest first."""
+
+
 class DeedQuery(Given):
     """Which deeds are listed."""
 
@@ -140,8 +144,10 @@ class DeedQuery(Given):
 
 
 @router.offer("GET", "/audit", Role.ADMIN, operation_id="list_deeds", summary="List who did what")
-def list_deeds(service: Asked, query: Annotated[DeedQuery, Query()]) -> Page[DeedSummary]:
+def list_deeds(service: Asked, query: Annotated[DeedQuery, Query()]) -> DeedPage:
     """List who did what, the latest first."""
     given = query.model_dump()
     found = service.app.stores.audit.page(**given)
-    return Page(items=[DeedSummary.of(one) for one in found], next=found[-1].id if len(found) == query.limit else None)
+    return DeedPage(
+        items=[DeedSummary.of(one) for one in found], next=found[-1].id if len(found) == query.limit else None
+    )

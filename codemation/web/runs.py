@@ -130,6 +130,10 @@ def _params(workflow: Workflow[Any, ...], values: dict[str, Any]) -> Any:
     return None
 
 
+class RunPage(Page[RunSummary]):
+    """Some of the runs, the youngest first."""
+
+
 class RunQuery(Given):
     """Which runs are listed."""
 
@@ -150,7 +154,7 @@ class RunQuery(Given):
 
 
 @router.offer("GET", "/runs", Role.VIEWER, operation_id="list_runs", summary="List runs")
-def list_runs(service: Asked, query: Annotated[RunQuery, Query()]) -> Page[RunSummary]:
+def list_runs(service: Asked, query: Annotated[RunQuery, Query()]) -> RunPage:
     """List runs, youngest first; `next` of the answer is `before` of the next request."""
     rows = service.app.stores.runs.page(
         workflow=query.workflow,
@@ -159,7 +163,7 @@ def list_runs(service: Asked, query: Annotated[RunQuery, Query()]) -> Page[RunSu
         before=RunId(query.before) if query.before else None,
         limit=query.limit,
     )
-    return Page(items=[RunSummary.of(row) for row in rows], next=rows[-1].id if len(rows) == query.limit else None)
+    return RunPage(items=[RunSummary.of(row) for row in rows], next=rows[-1].id if len(rows) == query.limit else None)
 
 
 @router.offer("GET", "/runs/{run}", Role.VIEWER, fails=[404], operation_id="show_run", summary="Show a run")
