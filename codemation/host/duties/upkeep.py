@@ -19,6 +19,7 @@ from codemation.host.duties.compacting import compact
 from codemation.host.duties.holding import Holding
 from codemation.host.pruning import Pruner
 from codemation.host.runtime.liveness import place
+from codemation.host.triggers.adopting import adopt_left
 from codemation.host.triggers.known import Triggers
 from codemation.host.triggers.ticking import tick
 
@@ -57,6 +58,7 @@ class Upkeep:
         self._over, self._news = threading.Event(), threading.Event()
         self._thread: threading.Thread | None = None
         self._firing = _Aside("codemation-firing", self._fire)
+        self._adopting = _Aside("codemation-adopting", lambda: adopt_left(app, self.triggers.known))
         self._slow = {name: _Aside(f"codemation-{name}", work) for name, work in self._hourly().items()}
         self._began = self._recovered = self._reminded = 0.0
         self._did: dict[str, float] = {}
@@ -78,7 +80,7 @@ class Upkeep:
         if self._thread is None:
             return
         self._thread.join(timeout=5.0)
-        for aside in (self._firing, *self._slow.values()):
+        for aside in (self._firing, self._adopting, *self._slow.values()):
             aside.end()
         try:
             self._holding.leave(self._app.engine.worker)
@@ -167,6 +169,8 @@ class Upkeep:
             self._app.stores.firings.free()
             self._did["recover"] = 0.0
             self._app.lookout.tend()
+            if self.triggers.known:
+                self._adopting.start()
 
     def _ask(self, pulse: Pulse) -> bool:
         """Ask the sources that are due; whoever does not hold the duty leaves them to the holder for a while."""
