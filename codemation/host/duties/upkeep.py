@@ -61,6 +61,7 @@ class Upkeep:
         self._adopting = _Aside("codemation-adopting", lambda: adopt_left(app, self.triggers.known))
         self._slow = {name: _Aside(f"codemation-{name}", work) for name, work in self._hourly().items()}
         self._began = self._recovered = self._reminded = 0.0
+        self._rest = min(ROUND, app.settings.config.duty_silence / 2)
         self._did: dict[str, float] = {}
 
     def begin(self, first: float = ROUND) -> None:
@@ -203,7 +204,7 @@ class Upkeep:
         times += [pulse.schedule] if "schedule" in held else []
         times += [pulse.poll if "poll" in held else None if pulse.poll is None else pulse.poll + LEFT_TO_THE_HOLDER]
         left = [AGAIN if one <= 0 else max(SOON, one) for one in times if one is not None]
-        return min([ROUND, *left, *([] if self.triggers.poller.idle() else [AGAIN])])
+        return min([self._rest, *left, *([] if self.triggers.poller.idle() else [AGAIN])])
 
 
 class _Aside:

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from codemation.core.ids import WorkerId
 from codemation.core.ports import DUTIES, DutyRow, Pulse
+from codemation.host.memory.armed import TriggerRow
 from codemation.host.memory.tables import Tables
 
 
@@ -35,9 +36,15 @@ class MemoryDuties:
                 duties=tuple(self._row(name) for name in DUTIES),
                 fire=self._left(one.due_at for one in tables.tickets.values() if one.state == "waiting"),
                 schedule=self._left(row.next_at for row in armed if row.arm.overlap),
-                poll=self._left(row.next_at for row in sources),
+                poll=self._left(self._asked(row) for row in sources),
                 owed=self._left(row.due_at for row in tables.armed.owed.values() if row.trigger in triggers),
             )
+
+    def _asked(self, row: TriggerRow) -> datetime | None:
+        """When a source is to be asked: what the dead were asking is long overdue."""
+        tables = self._tables
+        dead = row.owner in tables.buried or row.owner not in tables.workers
+        return tables.clock() - timedelta(hours=1) if row.owner is not None and dead else row.next_at
 
     def _left(self, times: Iterable[datetime | None]) -> float | None:
         known = [one for one in times if one is not None]

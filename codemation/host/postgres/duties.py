@@ -12,6 +12,9 @@ from codemation.host.postgres.link import Row
 from codemation.host.postgres.statements import numbers, statement, texts
 
 _LEFT = "extract(epoch FROM min({column}) - now_())::float8"
+# What the dead were asking is long overdue, whenever they would have been given up.
+_ASKED = """CASE WHEN t.owner IS NOT NULL AND (w.id IS NULL OR w.dead_at IS NOT NULL)
+    THEN LEAST(t.next_at, now_() - interval '1 hour') ELSE t.next_at END"""
 # One statement says that the holder lives, how all duties stand, and how soon there is something to do.
 _BEAT = statement(f"""
     WITH b AS (
@@ -26,9 +29,9 @@ _BEAT = statement(f"""
                 WHERE state = {TicketState.WAITING:d} AND due_at IS NOT NULL) AS fire,
             (SELECT {_LEFT.format(column="next_at")} FROM triggers
                 WHERE active AND next_at IS NOT NULL AND overlap <> '') AS schedule,
-            (SELECT {_LEFT.format(column="next_at")} FROM triggers
+            (SELECT {_LEFT.format(column=_ASKED)} FROM triggers t LEFT JOIN workers w ON w.id = t.owner
                 WHERE active AND next_at IS NOT NULL AND kind IN ('poll', 'watch')
-                    AND id = ANY(:triggers::text[])) AS poll,
+                    AND t.id = ANY(:triggers::text[])) AS poll,
             (SELECT {_LEFT.format(column="due_at")} FROM firings WHERE trigger = ANY(:triggers::text[])) AS owed)
     SELECT s.fire, s.schedule, s.poll, s.owed, n.name, d.holder, COALESCE(d.epoch, 0),
         COALESCE(b.beat, d.beat, 0), COALESCE(b.last_at, d.last_at),

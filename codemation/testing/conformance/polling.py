@@ -103,7 +103,9 @@ class PollsContract(Contract):
         claim = town.ask(worker=dead)
         assert claim is not None
         assert town.ask() is None
+        assert (stores.duties.beat(town.worker, {}, did={}, triggers=["flow/poll"]).poll or 0.0) > 0.0
         stores.workers.bury([dead])
+        assert (stores.duties.beat(town.worker, {}, did={}, triggers=["flow/poll"]).poll or 0.0) < -60.0
         assert town.ask() is not None
         assert town.save(claim, "a") is None
 
