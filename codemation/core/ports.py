@@ -901,15 +901,15 @@ class Turnstiles(Protocol):
     let in there as well, the highest priority first, then who has come first.
     """
 
-    def at(self, name: str) -> tuple[RunRow, ...]:
+    def at(self, name: str, *, queued: bool = True) -> tuple[RunRow, ...]:
         """The unfinished runs of a turnstile: those that have a place, then those that are queued, the next one first.
 
-        A run that waits for the world keeps its place.
+        The queue may be long, and is left out if it is not wanted. A run that waits for the world keeps its place.
         """
         ...
 
-    def mend(self, name: str) -> int:
-        """Count the places anew and let in who is queued for a free one; says how many.
+    def mend(self, name: str | None = None) -> int:
+        """Count the places anew and let in who is queued for a free one, here or wherever there is one; says how many.
 
         For what a process leaves that was killed between an end and what follows from it.
         """

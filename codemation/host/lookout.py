@@ -68,6 +68,7 @@ class Lookout:
         app.engine.persist(app.stores.events.forget)
         app.family.tend()
         self._queues.mend()
+        self.followers.look()
         app.caretaker.fold()
 
     def make_way(self, run: OpenRun) -> None:

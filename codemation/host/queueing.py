@@ -36,6 +36,8 @@ class Queues:
         self._scheduler = app.scheduler
         self._tended: dict[RunId, float] = {}
         """When it was last tried to go on with a run that is in the way of others."""
+        self._read: dict[str, float] = {}
+        """When a queue was last read to its end."""
 
     def concern(self, events: tuple[Event, ...]) -> bool:
         """Whether something has become true that may have let one of them in: the end of a run."""
@@ -45,16 +47,32 @@ class Queues:
     def look(self) -> None:
         """Take up those that have been let in; let in who was forgotten by a process that was killed."""
         engine, queued = self._engine, [one for one in self._scheduler.watched() if one.run.queued and not one.settled]
-        for name in dict.fromkeys(one.run.turnstile for one in queued if one.run.turnstile is not None):
+        names = dict.fromkeys(one.run.turnstile for one in queued if one.run.turnstile is not None)
+        ahead: set[RunId] = set()
+        for name in names:
             engine.persist(engine.stores.turnstiles.mend, name)
-            rows = engine.persist(engine.stores.turnstiles.at, name)
+            whole = self._wants_all(name)
+            rows = engine.persist(engine.stores.turnstiles.at, name, queued=whole)
             waiting = {row.id for row in rows if row.status is RunStatus.QUEUED}
+            inside = {row.id for row in rows} - waiting
+            ahead |= inside
             for row in rows:
-                if row.id not in waiting:
+                if row.id in inside:
                     self._tend(row)
             for one in queued:
-                if one.run.turnstile == name and one.run.id not in waiting:
+                let_in = one.run.id in inside or (whole and one.run.id not in waiting)
+                if one.run.turnstile == name and let_in:
                     self._take_up(one)
+        self._read = {name: at for name, at in self._read.items() if name in names}
+        self._tended = {run: at for run, at in self._tended.items() if run in ahead}
+
+    def _wants_all(self, name: str) -> bool:
+        """Whether it is time to read a queue to its end, for who has left it without a place, as the cancelled do."""
+        now = time.monotonic()
+        if now - self._read.get(name, now - TEND) < TEND:
+            return False
+        self._read[name] = now
+        return True
 
     def _tend(self, row: RunRow) -> None:
         """Go on with a run that has a place, where its process has died or was interrupted: others wait for it."""
@@ -83,9 +101,7 @@ class Queues:
 
     def mend(self) -> None:
         """Let in who was forgotten, wherever runs are queued."""
-        queued = self._engine.persist(self._engine.stores.runs.page, statuses=[RunStatus.QUEUED], limit=500)
-        for name in {row.turnstile for row in queued if row.turnstile is not None}:
-            self._engine.persist(self._engine.stores.turnstiles.mend, name)
+        self._engine.persist(self._engine.stores.turnstiles.mend)
 
     def make_way(self, run: OpenRun, cancel: Callable[[RunId], object]) -> None:
         """Cancel those that a queued run replaces: all but the latest, as many as there may be."""

@@ -59,18 +59,30 @@ class _AStepLetsTheRunIn(MemoryJournal):
 
 
 class _LastComeFirstServed(MemoryTurnstiles):
-    def at(self, name: str) -> tuple[RunRow, ...]:
-        return tuple(reversed(super().at(name)))
+    def at(self, name: str, *, queued: bool = True) -> tuple[RunRow, ...]:
+        return tuple(reversed(super().at(name, queued=queued)))
+
+
+class _ReadsTheWholeQueue(MemoryTurnstiles):
+    def at(self, name: str, *, queued: bool = True) -> tuple[RunRow, ...]:
+        return super().at(name)
 
 
 class _MendsTooMuch(MemoryTurnstiles):
-    def mend(self, name: str) -> int:
+    def mend(self, name: str | None = None) -> int:
         with self._tables.lock:
+            if name is None:
+                return super().mend()
             places = self._tables.turnstiles.get(name)
             if places is None:
                 return 0
             self._tables.turnstiles[name] = places + 1
             return let_in(self._tables, name)
+
+
+class _MendsOnlyWhatIsNamed(MemoryTurnstiles):
+    def mend(self, name: str | None = None) -> int:
+        return 0 if name is None else super().mend(name)
 
 
 class _ClaimsWithoutASlot(MemoryTickets):
@@ -186,6 +198,8 @@ PLACE_DEFECTS: list[Defect] = [
         "turnstiles",
         who_came_last_stands_first=_LastComeFirstServed,
         mending_lets_one_more_in=_MendsTooMuch,
+        mends_only_what_is_named=_MendsOnlyWhatIsNamed,
+        reads_the_whole_queue=_ReadsTheWholeQueue,
     ),
     *defects(
         PoolsContract,

@@ -17,15 +17,16 @@ class MemoryTurnstiles:
     def __init__(self, tables: Tables) -> None:
         self._tables = tables
 
-    def at(self, name: str) -> tuple[RunRow, ...]:
+    def at(self, name: str, *, queued: bool = True) -> tuple[RunRow, ...]:
         """Those that have a place, then those that are queued."""
         with self._tables.lock:
-            return (*inside(self._tables, name), *_queued(self._tables, name))
+            return (*inside(self._tables, name), *(_queued(self._tables, name) if queued else ()))
 
-    def mend(self, name: str) -> int:
+    def mend(self, name: str | None = None) -> int:
         """Let in who is queued for a free place."""
         with self._tables.lock:
-            return let_in(self._tables, name)
+            names = list(self._tables.turnstiles) if name is None else [name]
+            return sum(let_in(self._tables, one) for one in names)
 
 
 def inside(tables: Tables, name: str) -> list[RunRow]:

@@ -86,7 +86,7 @@ def start(*, keyed: bool = False, timed: bool = False, queued: bool = False, end
     A `queued` run waits before its turnstile, whose row is locked already; without a free place it is not recorded
     where the turnstile refuses.
     """
-    opening, source = ("\n" + FREE + ",", "FROM free WHERE free.free OR NOT :refuses::bool") if queued else ("", "")
+    opening, source = ("\n" + FREE + ",", "FROM free WHERE free.free") if queued else ("", "")
     key = _KEY.format(source=source) if keyed else ""
     record = _RECORD.format(
         columns=", origin, turnstile" if queued else ", origin",

@@ -24,7 +24,8 @@ ENTER = statement("""
 LOCK = statement("SELECT name FROM turnstiles WHERE name = :turnstile FOR NO KEY UPDATE")
 FREE = f"""
     free AS MATERIALIZED (
-        SELECT running + (SELECT count(*) FROM runs WHERE {_HERE} AND status = {_QUEUED}) < cap AS free
+        SELECT NOT :refuses::bool
+            OR running + (SELECT count(*) FROM runs WHERE {_HERE} AND status = {_QUEUED}) < cap AS free
         FROM turnstiles WHERE name = :turnstile::text)"""
 LET_IN = statement(f"""
     WITH c AS MATERIALIZED (

@@ -16,10 +16,24 @@ from codemation.host.postgres.run_statements import RUN
 from codemation.host.postgres.statements import Statement, statement
 from codemation.host.postgres.turnstile_statements import ENTER, FORGET, LET_IN, LOCK, RECOUNT
 
+_INSIDE = statement(f"""
+    SELECT {RUN}, r.id::text FROM runs r WHERE r.turnstile = :turnstile AND r.finished_at IS NULL
+        AND r.status > {STATUS_CODES[RunStatus.QUEUED]} ORDER BY r.created_at, r.id""")
 _AT = statement(f"""
     SELECT {RUN}, r.id::text FROM runs r WHERE r.turnstile = :turnstile AND r.finished_at IS NULL
     ORDER BY r.status = {STATUS_CODES[RunStatus.QUEUED]},
         CASE r.status WHEN {STATUS_CODES[RunStatus.QUEUED]} THEN -r.priority END, r.created_at, r.id""")
+
+# Counted at the runs themselves: what the row says may be what is to be mended.
+_FORGOTTEN = statement(f"""
+    SELECT name FROM turnstiles t
+    WHERE EXISTS (
+            SELECT FROM runs WHERE turnstile = t.name AND finished_at IS NULL AND stop = 0
+                AND status = {STATUS_CODES[RunStatus.QUEUED]})
+        AND cap > (
+            SELECT count(*) FROM runs WHERE turnstile = t.name AND finished_at IS NULL
+                AND status > {STATUS_CODES[RunStatus.QUEUED]})
+    LIMIT 1000""")
 
 
 class PostgresTurnstiles:
@@ -28,22 +42,29 @@ class PostgresTurnstiles:
     def __init__(self, connections: Connections) -> None:
         self._connections = connections
 
-    def at(self, name: str) -> tuple[RunRow, ...]:
-        """The unfinished runs of a turnstile: those that have a place, then those that are queued."""
+    def at(self, name: str, *, queued: bool = True) -> tuple[RunRow, ...]:
+        """The unfinished runs of a turnstile: those that have a place, then, if wanted, those that are queued."""
         with self._connections.lease() as link:
-            return at(link, name)
+            return at(link, name, queued=queued)
 
-    def mend(self, name: str) -> int:
-        """Count the places anew and let in who is queued for a free one; says how many."""
-        values = {"turnstile": name}
+    def mend(self, name: str | None = None) -> int:
+        """Count the places anew and let in who is queued for a free one, here or wherever there is; says how many."""
         with self._connections.lease() as link:
-            _, _, let, _ = link.together((LOCK, values), (RECOUNT, values), (LET_IN, values), (FORGET, values))
-        return let
+            if name is not None:
+                return _mended(link, name)
+            return sum(_mended(link, one) for (one,) in link.all(_FORGOTTEN, {}))
 
 
-def at(link: Link, name: str) -> tuple[RunRow, ...]:
+def _mended(link: Link, name: str) -> int:
+    values = {"turnstile": name}
+    _, _, let, _ = link.together((LOCK, values), (RECOUNT, values), (LET_IN, values), (FORGET, values))
+    return let
+
+
+def at(link: Link, name: str, *, queued: bool = True) -> tuple[RunRow, ...]:
     """The unfinished runs of a turnstile, as `Turnstiles.at` gives them."""
-    return tuple(run_row(RunId(row[-1]), row) for row in link.all(_AT, {"turnstile": name}))
+    rows = link.all(_AT if queued else _INSIDE, {"turnstile": name})
+    return tuple(run_row(RunId(row[-1]), row) for row in rows)
 
 
 def started(link: Link, start: Statement, values: Mapping[str, object]) -> bool:

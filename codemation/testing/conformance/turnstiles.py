@@ -108,6 +108,7 @@ class PlaceContract(Contract):
         late = [self._started(world, priority=priority) for priority in (0, 5, 0, 5)]
         order = [late[1], late[3], late[0], late[2]]
         assert [row.id for row in stores.turnstiles.at("flow")] == [first, *order]
+        assert [row.id for row in stores.turnstiles.at("flow", queued=False)] == [first]
         for run, following in zip([first, *order], order, strict=False):
             self._end(world, run)
             assert world.row(following).status is RunStatus.RUNNING
@@ -250,6 +251,19 @@ class AgainContract(Contract):
         assert stores.turnstiles.mend("flow") == 0
         assert world.row(second).status is RunStatus.QUEUED
         assert stores.turnstiles.mend("nobody's") == 0
+
+    def test_a_place_whose_end_was_the_last_deed_of_a_process_is_found_and_given(
+        self, stores: Stores, world: World
+    ) -> None:
+        """An end that lets nobody in, as that of a process that was killed right after it; nobody waits for ever."""
+        turnstiles = [replace(ONE, name=name) for name in ("flow", "flow/eu", "flow/us")]
+        inside = [world.start("a/1", turnstile=one) for one in turnstiles]
+        queued = [world.start("a/1", turnstile=one) for one in turnstiles]
+        for run in inside[:2]:
+            world.step(world.take(run, "a/1"), status=RunStatus.SUCCEEDED, turnstile=None)
+        assert stores.turnstiles.mend() == 2
+        assert [world.row(run).status.value for run in queued] == ["running", "running", "queued"]
+        assert stores.turnstiles.mend() == 0
 
     def test_under_a_crowd_no_place_is_taken_twice_and_nobody_is_forgotten(self, stores: Stores, world: World) -> None:
         """Starts, ends and cancels at once: never more inside than there are places, and in the end nobody waits."""
