@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any, Literal
 
-from pydantic import BaseModel
+from pydantic_core import to_jsonable_python
 
 from codemation.core.context import Context
 from codemation.core.durations import seconds
@@ -63,7 +63,7 @@ def http(
     except ModuleNotFoundError as error:
         raise NodeError(f"{error.name} is not installed", way_out="pip install 'codemation[http]'") from None
 
-    given = {"json": _plain(item) if send_item else json, "data": form}
+    given = {"json": to_jsonable_python(item if send_item else json), "data": form}
     body = {name: value for name, value in given.items() if value is not None}
     secret = exchange.signed(access) if access else {}
     limits = exchange.Limits(
@@ -86,7 +86,3 @@ def http(
     context = ctx or Context()
     with guard.GuardedTransport(allow or ()) as transport:
         return list(pages.asked(exchange.Exchange(transport, limits, context, target), ask, paging, context))
-
-
-def _plain(item: Any) -> Any:
-    return item.model_dump(mode="json") if isinstance(item, BaseModel) else item

@@ -8,7 +8,8 @@ import socket
 import threading
 import time
 from collections.abc import Callable, Iterator
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
+from decimal import Decimal
 from email.utils import format_datetime
 from ipaddress import ip_address
 from typing import Any
@@ -81,7 +82,10 @@ def test_what_is_sent_is_what_was_given(site: Site) -> None:
     ask(site, "/x?a=1", method="POST", json={"n": 1}, query={"b": "ä&c"}, headers={"X-Kind": "k"})
     ask(site, "/x", method="PUT", form={"f": "v w"})
     cm.nodes.http(Order(id=7), url=f"{site.url}/x", method="PATCH", send_item=True, allow=LOCAL)
-    first, second, third = site.asked
+    dated = {"at": date(2026, 1, 2), "price": Decimal("1.10")}
+    cm.nodes.http(dated, url=f"{site.url}/x", method="POST", send_item=True, allow=LOCAL)
+    first, second, third, fourth = site.asked
+    assert fourth.body == b'{"at":"2026-01-02","price":"1.10"}'
     assert (first.method, first.body, first.query, first.headers["x-kind"]) == (
         "POST",
         b'{"n":1}',
