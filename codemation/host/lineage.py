@@ -27,6 +27,8 @@ if TYPE_CHECKING:
 _MOST = 100_000
 """Places that a trace holds in each direction."""
 _WIDTH = 72
+_FEW_WORDS = reprlib.Repr()
+_FEW_WORDS.maxdict, _FEW_WORDS.maxother = 8, 1_000  # cut at the end: the beginning says more than both ends do
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -291,5 +293,5 @@ class _Held:
             if (place.node, place.port) not in self._items:
                 self._items[place.node, place.port] = decode_items(self._run.fetcher().fetch(batch)).values
             held = self._items[place.node, place.port][place.position]
-        text = " ".join(reprlib.repr(held).split())
+        text = " ".join(_FEW_WORDS.repr(held).split())
         return text if len(text) <= _WIDTH else f"{text[: _WIDTH - 1]}…"

@@ -5,6 +5,7 @@ from __future__ import annotations
 import tempfile
 from collections.abc import Callable
 from dataclasses import replace
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -314,3 +315,13 @@ def test_the_trace_of_any_workflow_is_what_was_carried_by_hand(verbs: list[str],
 def _starts(trace: Trace, count: int) -> list[int]:
     whole = any(place.node == "start" and place.position is None for place in trace.ancestors)
     return list(range(count)) if whole else back(trace, "start")
+
+
+@cm.node
+def received(n: int) -> cm.Item[cm.Received[str, int]]:
+    return cm.Item(cm.Received(item="a long name " * 9, event=n, at=datetime(2026, 1, 2, tzinfo=UTC)))
+
+
+def test_what_has_no_short_form_is_cut_at_its_end(run: Run) -> None:
+    done = run(cm.workflow("w", input=int).then(received).map(lambda one: one.event, id="event").build(), [1])
+    assert "received:0  Received(item='a long name" in str(done["event"].trace(0))

@@ -183,7 +183,7 @@ class ItemWork:
             if self.pace is not None:
                 self.pace.wait()
             try:
-                args, kwargs, context = self.ask(position, self.items[position])
+                args, kwargs, context = self._asked(position, tries)
                 value = called(self.node.id, self.allowance.limit(), self.code.function, *args, **kwargs)
                 return self._finished(position, value, context)
             except Exception as error:  # noqa: BLE001  # whatever a node raises is its result
@@ -199,7 +199,7 @@ class ItemWork:
             if self.pace is not None:
                 await self.pace.rest()
             try:
-                args, kwargs, context = self.ask(position, self.items[position])
+                args, kwargs, context = self._asked(position, tries)
                 call: Coroutine[Any, Any, Any] = awaited(
                     self.node.id, self.allowance.limit(), self.code.function, *args, **kwargs
                 )
@@ -209,6 +209,16 @@ class ItemWork:
             if not isinstance(ending, float):
                 return ending
             await self.clock.rest(ending)
+
+    def _asked(self, position: int, tries: int) -> tuple[tuple[Any, ...], dict[str, Any], Context | None]:
+        args, kwargs, context = self.ask(position, self.items[position])
+        if context is not None:
+            context.attempt = self._tried(tries)
+        return args, kwargs, context
+
+    def _tried(self, tries: int) -> int:
+        """How often an item was tried, this time included."""
+        return tries if self._waits_inside else self.attempt
 
     def _finished(self, position: int, value: Any, context: Context | None) -> Finished:
         files = context.attachments if context else _NO_FILES
@@ -222,7 +232,7 @@ class ItemWork:
     def _after(self, position: int, error: Exception, tries: int) -> Ending | float:
         """What follows from a failed call: a pause in seconds, a later try, an item that is done with, or a failure."""
         item, policy = self.items[position], self.node.policy
-        tried = tries if self._waits_inside else self.attempt
+        tried = self._tried(tries)
         delay = retry_delay(self.node, self.code, error, tried, f"{self.seed}/{position}")
         error, delay = self.allowance.judged(error, delay)
         if delay is not None:

@@ -88,19 +88,20 @@ def test_after_the_last_try_the_failure_says_item_and_error(run: Run) -> None:
 def test_items_are_tried_again_one_by_one(run: Run, asynchronous: bool) -> None:
     calls: Counter[int] = Counter()
 
-    def work(order: Order) -> int:
+    def work(order: Order, attempt: int) -> int:
         calls[order.id] += 1
-        if order.id % 2 and calls[order.id] < 3:
+        assert attempt == calls[order.id]
+        if order.id % 2 and attempt < 3:
             raise ConnectionError("no")
         return order.id
 
     @cm.node(retry=SOON)
-    def flaky(order: Order) -> int:
-        return work(order)
+    def flaky(order: Order, ctx: cm.Context) -> int:
+        return work(order, ctx.attempt)
 
     @cm.node(retry=SOON)
-    async def aflaky(order: Order) -> int:
-        return work(order)
+    async def aflaky(order: Order, ctx: cm.Context) -> int:
+        return work(order, ctx.attempt)
 
     handle = run(cm.workflow("w", input=Order).then(aflaky if asynchronous else flaky).build(), ORDERS)
     assert handle.output == [0, 1, 2, 3]
