@@ -114,16 +114,16 @@ def discover(root: Path, folder: str = "workflows") -> Catalog:
     _put_on_path(root)
     importlib.invalidate_caches()  # a file that was written a moment ago is found as well
     imported = []
-    for file in _files(base):
+    for file in workflow_files(base):
         try:
-            imported.append((_imported(file, root), _shown(file, root)))
+            imported.append((_imported(file, root), shown(file, root)))
         except AuthorError as error:
             catalog.problems.append(
-                Problem(file=_shown(file, root), message="a workflow has mistakes", detail=str(error))
+                Problem(file=shown(file, root), message="a workflow has mistakes", detail=str(error))
             )
         except (Exception, SystemExit) as error:  # noqa: BLE001  # whatever a file raises, the others shall work
-            catalog.problems.append(_problem(error, file, root))
-    _collect(catalog, imported)
+            catalog.problems.append(problem_of(error, file, root))
+    collect(catalog, imported)
     return catalog
 
 
@@ -148,10 +148,10 @@ def load_file(path: Path, root: Path | None = None, folder: str = "workflows") -
     except AuthorError:
         raise
     except (Exception, SystemExit) as error:
-        problem = _problem(error, file, file.parent)
+        problem = problem_of(error, file, file.parent)
         message = f"{path} cannot be imported: {problem.message}"
         raise BrokenFile(f"{message}\n{problem.detail}".rstrip()) from error
-    _collect(catalog, [(module, path)])
+    collect(catalog, [(module, path)])
     return catalog
 
 
@@ -171,7 +171,7 @@ def _fingerprint(file: Path) -> str:
     return hashlib.sha256(str(file).encode()).hexdigest()[:8]
 
 
-def _files(base: Path) -> Iterator[Path]:
+def workflow_files(base: Path) -> Iterator[Path]:
     """Python files below a folder, in order of name; what begins with a dot or an underscore is private."""
     for file in sorted(base.rglob("*.py")):
         if not any(part.startswith((".", "_")) for part in file.relative_to(base).parts):
@@ -219,7 +219,7 @@ def _from_path(file: Path, name: str) -> ModuleType:
     return module
 
 
-def _collect(catalog: Catalog, imported: Sequence[tuple[ModuleType, Path]]) -> None:
+def collect(catalog: Catalog, imported: Sequence[tuple[ModuleType, Path]]) -> None:
     """Take up what modules define; a workflow belongs to the file that it was written in, whoever else imports it."""
     held = [
         _Held(value, file, name)
@@ -269,7 +269,7 @@ def _never_built(held: Sequence[_Held], workflows: Sequence[Workflow[Any, ...]])
             yield Problem(file=file, message=f'the flow "{name}" was never built', detail="End it with .build().")
 
 
-def _problem(error: BaseException, file: Path, root: Path) -> Problem:
+def problem_of(error: BaseException, file: Path, root: Path) -> Problem:
     """What a file raised, told from the file on, or from the package that it stands in."""
     described = traceback.TracebackException.from_exception(error)
     frames = list(described.stack)
@@ -282,8 +282,9 @@ def _problem(error: BaseException, file: Path, root: Path) -> Problem:
         told = described.format()
     said = message_of(error).partition("\n")[0]
     message = f"{type(error).__name__}: {said}"
-    return Problem(file=_shown(file, root), message=message, detail="".join(told).rstrip())
+    return Problem(file=shown(file, root), message=message, detail="".join(told).rstrip())
 
 
-def _shown(file: Path, root: Path) -> Path:
+def shown(file: Path, root: Path) -> Path:
+    """A file as people are told of it: seen from the app, if it is within."""
     return file.relative_to(root) if file.is_relative_to(root) else file

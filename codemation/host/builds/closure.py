@@ -1,8 +1,7 @@
 """Which files of an app a workflow needs: its own, the app's modules that these import, and what lies beside them.
 
 Imports are read, not followed while they happen, so that one within a function counts as well. What a module looks up
-by a name that it makes is not seen. Files that are no Python belong to the package that they lie in, as a stylesheet
-does; what is hidden belongs to nobody: secrets and leftovers stay at home.
+by a name that it makes is not seen. Files that are no Python belong to the folder that they lie in, as a stylesheet does; what is hidden belongs to nobody: secrets and leftovers stay at home.
 """
 
 from __future__ import annotations
@@ -36,11 +35,12 @@ class Closure:
             waiting += [path for name in _imported(one, self.root) for path in self._found(name)]
 
     def data(self) -> Iterator[Path]:
-        """What is no Python in the packages that are needed."""
-        for package in sorted({file.parent for file in self.files if file.name == "__init__.py"}):
-            for path in sorted(package.rglob("*")):
-                if path.is_file() and path.suffix not in (".py", ".pyc") and not _hidden(path.relative_to(self.root)):
-                    yield path
+        """What is no Python in the packages that are needed, and beside other modules in folders of the app."""
+        packages = {file.parent for file in self.files if file.name == "__init__.py"}
+        folders = {file.parent for file in self.files} - packages - {self.root}
+        for path in sorted({*(one for package in packages for one in package.rglob("*")), *_beside(folders)}):
+            if path.is_file() and path.suffix not in (".py", ".pyc") and not _hidden(path.relative_to(self.root)):
+                yield path
 
     def _packages(self, file: Path) -> Iterator[Path]:
         """What makes the folders of a module a package."""
@@ -64,6 +64,11 @@ class Closure:
         if not (self.root / name.partition(".")[0]).is_dir():
             self.foreign.add(name.partition(".")[0])
         return ()
+
+
+def _beside(folders: Iterable[Path]) -> Iterator[Path]:
+    for folder in folders:
+        yield from folder.iterdir()
 
 
 def _hidden(path: Path) -> bool:

@@ -104,7 +104,7 @@ def loaded(bundle: Bundle, home: Path, file: str) -> dict[str, Workflow[Any, ...
         HostError: the file cannot be imported; says why.
     """
     with _guard:
-        space = _space(bundle, laid_out(bundle, home))
+        space = space_of(bundle, laid_out(bundle, home))
         try:
             module = importlib.import_module(f"{space}.{'.'.join(Path(file).with_suffix('').parts)}")
         except CodemationError:
@@ -115,17 +115,24 @@ def loaded(bundle: Bundle, home: Path, file: str) -> dict[str, Workflow[Any, ...
     return {inner.digest: inner for one in workflows for inner in below(one)}
 
 
-def _space(bundle: Bundle, folder: Path) -> str:
-    """The package that stands for a bundle in this process."""
+def space_of(bundle: Bundle, folder: Path, origin: Path | None = None) -> str:
+    """The package that stands for a bundle in this process; its modules are shown as files of `origin`, if any."""
     name = f"_build_{bundle.digest[:16]}"
     if name not in sys.modules:
         if not any(isinstance(finder, _Finder) for finder in sys.meta_path):
             sys.meta_path.insert(0, _Finder())
         package = ModuleType(name)
         package.__path__ = [str(folder)]
+        package.__dict__["__origin__"] = (str(folder), str(origin or folder))
         package.__dict__["__tops__"] = frozenset(path.partition("/")[0].removesuffix(".py") for path in bundle.files)
         sys.modules[name] = package
     return name
+
+
+def forget_space(name: str) -> None:
+    """Let go of the modules of a build; code that is in use goes on, and looks nothing up any more."""
+    for module in [one for one in sys.modules if one == name or one.startswith(f"{name}.")]:
+        del sys.modules[module]
 
 
 class _Finder:
@@ -149,7 +156,19 @@ class _Loader(importlib.machinery.SourceFileLoader):
     def exec_module(self, module: ModuleType) -> None:
         """Execute it, with imports of its own."""
         module.__dict__["__builtins__"] = _builtins_of(module.__name__.partition(".")[0])
+        if module.__file__ is not None:
+            module.__file__ = self._shown(module.__file__)
         super().exec_module(module)
+
+    def source_to_code(  # type: ignore[override]  # a method of its class, and not of the one that declares it
+        self, data: Any, path: Any, *, _optimize: int = -1
+    ) -> Any:
+        """Code that says where its author finds it."""
+        return super().source_to_code(data, self._shown(path), _optimize=_optimize)
+
+    def _shown(self, path: Any) -> str:
+        folder, origin = vars(sys.modules[self.name.partition(".")[0]])["__origin__"]
+        return f"{origin}{str(path).removeprefix(folder)}"
 
     def set_data(self, path: str, data: Any, *, _mode: int = 0o666) -> None:
         """What is compiled is kept in memory alone: the folder holds the files of the bundle, and nothing else."""
