@@ -1,7 +1,8 @@
 """Which files of an app a workflow needs: its own, the app's modules that these import, and what lies beside them.
 
 Imports are read, not followed while they happen, so that one within a function counts as well. What a module looks up
-by a name that it makes is not seen. Files that are no Python belong to the folder that they lie in, as a stylesheet does; what is hidden belongs to nobody: secrets and leftovers stay at home.
+by a name that it makes is not seen. Files that are no Python belong to the folder that they lie in, as a stylesheet
+does; what is hidden belongs to nobody: secrets and leftovers stay at home.
 """
 
 from __future__ import annotations
