@@ -23,6 +23,7 @@ COMMANDS = {
     "events": Late(module="codemation.cli.events", name="events", help="Send events to the runs that wait for them."),
     "pins": Late(module="codemation.cli.pins", name="pins", help="Keep what nodes gave, and give it to other runs."),
     "workflows": Late(module="codemation.cli.workflows", name="workflows", help="Look at the workflows of this app."),
+    "dev": Late(module="codemation.cli.dev", name="dev", help="Work on workflows: run, serve and reload them."),
     "build": Late(module="codemation.cli.build", name="build", help="Freeze the workflows and their code."),
     "deploy": Late(module="codemation.cli.deploy", name="deploy", help="Let a build count from now on."),
     "deployments": Late(

@@ -55,14 +55,24 @@ class Service:
     """One app behind HTTP; opened when the server starts, and again and again while its database is away."""
 
     def __init__(
-        self, settings: Settings, *, loopback: bool = True, unguarded: bool = False, root_path: str = ""
+        self,
+        settings: Settings,
+        *,
+        loopback: bool = True,
+        unguarded: bool = False,
+        root_path: str = "",
+        catalog: Catalog | None = None,
     ) -> None:
-        """`loopback` says that only this machine can reach the server; `unguarded` lets everybody do everything."""
+        """`loopback` says that only this machine can reach the server; `unguarded` lets everybody do everything.
+
+        With a `catalog` it looks neither into the app's folder nor for what was deployed: whoever gives it knows.
+        """
         self.settings = settings
         self.loopback = loopback
         self.unguarded = unguarded
         self.root_path = root_path
-        self.catalog = Catalog(settings.root, settings.config.workflows)
+        self._given = catalog is not None
+        self.catalog = catalog or Catalog(settings.root, settings.config.workflows)
         """Replaced as a whole when workflows have changed; whoever reads it holds on to the one it has."""
         self.draining = threading.Event()
         """Set when the server stops: streams end, and nothing new is begun."""
@@ -100,9 +110,10 @@ class Service:
         Raises:
             HostError: it never will be opened: something else than the database is not right.
         """
-        self.catalog = discover(self.settings.root, self.settings.config.workflows)
-        for found in self.catalog.problems:
-            _log.warning("%s: %s", found.file, found.message)
+        if not self._given:
+            self.catalog = discover(self.settings.root, self.settings.config.workflows)
+            for found in self.catalog.problems:
+                _log.warning("%s: %s", found.file, found.message)
         if not self._tried():
             _log.error("%s; answering 503 until it is right", self.trouble)
             self._opener = threading.Thread(target=self._keep_trying, name="codemation-open", daemon=True)
@@ -214,8 +225,9 @@ class Service:
             take_up(app, self.catalog)
             if app.fleet is None:  # nobody else works on what is started here
                 app.work()
-            self._deployed = Deployed(app, self._counts)
-            self._deployed.begin()
+            if not self._given:
+                self._deployed = Deployed(app, self._counts)
+                self._deployed.begin()
         except BaseException as error:
             app.close()
             if not isinstance(error, StoreUnavailable):

@@ -1,13 +1,13 @@
 """A Redis of one's own, from the programs of a wheel: for rehearsals of production on one machine, and for tests.
 
-It keeps nothing on disk, listens on this machine alone, and wants a password that only its starter knows.
+It keeps nothing on disk, listens on this machine alone, and wants a password that only its starter knows. It does not
+outlive its starter, however that ends.
 """
 
 from __future__ import annotations
 
 import secrets
 import socket
-import subprocess
 import time
 from contextlib import suppress
 from pathlib import Path
@@ -15,6 +15,7 @@ from types import TracebackType
 from typing import Self
 
 from codemation.core.errors import HostError
+from codemation.host.supervising import Guarded, Program
 
 TRIES = 5
 """How often another port is tried; one that is free now may be taken a moment later."""
@@ -35,7 +36,7 @@ class RedisServer:
         self._wanted = port
         self._password = secrets.token_hex(16)
         self.port = 0
-        self._process: subprocess.Popen[bytes] | None = None
+        self._process: Guarded | None = None
         self.start()
 
     @property
@@ -52,7 +53,12 @@ class RedisServer:
         """
         if self._process is None:
             raise HostError("this Redis is not running", way_out="start it: server.start()")
-        return self._process.pid
+        return self._process.process.pid
+
+    @property
+    def alive(self) -> bool:
+        """Whether it runs."""
+        return self._process is not None and self._process.process.poll() is None
 
     def start(self) -> None:
         """Start it, or start it again on the same port after its end; it is empty then.
@@ -77,12 +83,8 @@ class RedisServer:
         process, self._process = self._process, None
         if process is None:
             return
-        process.terminate()
-        try:
-            process.wait(timeout=5)
-        except subprocess.TimeoutExpired:
-            process.kill()
-            process.wait()
+        process.ask()
+        process.end(time.monotonic() + 5)
 
     def __enter__(self) -> Self:
         return self
@@ -92,7 +94,7 @@ class RedisServer:
     ) -> None:
         self.close()
 
-    def _launched(self) -> subprocess.Popen[bytes]:
+    def _launched(self) -> Guarded:
         self._folder.mkdir(parents=True, exist_ok=True)
         config = self._folder / "redis.conf"  # a password on the command line could be read by everybody
         config.touch(mode=0o600)
@@ -101,13 +103,13 @@ class RedisServer:
             f'dir "{self._folder.absolute()}"\nlogfile "{self._folder.absolute() / "redis.log"}"\n',
             encoding="utf-8",
         )
-        # A session of its own: Ctrl-C is for the process that started it, which ends it.
-        return subprocess.Popen([_program(), str(config)], stdin=subprocess.DEVNULL, start_new_session=True)
+        program = Program(name="redis", command=(_program(), str(config)))
+        return Guarded(program, grace=2.0, pipe_output=False)
 
     def _answers(self) -> bool:
         """Whether it answers before long; `False` as soon as it has ended."""
         deadline = time.monotonic() + PATIENCE
-        while time.monotonic() < deadline and self._process is not None and self._process.poll() is None:
+        while time.monotonic() < deadline and self.alive:
             with suppress(OSError), socket.create_connection(("127.0.0.1", self.port), timeout=1) as line:
                 line.sendall(f"AUTH {self._password}\r\nPING\r\n".encode())
                 if b"+OK" in line.recv(64):
