@@ -50,7 +50,7 @@ def drive(settings: Settings, screen: Screen, manner: Manner, begin: Callable[[A
                 began = time.monotonic()
                 with _diverted(screen, manner), progress(app, screen, quiet=manner.quiet or manner.json):
                     handle = begin(app)
-                    _wait(handle, screen)
+                    _wait(handle, screen, quiet=manner.quiet or manner.json)
                 return _tell(handle, time.monotonic() - began, screen, manner)
         except KeyboardInterrupt:
             _say_paused(handle, screen)
@@ -63,11 +63,13 @@ def drive(settings: Settings, screen: Screen, manner: Manner, begin: Callable[[A
             return code_of(error)
 
 
-def _wait(handle: RunHandle, screen: Screen) -> None:
+def _wait(handle: RunHandle, screen: Screen, *, quiet: bool) -> None:
     """Wait for the end, whatever it is; working on the run if it was begun here."""
-    if handle.watched is None and handle.source is None:
+    if handle.joined:
         following = "this is what it came to" if handle.status in FINISHED else "waiting for its end"
         screen.say(f"run {handle.id} was started under this key before; {following}")
+    elif handle.watched is None and handle.app.fleet is not None and not quiet:
+        screen.say(click.style(f"run {handle.id} is left to the workers; waiting for its end", dim=True))
     with suppress(RunFailed, RunCancelled):
         handle.go()
 
@@ -96,6 +98,11 @@ def _say_paused(handle: RunHandle | None, screen: Screen) -> None:
     mark = click.style("‖", fg="yellow", bold=True)
     if handle is None:
         screen.say(f"{mark} interrupted; if a run was begun, it is in: codemation runs list")
+        return
+    if handle.app.fleet is not None and handle.watched is None:
+        screen.say(f"{mark} no longer waiting for run {handle.id}, which goes on: workers are at it")
+        screen.say(f"{click.style('→', fg='cyan')} codemation runs show {short(handle.id)}")
+        screen.say(f"{click.style('→', fg='cyan')} codemation runs cancel {short(handle.id)}")
         return
     if handle.watched is None:
         screen.say(f"{mark} no longer waiting for run {handle.id}; nothing of it was worked on here")

@@ -86,6 +86,10 @@ class WorkerDesk:
         """Let the fleet know of tickets."""
         self._fleet.scheduler.dispatch(hints)
 
+    def rouse(self) -> None:
+        """Let somebody of each queue look, since nobody knows who is waiting."""
+        self._fleet.rouse()
+
     def is_alone(self) -> bool:
         """Whether no hints come through."""
         return self._fleet.scheduler.is_away()

@@ -4,15 +4,18 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from typing import TYPE_CHECKING, NoReturn
 
-from codemation.core.errors import RunFailed, RunPaused
-from codemation.core.ids import NodeId
+from codemation.core.errors import RunFailed, RunPaused, UnknownRun
+from codemation.core.ids import NodeId, RunId
 from codemation.core.ports import Subscription
-from codemation.core.states import FINISHED
+from codemation.core.snapshot import Snapshot
+from codemation.core.states import FINISHED, RunStatus
 from codemation.host.runtime.trouble import theirs
 
 if TYPE_CHECKING:
+    from codemation.host.app import App
     from codemation.host.handles import RunHandle
     from codemation.host.runtime.scheduler import Watched
 
@@ -49,27 +52,41 @@ def gone(run: RunHandle) -> RunHandle:
             if watched.run.snapshot.revision == before:
                 break
             driven(run, watched, None, until=rests)
+    if watched is None and run.app.fleet is not None:
+        wait_for_others(run, float("inf"), enough=lambda: _rests(run.app, run.snapshot))
     if run.snapshot.at_rest:
         return run.serve()
     run.wait()
     return run
 
 
-def wait_for_others(run: RunHandle, until: float) -> None:
-    """Wait while another process works on the run, up to a time of the monotonic clock."""
+def _rests(app: App, snapshot: Snapshot) -> bool:
+    """Whether only the world can bring a run of the fleet further: it waits, and so do its children."""
+    if not snapshot.at_rest:
+        return False
+    children = [
+        wait.detail["child"] for waits in snapshot.waits.values() for wait in waits.values() if wait.kind == "child"
+    ]
+    with suppress(UnknownRun):  # it is about to be started
+        return all(_rests(app, app.engine.open(RunId(child)).snapshot) for child in children)
+    return False
+
+
+def wait_for_others(run: RunHandle, until: float, enough: Callable[[], bool] = lambda: False) -> None:
+    """Wait while another process works on the run, up to a time of the monotonic clock, or until it is `enough`."""
     with run.app.bus.subscribe(run.id) as news:
-        while run.snapshot.status not in FINISHED and (left := until - time.monotonic()) > 0:
+        while run.snapshot.status not in FINISHED and (left := until - time.monotonic()) > 0 and not enough():
             if run.app.fleet is None:
                 run.app.caretaker.fold(run.id)
             _until_told(news, min(POLL, left))
 
 
 def _until_told(news: Subscription, seconds: float) -> None:
-    """Wait until a run is said to be over, something may have been missed, or the time is over."""
+    """Wait until a run is said to be over or to wait, something may have been missed, or the time is over."""
     until = time.monotonic() + seconds
     while (left := until - time.monotonic()) > 0:
         told = news.next(left)
-        if told is None or not told.revision or told.status in FINISHED:
+        if told is None or not told.revision or told.status in FINISHED or told.status is RunStatus.WAITING:
             return
 
 

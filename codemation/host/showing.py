@@ -31,6 +31,9 @@ PARENTS = 3
 class ShownRun:
     """A run in a notebook is its graph with its state, and can be written as a page."""
 
+    joined = False
+    """Whether it was started before, with the same key."""
+
     def _repr_mimebundle_(self, include: object = None, exclude: object = None) -> dict[str, str]:
         from codemation.host.overview import run_view  # noqa: PLC0415 - loaded when somebody looks
         from codemation.views.page import run_panel  # noqa: PLC0415 - as above

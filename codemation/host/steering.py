@@ -55,4 +55,6 @@ def joined(app: App, run: OpenRun, workflow: Workflow[Any, ...]) -> RunHandle:
     if mine and not run.finished:
         with suppress(RunError):  # somebody works on it
             return app.resume(run.id, workflow)
-    return RunHandle(app, run, workflow)
+    handle = RunHandle(app, run, workflow)
+    handle.joined = True
+    return handle

@@ -10,7 +10,8 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from codemation.core.errors import HostError, StoreUnavailable
-from codemation.core.ids import RunId
+from codemation.core.ids import ActivationId, RunId
+from codemation.core.opening import OpenRun
 from codemation.core.ports import Hint
 from codemation.core.signals import Event
 from codemation.host.app import App
@@ -60,6 +61,12 @@ class WorkerApp(App):
     def __init__(self, backend: Backend, settings: Settings, part: Part) -> None:
         self.part = part
         super().__init__(backend, settings)
+        self.scheduler.recorded = self._recorded
+
+    def _recorded(self, run: OpenRun, activation: ActivationId) -> None:
+        self.family.recorded(run, activation)
+        if isinstance(self.scheduler, FleetScheduler):
+            self.scheduler.expect(run, activation)
 
 
 class FleetWorker:

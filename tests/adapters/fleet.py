@@ -110,6 +110,14 @@ class Fleet:
         self.workers.append(Worker(process=process, log=log))
         return self.workers[-1]
 
+    def command(self, *arguments: str) -> subprocess.CompletedProcess[str]:
+        """Carry out a command of ours in the folder, and hear what it says."""
+        command = [str(Path(sys.executable).with_name("codemation")), *arguments]
+        environment = {**self.environment, "COLUMNS": "200"}
+        return subprocess.run(
+            command, cwd=self.folder, env=environment, capture_output=True, text=True, check=False, timeout=PATIENCE
+        )
+
     def settings(self, **more: Any) -> Settings:
         """The settings of an app in this process."""
         values = {"database_url": self.url, "redis_url": self.redis.url, "scheduler": "celery", **more}

@@ -7,6 +7,7 @@ They know as well when the parent is gone. Where the pool is a thread or several
 
 from __future__ import annotations
 
+import logging
 import os
 import sys
 import threading
@@ -24,6 +25,7 @@ from codemation.host.desk import Part
 from codemation.host.settings import Settings
 from codemation.host.worker import PASSED, FleetWorker, Wear
 
+_log = logging.getLogger("codemation.worker")
 RECYCLED = 0x9B
 """The exit code by which the parent of a pool knows that its child is to be replaced, and that nothing is wrong."""
 PAUSE = 0.2
@@ -85,6 +87,11 @@ class Attendance:
         self._told += 1
         if self._told > 2 or self._worker is None:
             return
+        if self._told == 1:
+            _log.info(
+                "told to stop: what is under way has %.0f s for its end; told again, it is given back at once",
+                self._manners.grace,
+            )
         if self._forks:
             os.close((self._soon if self._told == 1 else self._now)[1])
             return

@@ -61,8 +61,19 @@ _CLAIM_SLOT = statement(
         WHERE id = :ticket AND state = {_READY} AND stop = 0 AND lane = ANY(:lanes::int[]) AND {_FREE}"""
     )
 )
+# The head of each lane, of what needs no slot; and the head of each pool that has a slot, in whichever of these lanes.
 _CANDIDATE = statement(f"""
-    SELECT id FROM tickets WHERE state = {_READY} AND stop = 0 AND lane = ANY(:lanes::int[]) AND {_FREE} {_URGENCY}""")
+    SELECT id, pool FROM (
+        SELECT head.* FROM unnest(:lanes::int[]) AS mine (lane) CROSS JOIN LATERAL (
+            SELECT id, pool, priority, due_at FROM tickets
+            WHERE state = {_READY} AND stop = 0 AND pool IS NULL AND tickets.lane = mine.lane {_URGENCY}) AS head
+        UNION ALL
+        SELECT head.* FROM pools CROSS JOIN LATERAL (
+            SELECT id, pool, priority, due_at FROM tickets
+            WHERE state = {_READY} AND stop = 0 AND pool IS NOT NULL AND tickets.pool = pools.name
+                AND lane = ANY(:lanes::int[]) {_URGENCY}) AS head
+        WHERE (SELECT count(*) FROM tickets o WHERE o.pool = pools.name AND o.state = {_RUNNING}) < cap) AS heads
+    {_URGENCY}""")
 _TRIES = 3
 """How often another candidate is looked for when somebody else was faster."""
 
@@ -90,10 +101,15 @@ def claim_with_slot(link: Link, worker: WorkerId, lanes: list[int], ticket: Tick
     """Claim a ticket, or the most urgent one, with the slot that it may need."""
     values = {"worker": worker, "lanes": numbers(lanes)}
     for _ in range(_TRIES):
-        found = (ticket,) if ticket is not None else link.one(_CANDIDATE, values)
+        found = (ticket, None) if ticket is not None else link.one(_CANDIDATE, values)
         if found is None:
             return None
         chosen = {**values, "ticket": found[0]}
+        if ticket is None and found[1] is None:
+            claim = claim_one(link, worker, lanes, TicketId(found[0]))
+            if claim is not None:
+                return claim
+            continue
         rows = link.last((_LOCK_POOL, chosen), (_CLAIM_SLOT, chosen))
         if rows or ticket is not None:
             return _claim(worker, rows[0]) if rows else None
@@ -119,7 +135,8 @@ _REMIND = statement(f"""
     WITH heads AS MATERIALIZED (
         SELECT head.id FROM lanes CROSS JOIN LATERAL (
             SELECT id, hints, GREATEST(hinted_at, due_at) AS since FROM tickets
-            WHERE state = {_READY} AND stop = 0 AND tickets.lane = lanes.id {_URGENCY_OF} LIMIT :limit) AS head
+            WHERE state = {_READY} AND stop = 0 AND pool IS NULL AND tickets.lane = lanes.id
+            {_URGENCY_OF} LIMIT :limit) AS head
         WHERE since < now_() - LEAST(60, 5 * 2 ^ hints) * interval '1 second'),
     found AS MATERIALIZED (
         SELECT id FROM tickets WHERE id IN (SELECT id FROM heads) AND state = {_READY}

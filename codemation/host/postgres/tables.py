@@ -194,7 +194,15 @@ Index(
     tickets.c.priority.desc(),
     tickets.c.due_at,
     tickets.c.id,
-    postgresql_where=text("state = 0 AND stop = 0"),
+    postgresql_where=text("state = 0 AND stop = 0 AND pool IS NULL"),
+)
+Index(
+    "tickets_ready_for_pool",
+    tickets.c.pool,
+    tickets.c.priority.desc(),
+    tickets.c.due_at,
+    tickets.c.id,
+    postgresql_where=text("state = 0 AND stop = 0 AND pool IS NOT NULL"),
 )
 Index("tickets_for_children", tickets.c.run_id, postgresql_where=text("kind = 5"))
 Index("tickets_of_owner", tickets.c.owner, postgresql_where=text("state = 1"))

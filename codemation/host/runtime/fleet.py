@@ -17,7 +17,8 @@ from collections.abc import Callable, Sequence
 
 from codemation.core.engine import Engine
 from codemation.core.errors import StoreUnavailable
-from codemation.core.ids import TicketId
+from codemation.core.ids import ActivationId, TicketId
+from codemation.core.opening import OpenRun
 from codemation.core.outcome import DEFAULT, Outcome
 from codemation.core.ports import Claim, Hint
 from codemation.host.runtime.activity import Workbench
@@ -29,6 +30,8 @@ from codemation.host.runtime.watched import Watched
 _log = logging.getLogger("codemation.worker")
 NEAR = 2.0
 """A ticket whose time comes within so many seconds is waited for here."""
+SOON = 5.0
+"""As `NEAR`, of what is waited for otherwise."""
 NET = 10.0
 """Seconds between looks at the table where hints come through."""
 LONGEST, MOST = 5.0, 200
@@ -50,6 +53,7 @@ class FleetScheduler(VisitingScheduler):
         self.worn: Callable[[], bool] = lambda: False
         """Whether the process should take up nothing more, because it is to be replaced."""
         self._walker.tired = self._tired
+        self._walker.freed = desk.rouse
         self._looker: threading.Thread | None = None
 
     @property
@@ -86,12 +90,20 @@ class FleetScheduler(VisitingScheduler):
             if not delay:
                 ready.append(ticket)
             elif delay <= NEAR:
-                hint = Hint(ticket=ticket, queue=outcome.queues.get(ticket, DEFAULT))
-                with self._changed:
-                    heapq.heappush(self._soon, (time.monotonic() + delay, ticket, hint))
-                    self._news.notify_all()
+                self._wake_in(delay, Hint(ticket=ticket, queue=outcome.queues.get(ticket, DEFAULT)))
         if ready:
             self._share([Hint(ticket=one, queue=outcome.queues.get(one, DEFAULT)) for one in ready])
+
+    def expect(self, run: OpenRun, activation: ActivationId) -> None:
+        """Be there when the waits of an activation are over that was just recorded here, if that is soon."""
+        for wait in run.snapshot.waits.get(activation, {}).values():
+            if wait.delay is not None and wait.delay <= SOON:
+                self._wake_in(wait.delay, Hint(ticket=TicketId(0)))
+
+    def _wake_in(self, delay: float, hint: Hint) -> None:
+        with self._changed:
+            heapq.heappush(self._soon, (time.monotonic() + delay, hint.ticket, hint))
+            self._news.notify_all()
 
     @property
     def idle(self) -> bool:
@@ -165,11 +177,9 @@ class FleetScheduler(VisitingScheduler):
                 return watched, Ready(-claim.priority, 0, claim.run, None, claim)
 
     def _claimed(self) -> Claim | None:
-        engine, lanes = self._engine, self._desk.lanes()
-        claim = engine.persist(engine.stores.tickets.claim, engine.worker, lanes)
-        if claim is None and self._desk.needs_slots():
-            claim = engine.persist(engine.stores.tickets.claim, engine.worker, lanes, pools=True)
-        return claim
+        engine, desk = self._engine, self._desk
+        lanes = desk.lanes()
+        return engine.persist(engine.stores.tickets.claim, engine.worker, lanes, pools=desk.needs_slots())
 
     def _look_on(self) -> None:
         """Look at the table from time to time, and when a time has come."""

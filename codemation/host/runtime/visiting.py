@@ -61,6 +61,10 @@ class Desk(Protocol):
         """Let the fleet know of tickets."""
         ...
 
+    def rouse(self) -> None:
+        """Let somebody of each queue look, since nobody knows who is waiting."""
+        ...
+
     def is_alone(self) -> bool:
         """Whether no hints come through."""
         ...

@@ -18,7 +18,7 @@ from codemation.host.runtime.activity import Workbench
 from codemation.host.runtime.agenda import Ready
 from codemation.host.runtime.committing import Committer
 from codemation.host.runtime.performing import Performance
-from codemation.host.runtime.slots import SlotQueues
+from codemation.host.runtime.slots import SlotQueues, pool_of
 from codemation.host.runtime.trouble import Interrupted
 from codemation.host.runtime.watched import Watched
 
@@ -64,6 +64,8 @@ class Walker:
         self._hands: dict[TicketId, Chain] = {}
         self.tired: Callable[[Chain], bool] = lambda chain: False
         """Whether a chain has been walked for long enough, so that its ticket is left to anybody."""
+        self.freed: Callable[[], None] = lambda: None
+        """Told when the slot of a pool was given back."""
 
     def hands(self) -> frozenset[TicketId]:
         """The tickets that are worked on now."""
@@ -163,6 +165,8 @@ class Walker:
         watched.holding.pop(claim.holding.ticket, None)
         self._hands.pop(claim.holding.ticket, None)
         self._slots.released(watched, claim)
+        if pool_of(watched, claim):
+            self.freed()
 
 
 def _outcome(told: Outcome | Exception) -> Outcome:

@@ -1,0 +1,97 @@
+"""The workflows that workers are disturbed at; what their nodes do is noted in a file, whoever does it."""
+
+from __future__ import annotations
+
+import os
+import re
+import time
+from pathlib import Path
+
+import codemation as cm
+
+
+class Job(cm.Params):
+    """What a run is asked for."""
+
+    ledger: Path
+    """Where each call is noted, a line for each: name, process."""
+    gate: Path = Path("/nonexistent")
+    """While this file is there, a call does not come to its end."""
+    doom: Path = Path("/nonexistent")
+    """While this file is there, a call ends its process."""
+
+
+def note(params: Job, what: str) -> None:
+    """Note a call; a line is written whole."""
+    descriptor = os.open(params.ledger, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o600)
+    os.write(descriptor, f"{what} {os.getpid()}\n".encode())
+    os.close(descriptor)
+
+
+def calls(ledger: Path, what: str) -> list[int]:
+    """The processes that have made a call, in order."""
+    lines = ledger.read_text(encoding="utf-8").splitlines() if ledger.exists() else []
+    return [int(line.split()[1]) for line in lines if line.split()[0] == what]
+
+
+@cm.node
+def first(params: Job) -> int:
+    note(params, "first")
+    return 1
+
+
+@cm.node
+def held(number: int, params: Job, context: cm.Context) -> int:
+    """Waits at the gate, unless it is told to stop."""
+    note(params, "held")
+    while params.gate.exists():
+        if context.cancelled:
+            note(params, "gave-up")
+            raise RuntimeError("stopped")
+        time.sleep(0.02)
+    if params.doom.exists():
+        os._exit(9)
+    return number + 1
+
+
+@cm.node
+def last(number: int, params: Job) -> int:
+    note(params, "last")
+    return number + 1
+
+
+@cm.node
+def deaf(params: Job) -> int:
+    """Takes no notice of being stopped."""
+    note(params, "deaf")
+    while params.gate.exists():
+        time.sleep(0.02)
+    return 1
+
+
+@cm.node
+def burning(params: Job) -> int:
+    """Keeps all threads of its process waiting, for some seconds at a time."""
+    note(params, "burning")
+    length, took = 18, 0.0
+    while took < 2.5:
+        began = time.monotonic()
+        re.match(r"(a+)+$", "a" * length + "b")
+        took = time.monotonic() - began
+        length += 1 if took > 0.5 else 2
+    note(params, "burnt")
+    return 1
+
+
+@cm.node(timeout="300ms")
+def late(params: Job) -> int:
+    """A call that goes on after its time."""
+    note(params, "late")
+    time.sleep(30)
+    return 1
+
+
+mill = cm.workflow("mill", params=Job).then(first).then(held).then(last).build()
+stubborn = cm.workflow("mill.stubborn", params=Job).then(deaf).build()
+hot = cm.workflow("mill.hot", params=Job).then(burning).then(last).build()
+slow = cm.workflow("mill.slow", params=Job).then(late).build()
