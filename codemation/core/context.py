@@ -50,6 +50,7 @@ class Context:
     stopping: Callable[[], bool] = field(default=lambda: False, repr=False)
     report: Callable[[int, int | None], None] | None = field(default=None, repr=False)
     finished: Callable[[str, str], list[Any]] | None = field(default=None, repr=False)
+    answer: Callable[[object], None] | None = field(default=None, repr=False)
     attachments: dict[str, Attachment] = field(default_factory=dict, repr=False)
     """What `attach` has put beside the outputs of this call."""
 
@@ -74,6 +75,16 @@ class Context:
         attachment = self.store(stream, mime)
         self.attachments[name] = attachment
         return attachment
+
+    def respond(self, value: object) -> None:
+        """Answer the request that started the run: `cm.webhook(path, respond="node")`; the first answer counts.
+
+        Raises:
+            Unstorable: the value cannot be stored.
+        """
+        if self.answer is None:
+            raise RuntimeError("this context belongs to no run, so nobody waits for an answer")
+        self.answer(value)
 
     def progress(self, done: int, total: int | None = None) -> None:
         """Say how far the node is, for those who watch."""

@@ -12,6 +12,7 @@ from starlette.responses import JSONResponse, Response
 from codemation.core.ids import RunId
 from codemation.core.states import FINISHED, RunStatus
 from codemation.host.overview import json_of
+from codemation.host.runtime.replying import replied
 from codemation.web.actors import Asked
 from codemation.web.bodies import Given, received
 from codemation.web.hook_auth import admit
@@ -42,7 +43,7 @@ async def hook(service: Asked, request: Request, path: str) -> Response:
         run = await service.call(_started, service, listener, given, key)
     if listener.respond == "now":
         return _accepted(service, run)
-    return await _answered(service, run)
+    return await _answered(service, listener, run)
 
 
 def _key(request: Request) -> str | None:
@@ -66,13 +67,13 @@ def _accepted(service: Service, run: RunId, status: int = 202) -> Response:
     return JSONResponse({"run": run, "url": url}, status, {"Location": url})
 
 
-async def _answered(service: Service, run: RunId) -> Response:
+async def _answered(service: Service, listener: Listener, run: RunId) -> Response:
     """What the run gives, if it does so soon enough."""
     async with listening(service, run) as bell:
         loop = asyncio.get_running_loop()
         until = loop.time() + PATIENCE
         while True:
-            answer = await service.call(_result, service, run)
+            answer = await service.call(_reply if listener.respond == "node" else _result, service, run)
             left = until - loop.time()
             if answer is not None:
                 return answer
@@ -92,6 +93,18 @@ def _result(service: Service, run: RunId) -> Response | None:
     if status in FINISHED:
         return _failed(run, status).response()
     return None
+
+
+def _reply(service: Service, run: RunId) -> Response | None:
+    """The answer that a node has given, if one has by now; a run that ends without one answers nothing."""
+    ended = service.app.attach(run).status  # read first: whatever was answered before the end is read after this
+    given = replied(service.app.engine, run)
+    headers = {"Codemation-Run": run}
+    if given is not None:
+        return JSONResponse(json_of(given[0]), 200, headers)
+    if ended is RunStatus.SUCCEEDED:
+        return Response(status_code=204, headers=headers)
+    return _failed(run, ended).response() if ended in FINISHED else None
 
 
 def _items(value: Any) -> list[Any]:

@@ -66,6 +66,9 @@ asked = cm.workflow("shop.asked", input=Line).approve(Verdict, title="Really?", 
 HOOKED = '''
 """Workflows that requests start."""
 
+import time
+from datetime import date
+
 from pydantic import BaseModel
 
 import codemation as cm
@@ -103,6 +106,22 @@ barred = (
 )
 result = cm.workflow("hook.result", input=Order).on(cm.webhook("/result", respond="result")).then(weigh).build()
 broken = cm.workflow("hook.broken", input=Order).on(cm.webhook("/broken", respond="result")).then(fail).build()
+@cm.node
+def answer(order: Order, ctx: cm.Context) -> Order:
+    if order.amount:
+        ctx.respond({"taken": order.sku, "at": date(2026, 1, 31)})
+        ctx.respond("again")
+    return order
+
+
+@cm.node
+def linger(order: Order) -> Order:
+    time.sleep(0.5 * order.amount)
+    return order
+
+
+by_node = cm.webhook("/replies", respond="node")
+replies = cm.workflow("hook.replies", input=Order).on(by_node).then(answer).then(linger).build()
 idle = cm.workflow("hook.idle", input=Order).then(weigh).build()
 mail = cm.workflow("hook.mail", input=dict).on(cm.webhook("/mail", respond="result", max_size="2MB")).then(keep).build()
 '''

@@ -16,9 +16,9 @@ from pathlib import Path
 from typing import Any
 
 import httpx
+from click.testing import Result
 
-from codemation.host.settings import Settings
-from tests.cli.shop import HIDDEN
+from tests.cli.shop import HIDDEN, Shop
 from tests.host.postgres.embedded.world import PATIENCE, REPOSITORY, temporary_project
 
 FINISHED = ("succeeded", "failed", "cancelled")
@@ -82,23 +82,24 @@ class Site:
     folder: Path
     environment: dict[str, str]
 
-    @property
-    def settings(self) -> Settings:
-        return Settings.load(self.folder, {})
+    def codemation(self, *words: str) -> Result:
+        """Carry out a command, in this process."""
+        return Shop(folder=self.folder).codemation(*words)
 
-    def codemation(self, *words: str, given: str = "") -> subprocess.CompletedProcess[str]:
-        """Carry out a command."""
+    def refused(self, *words: str) -> str:
+        """What a server says that does not come up."""
         program = "from codemation.cli.main import main; main()"
-        return subprocess.run(
-            [sys.executable, "-c", program, *words],
+        ended = subprocess.run(
+            [sys.executable, "-c", program, "serve", "web", *words],
             cwd=self.folder,
             env=self.environment,
             text=True,
-            input=given,
             capture_output=True,
             timeout=PATIENCE,
             check=False,
         )
+        assert ended.returncode == 3, ended.stderr
+        return ended.stderr
 
     @contextmanager
     def web(self, *options: str, token: str = "", **settings: str) -> Iterator[Web]:

@@ -38,7 +38,7 @@ RUN = "0198a1f0-5a3c-7d21-9f00-3b1f6e2a4c55"
 def tokens(site: Site) -> dict[Role, str]:
     """A token of each role."""
     made = {role: site.codemation("tokens", "create", role.value, "--role", role.value) for role in Role}
-    assert [one.returncode for one in made.values()] == [0] * len(Role), made
+    assert [one.exit_code for one in made.values()] == [0] * len(Role), made
     return {role: one.stdout.strip() for role, one in made.items()}
 
 

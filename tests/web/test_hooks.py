@@ -122,6 +122,15 @@ def test_a_request_may_wait_for_the_result(web: Web) -> None:
     assert "out of stock" not in failed.text
 
 
+def test_a_node_may_answer(web: Web) -> None:
+    headers = {"idempotency-key": "order-2"}
+    answer = _hook(web, "/replies", {"sku": "A1"}, headers=headers)
+    assert (answer.status_code, answer.json()) == (200, {"taken": "A1", "at": "2026-01-31"})
+    assert web.ended(answer.headers["codemation-run"])["status"] == "succeeded"
+    assert _hook(web, "/replies", {"sku": "A1"}, headers=headers).json() == answer.json()
+    assert _hook(web, "/replies", {"sku": "A1", "amount": 0}).status_code == 204
+
+
 def test_forms_and_files_become_the_item(web: Web) -> None:
     sent = _hook(web, "/mail", data={"from": "ada", "tag": ["a", "b"]})
     assert sent.json()["output"] == [{"fields": {"from": "ada", "tag": ["a", "b"]}, "files": {}}]

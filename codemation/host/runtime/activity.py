@@ -7,7 +7,7 @@ import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from functools import partial
-from typing import Any, BinaryIO
+from typing import Any
 
 from codemation.core.context import Context
 from codemation.core.definition import Input, NodeKind, NodePlan, Source
@@ -15,7 +15,7 @@ from codemation.core.engine import Engine, Stored
 from codemation.core.expression import Computed
 from codemation.core.ids import ERROR, NodeId, RunId, node_of, turn_of
 from codemation.core.inputs import Fetcher, Given, taken
-from codemation.core.items import EMPTY, Attachment, Batch, Item
+from codemation.core.items import EMPTY, Batch, Item
 from codemation.core.mistakes import listed
 from codemation.core.names import build_of_any
 from codemation.core.opening import OpenRun
@@ -35,6 +35,7 @@ from codemation.host.runtime.giving import check_output, part_given
 from codemation.host.runtime.meter import Meter
 from codemation.host.runtime.patient_blobs import PatientBlobs
 from codemation.host.runtime.recent import Recent
+from codemation.host.runtime.replying import reply
 from codemation.host.runtime.resources import Resources
 from codemation.host.runtime.saying import Listening
 from codemation.host.runtime.trouble import info_of, retry_delay, trace_of
@@ -189,21 +190,21 @@ class Activity:
 
     def context(self, stop: Stop, suffix: str = "") -> Context:
         """The context of one call; `suffix` names the item."""
-        node = self.node.id
         return Context(
             run_id=self.run.id,
             workflow_id=self.run.definition.workflow,
-            node_id=node,
+            node_id=self.node.id,
             turn=turn_of(self.claim.activation),
             attempt=self.attempt,
             idempotency_key=f"{self.seed}{suffix}",
             params=self.params,
             clock=self.bench.clock.now,
-            log=logging.getLogger(f"{NODE_LOGGER}.{self.run.definition.workflow}.{node}"),
-            store=self._attach,
+            log=logging.getLogger(f"{NODE_LOGGER}.{self.run.definition.workflow}.{self.node.id}"),
+            store=self._blobs.attach,
             stopping=stop,
-            report=lambda done, total: self.meter.move(node, done, total, part=self.claim.part),
+            report=lambda done, total: self.meter.move(self.node.id, done, total, part=self.claim.part),
             finished=self._finished,
+            answer=partial(reply, self.bench.engine, self.run.id),
         )
 
     def _finished(self, node: str, port: str) -> list[Any]:
@@ -278,10 +279,6 @@ class Activity:
 
     def _configured(self, value: Any) -> Any:
         return getattr(self.params, value.name) if isinstance(value, ParamRef) else value
-
-    def _attach(self, stream: BinaryIO, mime: str) -> Attachment:
-        stored = self._blobs.put(stream)
-        return Attachment(blob=stored.id, size=stored.size, sha256=stored.sha256, mime=mime, source=self._blobs)
 
     def _milliseconds(self) -> int:
         return round((time.monotonic() - self._began) * 1000)

@@ -7,6 +7,7 @@ from typing import Any, BinaryIO, cast
 
 from codemation.core.engine import Engine
 from codemation.core.errors import StoreUnavailable
+from codemation.core.items import Attachment
 from codemation.core.ports import StoredBlob
 from codemation.host.runtime.trouble import Interrupted
 
@@ -39,6 +40,11 @@ class PatientBlobs:
             return blobs.put(stream)
 
         return self._engine.persist(put)
+
+    def attach(self, stream: BinaryIO, mime: str) -> Attachment:
+        """A stored stream as it stands beside an item; raises what `put` raises."""
+        stored = self.put(stream)
+        return Attachment(blob=stored.id, size=stored.size, sha256=stored.sha256, mime=mime, source=self)
 
     def open(self, blob: str) -> BinaryIO:
         """A readable stream; the caller closes it.
