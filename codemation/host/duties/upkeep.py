@@ -60,6 +60,7 @@ class Upkeep:
         self._firing = _Aside("codemation-firing", self._fire)
         self._adopting = _Aside("codemation-adopting", lambda: adopt_left(app, self.triggers.known))
         self._slow = {name: _Aside(f"codemation-{name}", work) for name, work in self._hourly().items()}
+        self.first_prune = FIRST
         self._began = self._recovered = self._reminded = 0.0
         self._rest = min(ROUND, app.settings.config.duty_silence / 2)
         self._did: dict[str, float] = {}
@@ -187,7 +188,7 @@ class Upkeep:
 
     def _begin_if_due(self, name: str, row: DutyRow) -> None:
         """Begin with a duty that is done once an hour, in a thread of its own."""
-        if name not in self._holding.held or time.monotonic() - self._began < FIRST:
+        if name not in self._holding.held or time.monotonic() - self._began < self.first_prune:
             return
         if row.age is None or not 0 <= row.age < HOURLY:  # a clock that was set back would leave it alone for as long
             self._did[name] = 0.0 if row.age is None else max(0.0, row.age - HOURLY)

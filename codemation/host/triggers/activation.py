@@ -18,6 +18,7 @@ from codemation.host.credentials import slots
 from codemation.host.launching import encoded_input, encoded_params
 from codemation.host.triggers.arms import SCHEDULES, KnownTrigger, begun, known_triggers
 from codemation.host.triggers.given import fired
+from codemation.host.triggers.polling import state_of
 
 if TYPE_CHECKING:
     from codemation.host.app import App
@@ -79,6 +80,11 @@ def _objections(app: App, known: KnownTrigger, others: Iterable[ArmedTrigger]) -
                 said.append(f'its path is taken by "{other.workflow}"')
     if known.arm.kind in SCHEDULES:
         said += _trial(app, known)
+    if known.arm.kind == "poll":
+        try:
+            state_of(known, None)
+        except CodemationError as error:
+            said.append(error.message)
     return said
 
 

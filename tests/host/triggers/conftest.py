@@ -31,12 +31,14 @@ def stores(clock: Clock) -> Stores:
 
 @pytest.fixture
 def open_app(stores: Stores, tmp_path: Path) -> Iterator[Open]:
-    """Opens an app on the same stores, with settings."""
+    """Opens an app on the same stores, with settings; what its upkeep would do by itself is left to the test."""
     with ExitStack() as stack:
 
         def opened(given: Stores | None = None, **settings: Any) -> App:
             backend = Backend(stores=given or stores, close=lambda: None, describes="memory")
-            return stack.enter_context(App(backend, Settings(tmp_path, settings, {})))
+            app = stack.enter_context(App(backend, Settings(tmp_path, settings, {})))
+            app.upkeep.end()
+            return app
 
         yield opened
 
