@@ -7,7 +7,7 @@ import shutil
 import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, assert_never
 
 import click
@@ -15,6 +15,7 @@ import click
 from codemation.cli.screen import COLOURS, Screen
 from codemation.core.durations import readable
 from codemation.core.ids import MAIN, NodeId, RunId
+from codemation.core.nodeplan import NodeKind
 from codemation.core.signals import Event
 from codemation.host.naming import short
 from codemation.host.overview import node_rows
@@ -51,16 +52,22 @@ def progress(app: App, screen: Screen, *, quiet: bool) -> AbstractContextManager
 
 @contextmanager
 def _told(app: App, screen: Screen) -> Iterator[None]:
-    """Write a line for each node that ends."""
+    """Write a line for each node that ends; of runs within the run, which may be many, only if it does not end well."""
 
     def hear(run: RunId, _revision: int, events: tuple[Event, ...]) -> None:
-        nodes = [event.node for event in events if event.kind in _TOLD]
-        watched = _watched(app, run) if nodes else None
+        ended = [event for event in events if event.kind in _TOLD]
+        watched = _watched(app, run) if ended else None
         if watched is None:
             return
+        within = bool(watched.run.snapshot.parent)
         rows = {row.id: row for row in rows_now(watched)}
-        for node in nodes:
-            screen.say(line_of(rows[NodeId(node)], Rooms(names=_names(rows.values()), width=screen.width)))
+        for event in ended:
+            row = rows[NodeId(event.node)]
+            if within and event.kind == "node_succeeded":
+                continue
+            if within:
+                row = replace(row, id=NodeId(f"{watched.run.definition.workflow}: {row.id}"))
+            screen.say(line_of(row, Rooms(names=_names([*rows.values(), row]), width=screen.width)))
 
     with _listening(app, hear):
         yield
@@ -196,6 +203,8 @@ def _items(row: NodeRow, reading: Reading | None) -> str:
     if row.status is not NodeStatus.SUCCEEDED:
         return row.status.value
     came, went = _given(row.items_in), _ports(row)
+    if row.kind is NodeKind.LOOP:  # what came to a round is what the one before has given
+        return f"→ {went}"
     return f"{came} → {went}" if came and went else f"→ {went}" if went else came
 
 

@@ -56,6 +56,9 @@ def test_a_failure_names_the_child_that_failed(shop: Shop) -> None:
     ran = shop.codemation("run", "nested.offers", "-", given=given("nut", "broken"))
     assert ran.exit_code == 1
     assert "ChildFailed: run " in ran.stderr
+    assert "✗ nested.pricing: price" in ran.stderr
+    assert "✓ price" not in ran.stderr
+    assert "✓ pricing" in shop.codemation("run", "nested.offers", "-", given=given("nut")).stderr
     assert '"price": ValueError: no price' in ran.stderr
     assert "codemation runs show " in ran.stderr
 

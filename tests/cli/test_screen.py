@@ -139,6 +139,16 @@ def test_long_workflows_fold_what_has_finished_first() -> None:
             "✓ load     1,200 + 3 → 1,100, 100 error     2.0 s  600/s",
         ),
         (
+            NodeRow(
+                id=NodeId("loop"),
+                kind=NodeKind.LOOP,
+                status=NodeStatus.SUCCEEDED,
+                items_in={"main": 10},
+                items_out={"main": 2, "again": 6},
+            ),
+            "✓ loop     → 2, 6 again",
+        ),
+        (
             NodeRow(id=NodeId("load"), kind=NodeKind.THEN, status=NodeStatus.FAILED, error="OSError: no\nfile"),
             "✗ load     OSError: no file",
         ),
