@@ -27,6 +27,8 @@ def left_alone(app: App, runs: Sequence[RunId]) -> frozenset[RunId]:
     workers = app.stores.workers.living()
     dead = frozenset(Observer(place()).dead(workers))
     here = {worker.id for worker in workers} - dead
+    if not app.scheduler.watched():  # this process is entered because it has answered something, and works on nothing
+        here -= {app.engine.worker}
     unattended = {one.run for one in app.stores.runs.unattended()}
     return frozenset(run for run in runs if (run in unattended or not here) and not _held(app, run, here))
 

@@ -13,7 +13,7 @@ from codemation.core.errors import StoreUnavailable
 from codemation.core.ids import MAIN, RunId
 from codemation.core.opening import OpenRun
 from codemation.core.outcome import Outcome, Refusal
-from codemation.core.ports import Claim
+from codemation.core.ports import Claim, News
 from codemation.core.signals import Event, Succeeded
 from codemation.core.states import RunStatus
 from tests.core.engine_world import Database, begun, start
@@ -134,8 +134,8 @@ class Deaf(Database):
 
     unheard = ""
 
-    def _heard(self, run: RunId, revision: int, events: tuple[Event, ...]) -> None:
-        if run == self.unheard:
+    def _heard(self, news: News, events: tuple[Event, ...]) -> None:
+        if news.run == self.unheard:
             raise StoreUnavailable("nobody listens")
 
 

@@ -79,7 +79,7 @@ def test_a_pyproject_without_our_table_is_no_second_configuration(tmp_path: Path
     [
         ("thraeds = 3", {}, "there is no setting thraeds (pyproject.toml); did you mean threads?"),
         ("", {"CODEMATION_THREDS": "3"}, "no setting threds (environment CODEMATION_THREDS); did you mean threads?"),
-        ("zzz = 1", {}, "there are: database_url, redis_url, wake, state"),
+        ("zzz = 1", {}, "there are: database_url, redis_url, wake, scheduler"),
         ('threads = "many"', {}, "threads (pyproject.toml): Input should be a valid integer"),
         ("", {"CODEMATION_THREADS": "0"}, "threads (environment CODEMATION_THREADS): Input should be greater than"),
         ("patience = nan", {}, "patience (pyproject.toml): Input should be a finite number"),

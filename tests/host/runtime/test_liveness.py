@@ -72,7 +72,7 @@ def test_a_pid_that_another_process_has_now_is_not_taken_for_the_old_one(child: 
 
 def test_a_worker_elsewhere_is_dead_when_its_beat_has_stood_still_for_long() -> None:
     clock = Clock()
-    observer = Observer("here", clock)
+    observer = Observer("here", clock=clock)
     there = row(1, 1, place="there", beat=5)
     assert observer.dead([there]) == []
     clock.now += SILENCE - 0.1
@@ -86,7 +86,7 @@ def test_a_worker_elsewhere_is_dead_when_its_beat_has_stood_still_for_long() -> 
 
 def test_after_an_outage_and_after_an_absence_all_observations_start_anew() -> None:
     clock = Clock()
-    observer = Observer("here", clock)
+    observer = Observer("here", clock=clock)
     there = row(1, 1, place="there", beat=5)
     observer.dead([there])
     clock.now += 2 * SILENCE
