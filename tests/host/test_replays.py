@@ -11,6 +11,7 @@ import pytest
 
 import codemation as cm
 from codemation.core.errors import AmbiguousStart, DefinitionDrift, InputError, RunError, SourcePruned
+from codemation.core.ids import NodeId
 from codemation.core.launch import Launch
 from codemation.core.ports import Stores
 from codemation.host.app import App
@@ -18,7 +19,10 @@ from codemation.host.backend import Backend
 from codemation.host.connecting import Connection
 from codemation.host.forecasting import ForecastHandle
 from codemation.host.memory.payloads import MemoryPayloads
-from codemation.host.opening import begin
+from codemation.host.opening import asked, begin
+from codemation.host.runtime.activity import RunCode
+from codemation.host.runtime.meter import Meter
+from codemation.host.runtime.performing import Performance
 from codemation.host.settings import Settings
 from tests.host.runtime.conftest import Run, opened
 
@@ -319,3 +323,24 @@ def test_a_session_whose_code_has_changed_is_shown_and_moves_when_it_is_told_to(
             session.step()
         assert session.resume(with_changes=True).output == [{"total": 24}]
     assert calls == ["shown"]
+
+
+@cm.node(cache=True)
+def grown(number: int) -> int:
+    return number + 1
+
+
+def test_what_is_kept_late_is_kept_as_what_it_is(app: App) -> None:
+    """Another thread may have gone round the loop before whoever has recorded a result keeps it at hand."""
+    flow = cm.workflow("rounds", input=int).loop(lambda body: body.then(grown), until=lambda n: n >= 4, max=9).build()
+    app.work()
+    opened, outcome = app.started(flow, asked(app, Launch(workflow=flow, items=[1])))
+    works: list[Performance] = []
+    while opened.snapshot.turn(NodeId("grown")) < 3 or not opened.snapshot.reported(NodeId("grown")):
+        claim = outcome.next
+        assert claim is not None
+        works.append(Performance(app.bench, opened, RunCode(nodes=flow.code, params=None), claim, Meter()))
+        outcome = app.engine.deliver(opened, claim, *works[-1].perform(lambda: False))
+    for work in works:
+        work.keep()
+    assert app.attach(opened.id)["grown"].items == [4]

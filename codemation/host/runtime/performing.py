@@ -20,7 +20,7 @@ from codemation.host.runtime.delegating import perform_subworkflow
 from codemation.host.runtime.gate import Gate, entered
 from codemation.host.runtime.itemwise import ItemwisePerformance
 from codemation.host.runtime.meter import Meter
-from codemation.host.runtime.recalling import recalled, remember
+from codemation.host.runtime.recalling import key_for, recalled, remember
 from codemation.host.runtime.saying import Saying
 from codemation.host.runtime.sharding import ItemJoin, ItemShard, ItemSplit, join_batches, split_batch
 from codemation.host.runtime.trouble import ItemFailed
@@ -33,6 +33,8 @@ class Performance:
     def __init__(self, bench: Workbench, run: OpenRun, code: RunCode, claim: Claim, meter: Meter) -> None:
         self.error: Exception | None = None
         """What the node raised."""
+        self._key: bytes | None = None
+        """Names what is given, where it is to be taken again."""
         self._bench = bench
         self._build = code.build
         self._activity = Activity(bench, run, code, claim, meter)
@@ -70,14 +72,18 @@ class Performance:
     def keep(self) -> None:
         """Once the step stands: have at hand what the next nodes will read."""
         self._activity.keep()
-        if self._activity.node.policy.cache and self.error is None:
-            remember(self._activity)
+        if self._key is not None and self.error is None:
+            remember(self._activity, self._key)
 
     def _performed(self, stop: Stop, *, splits: bool) -> Performed:
         activity = self._activity
-        if activity.shard is not None or activity.claim.joins:
-            return self._part(stop) if activity.shard is not None else self._joined(stop)
-        known = recalled(activity) if activity.caches else None
+        if activity.shard is not None:
+            return self._part(stop)
+        if activity.node.policy.cache:
+            self._key = key_for(activity)
+        if activity.claim.joins:
+            return self._joined(stop)
+        known = recalled(activity, self._key) if self._key is not None and activity.caches else None
         if known is not None:
             return known, None
         if not (splits and is_sharded(activity.node.policy)):

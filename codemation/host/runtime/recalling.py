@@ -42,10 +42,10 @@ def key_of(workflow: str, node: NodePlan, code: NodeCode, params: Params | None,
     return hashlib.sha256(json.dumps(body, sort_keys=True, separators=(",", ":")).encode()).digest()
 
 
-def recalled(activity: Activity) -> Succeeded | None:
+def recalled(activity: Activity, key: bytes) -> Succeeded | None:
     """The signal that the node gives what it has given before; `None` when that is not known, or not there any more."""
     engine = activity.bench.engine
-    known = engine.persist(engine.stores.recall.recall, _key(activity))
+    known = engine.persist(engine.stores.recall.recall, key)
     if known is None or known[0] == activity.run.id:  # who begins again at a node wants it to be executed
         return None
     run, text = known
@@ -60,8 +60,12 @@ def recalled(activity: Activity) -> Succeeded | None:
     return activity.success({**outputs, **dict(zip(ports, lent, strict=True))}, how=f"{CACHED}{run}")
 
 
-def remember(activity: Activity) -> None:
-    """Note what the node has given, once it is recorded; what had failures is done again the next time."""
+def remember(activity: Activity, key: bytes) -> None:
+    """Note what the node has given, once it is recorded; what had failures is done again the next time.
+
+    The key is that of what the node was given: by now others may have gone on, and what stands before it may have given
+    something else, round a loop.
+    """
     record = activity.run.snapshot.nodes.get(activity.node.id)
     if record is None or record.status is not NodeStatus.SUCCEEDED:  # a part has ended, and not the whole
         return
@@ -71,7 +75,7 @@ def remember(activity: Activity) -> None:
         return
     engine = activity.bench.engine
     text = json.dumps(outputs_row(record.outputs), separators=(",", ":"))
-    engine.persist(engine.stores.recall.remember, _key(activity), activity.run.id, text)
+    engine.persist(engine.stores.recall.remember, key, activity.run.id, text)
 
 
 def digest_of(data: bytes) -> str:
@@ -79,7 +83,8 @@ def digest_of(data: bytes) -> str:
     return hashlib.sha256(data).hexdigest()
 
 
-def _key(activity: Activity) -> bytes:
+def key_for(activity: Activity) -> bytes:
+    """Names what the activation gives, for as long as it has not ended."""
     snapshot = activity.run.snapshot
 
     def digest(batch: Batch) -> str:
