@@ -124,8 +124,13 @@ class Beginning:
         return self.ready(ready)
 
     def ready(self, nodes: Iterable[NodeId]) -> list[NodeId]:
-        """Those of the nodes that wait for nobody any more."""
-        return [node for node in nodes if node not in self.snapshot.closed and not self.missing[node]]
+        """Those of the nodes that wait for nobody any more, and do not stand as done already, as in a replay."""
+        due = [node for node in nodes if node not in self.snapshot.closed and not self.missing[node]]
+        return [node for node in due if not self._stands(node)]
+
+    def _stands(self, node: NodeId) -> bool:
+        """Whether a node has given what it will give, unless a gate lets it work once more in this step."""
+        return not (node in self.turns or node in self.opened) and self.snapshot.reported(node)
 
     def skip_all(self, nodes: Iterable[NodeId]) -> None:
         """Skip nodes that nothing has reached or will reach."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import polars as pl
 import pytest
@@ -114,6 +115,25 @@ def test_a_replay_without_a_start_does_everything_again_with_the_same_input(app:
     source.wait()
     assert source.replay().output == [2, 3]
     assert source.replay(pins={"plus": [7]}).output == [7]
+
+
+def test_what_is_taken_over_stands_behind_what_was_skipped_too(run: Run) -> None:
+    """Nothing reached one of the branches, and what stands behind it is done with all the same."""
+
+    def numbered(name: str) -> Any:
+        def number(number: int) -> int:
+            calls.append(name)
+            return number
+
+        return cm.node(id=name)(number)
+
+    flow = cm.workflow("skips", input=int).branch(lambda n: n > 99, yes=numbered("large"), id="size")
+    source = run(flow.then(numbered("each")).then(numbered("next")).then(total).build(), [1, 2])
+    calls.clear()
+    again = source.replay(from_="next")
+    assert calls == ["next", "next", "total"]
+    assert again.output == source.output == 3
+    assert {node: again[node].status for node in ("large", "each")} == {"large": "skipped", "each": "succeeded"}
 
 
 def test_a_replay_with_other_params_does_again_what_sees_them_and_what_has_failed(run: Run) -> None:

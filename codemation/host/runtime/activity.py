@@ -140,11 +140,9 @@ class Activity:
     def keep(self) -> None:
         """Once the step stands: have at hand what the next nodes will read."""
         record = self.run.snapshot.nodes.get(self.node.id)
-        if record is None or record.activation != self.claim.activation:  # others have gone on, round a loop
-            return
-        for port, data in self.stored.items():
-            if port in record.outputs:
-                self.bench.recent.put(self.run.id, record.outputs[port].ref, data)
+        if record is not None and record.activation == self.claim.activation:  # nobody has gone on, round a loop
+            for port in record.outputs.keys() & self.stored.keys():
+                self.bench.recent.put(self.run.id, record.outputs[port].ref, self.stored[port])
 
     def inputs(self) -> dict[str, Given]:
         """What reached each input that carries something, by name; the node's data comes first.
