@@ -41,8 +41,9 @@ class MemoryWorkers:
         """Everybody not buried, or still holding something."""
         with self._tables.lock:
             holders = {ticket.owner for ticket in self._tables.tickets.values()}
+            now = self._tables.clock()
             rows = [
-                replace(row, silent=(self._tables.clock() - self._heard[id_]).total_seconds())
+                replace(row, silent=(now - self._heard.get(id_, now)).total_seconds())
                 for id_, row in self._tables.workers.items()
             ]
             return tuple(row for row in rows if row.id not in self._tables.buried or row.id in holders)
