@@ -37,6 +37,8 @@ class Caretaker:
         self._news = threading.Event()
         self._folding = threading.Lock()
         self._thread: threading.Thread | None = None
+        self.died: Callable[[], None] = lambda: None
+        """Told when this process has seen deaths, and freed what the dead held."""
         self._next: float | None = None
         """Seconds from the last look until the next time that something waits for."""
 
@@ -185,4 +187,5 @@ class Caretaker:
         engine.persist(engine.stores.workers.bury, dead)
         taken = engine.persist(engine.stores.tickets.take_over, dead)
         engine.persist(engine.stores.firings.free)
+        self.died()
         return taken.released + len(taken.poisoned) + len(taken.stopped)

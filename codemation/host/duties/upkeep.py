@@ -33,7 +33,7 @@ AGAIN = 1.0
 """Seconds until the next round when something is due that could not be done."""
 SOON = 0.05
 """Seconds until the next round at the least."""
-RECOVER = 12.0
+RECOVER = 30.0
 """Seconds between two looks for the dead. Whoever beats looks for them as well, so this is the net below that."""
 REMIND = 5.0
 """Seconds between two looks for work that no worker has heard of."""
@@ -64,6 +64,8 @@ class Upkeep:
         self._began = self._recovered = self._reminded = 0.0
         self._rest = min(ROUND, app.settings.config.duty_silence / 2)
         self._did: dict[str, float] = {}
+        self._deaths = False
+        app.caretaker.died = self._died
 
     def begin(self, first: float = ROUND) -> None:
         """Go rounds from now on, the first one after so many seconds; again is harmless."""
@@ -164,9 +166,15 @@ class Upkeep:
             self._firing.start()
         return more
 
+    def _died(self) -> None:
+        """This process has seen that somebody died: what is left is mended at once, whoever holds the duty."""
+        self._deaths = True
+        self.wake()
+
     def _recover(self) -> None:
-        if "recover" in self._holding.held and time.monotonic() - self._recovered >= RECOVER:
-            self._recovered = time.monotonic()
+        due = "recover" in self._holding.held and time.monotonic() - self._recovered >= RECOVER
+        if due or self._deaths:
+            self._recovered, self._deaths = time.monotonic(), False
             self._app.caretaker.recover()
             self._app.stores.firings.free()
             self._did["recover"] = 0.0
