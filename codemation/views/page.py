@@ -5,6 +5,7 @@ What is shown was cut to size before it came here; everything is escaped. Light 
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from html import escape
@@ -68,6 +69,11 @@ def run_panel(view: RunView, picture: str, shown: tuple[Shown, ...] = ()) -> str
         "</div>",
     ]
     return "\n".join(line for line in lines if line)
+
+
+def picture_panel(title: str, picture: str) -> str:
+    """A workflow as a piece of HTML."""
+    return f'<div class="cm-page"><style>{_STYLE}</style>\n<h1>{_safe(title)}</h1>\n<div class="cm-wide">{picture}</div>\n</div>'
 
 
 def results_panel(shown: tuple[Shown, ...]) -> str:
@@ -138,7 +144,8 @@ def _node(row: NodeRow, longest: float) -> str:
 
 def _params(params: Mapping[str, object]) -> str:
     lines = [
-        f"<tr><td>{_safe(name)}</td><td>{_safe(repr(value)[:LONGEST])}</td></tr>" for name, value in params.items()
+        f"<tr><td>{_safe(name)}</td><td>{_safe(json.dumps(value, ensure_ascii=False, default=str))}</td></tr>"
+        for name, value in params.items()
     ]
     return f'<h2>Params</h2><div class="cm-wide"><table>{"".join(lines)}</table></div>' if lines else ""
 

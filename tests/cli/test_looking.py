@@ -84,7 +84,12 @@ def test_the_nodes_of_a_workflow_are_shown(shop: Shop) -> None:
 def test_a_workflow_is_drawn_in_the_form_of_the_files_name(shop: Shop, tmp_path: Path) -> None:
     assert shop.codemation("render", "stock").stdout == PLAN
     assert shop.codemation("render", "stock", "--as", "mermaid").stdout.startswith("flowchart LR\n")
-    for name, beginning in (("plan.svg", "<svg"), ("plan.mmd", "flowchart"), ("plan.txt", "shop.stock")):
+    for name, beginning in (
+        ("plan.svg", "<svg"),
+        ("plan.mmd", "flowchart"),
+        ("plan.txt", "shop.stock"),
+        ("plan.html", "<!doctype html>"),
+    ):
         done = shop.codemation("render", "stock", "-o", str(tmp_path / name))
         assert done.exit_code == 0
         assert (tmp_path / name).read_text(encoding="utf-8").startswith(beginning)
@@ -96,6 +101,7 @@ def test_a_workflow_is_drawn_in_the_form_of_the_files_name(shop: Shop, tmp_path:
         ([], "name a workflow, or a run"),
         (["stock", "--run", "last"], "name a workflow, or a run"),
         (["stock", "-o", "no/such/folder/plan.svg"], "cannot be written"),
+        (["stock", "-o", "plan.png"], "plan.png names no form\n→ -o plan.svg, or .html"),
     ],
 )
 def test_a_drawing_that_cannot_be_is_refused(shop: Shop, words: list[str], said: str) -> None:
