@@ -190,8 +190,8 @@ def _placed(item: Item[Any], value: Any, origins: Path, files: Files, kept: File
         return Item(value.value, {**files, **value.attachments}, key=item.key or value.key, origins=origins)
     if isinstance(value, list):
         raise NodeError(
-            f"gave a list inside a list for item {item.key or item.origins}; an item is never a list",
-            way_out="return one flat list: each of its members becomes an item",
+            f"gave a list, or a list inside a list for item {item.key or item.origins}; an item is never a list",
+            way_out="return one flat list: each of its members becomes an item (in .split, not in .map)",
         )
     return Item(value, {**kept, **files} if kept else files, key=item.key, origins=origins)
 

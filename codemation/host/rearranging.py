@@ -144,7 +144,7 @@ class Rearrangeable(RunHandle):
             left -= any(isinstance(fact, Done | Broke) for fact in delta)
             at -= 1
         if left:
-            raise RunError(f"there are only {n - left} steps to take back")
+            raise RunError(f"only {n - left} of the last {n} steps can be taken back: that is where the session began")
         return at
 
     def _let_stand_what_stood(self, revision: int) -> Self:

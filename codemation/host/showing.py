@@ -79,7 +79,7 @@ def _picture(run: RunHandle) -> str:
 
 
 def _outputs(run: RunHandle) -> tuple[Shown, ...]:
-    done = [node.id for node in run.definition.nodes if node.id != START and _gave(run, node.id)]
+    done = [node.id for node in run.definition.nodes if node.gives and node.id != START and _gave(run, node.id)]
     ports = [(node, port) for node in done for port in run.definition.plan.nodes[node].ports][:OUTPUTS]
     lineage = Lineage(run)
     return tuple(_with_origins(_shown(run[node][port], f"{node}.{port}"), lineage, node, port) for node, port in ports)

@@ -73,7 +73,8 @@ def run_panel(view: RunView, picture: str, shown: tuple[Shown, ...] = ()) -> str
 
 def picture_panel(title: str, picture: str) -> str:
     """A workflow as a piece of HTML."""
-    return f'<div class="cm-page"><style>{_STYLE}</style>\n<h1>{_safe(title)}</h1>\n<div class="cm-wide">{picture}</div>\n</div>'
+    head = f'<div class="cm-page"><style>{_STYLE}</style>\n<h1>{_safe(title)}</h1>'
+    return f'{head}\n<div class="cm-wide">{picture}</div>\n</div>'
 
 
 def results_panel(shown: tuple[Shown, ...]) -> str:
