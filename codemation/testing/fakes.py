@@ -12,9 +12,12 @@ from codemation.core.errors import InputError
 from codemation.core.ids import NodeId
 from codemation.core.mistakes import listed
 from codemation.core.node import FunctionNode, Node
+from codemation.core.nodeplan import NodeKind
 from codemation.core.outputs import ANY
 from codemation.core.signature import NodeCode
 from codemation.core.workflow import UnknownNode, Workflow
+
+_WAITS = (NodeKind.WAIT, NodeKind.APPROVE, NodeKind.WAIT_FOR_EVENT)
 
 Fakes = Mapping[Node[Any, Any] | str, Callable[..., Any]]
 """For nodes, by id or held in the hand, what is called instead."""
@@ -43,6 +46,11 @@ def with_fakes(workflow: Workflow[Any, ...], fakes: Fakes) -> Workflow[Any, ...]
             continue
         if name not in code:
             raise InputError(f'"{name}" calls no code, so there is nothing to replace')
+        if workflow.definition.plan.nodes[name].kind in _WAITS:
+            raise InputError(
+                f'"{name}" waits for the world, and calls nothing that could be replaced',
+                way_out="be the world: harness.approve(…), harness.send(…), harness.advance(…)",
+            )
         code[name] = _faked(name, code[name], fake.function if isinstance(fake, FunctionNode) else fake)
     return workflow.with_code(code)
 

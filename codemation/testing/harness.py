@@ -14,7 +14,7 @@ from typing import Any, Self, cast
 from codemation.core.context import Context
 from codemation.core.credentials import Credential, MissingCredential
 from codemation.core.durations import seconds
-from codemation.core.errors import InputError
+from codemation.core.errors import InputError, RunFailed
 from codemation.core.events import NamedEvent
 from codemation.core.ids import NodeId, RunId, node_of
 from codemation.core.mistakes import listed
@@ -215,7 +215,7 @@ class Harness:
         ended = [run for run in self._runs if run.id not in before and run.snapshot.status in FINISHED]
         for run in ended:
             if run.snapshot.status is RunStatus.FAILED:
-                run.wait()
+                _raise(run)
 
     def _moves(self) -> bool:
         """Whether there is something to do still; a child that another thread is about to start is there afterwards."""
@@ -237,6 +237,15 @@ class Harness:
         with self._tables.lock:
             tickets = list(self._tables.of_run(run))
         return bool(tickets) and all(ticket.is_wait for ticket in tickets)
+
+
+def _raise(run: RunHandle) -> None:
+    """Raise the failure of a run, with a way out that is open to a test: no command finds a run in memory."""
+    try:
+        run.wait()
+    except RunFailed as failure:
+        said = "with pytest.raises(cm.RunFailed) as caught: … has the run, and what its nodes gave: caught.value.run"
+        raise RunFailed(failure.message, run=run, way_out=said) from failure.__cause__
 
 
 class _Credentials:

@@ -109,7 +109,7 @@ def test_back_takes_back_the_last_steps_and_only_these_are_done_again(debug: Deb
     assert calls == ["double 1", "double 2", "double 3", "total"]
     session.back().back()
     assert session.due == ("double",)
-    with pytest.raises(RunError, match="only 2 steps"):
+    with pytest.raises(RunError, match="only 2 of the last 3 steps"):
         session.back(3)
 
 

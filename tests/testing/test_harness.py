@@ -124,6 +124,8 @@ def test_a_failed_run_is_raised_and_kept(harness: Harness) -> None:
         harness.run(cm.workflow("failing").then(broken).build())
     assert caught.value.run is not None
     assert caught.value.run.status == "failed"
+    assert isinstance(caught.value.__cause__, ValueError)
+    assert "codemation runs" not in str(caught.value)
 
 
 def test_a_node_is_replaced_by_a_fake_that_needs_no_credential(harness: Harness) -> None:
@@ -146,6 +148,10 @@ def test_a_fake_that_could_not_be_called_is_refused_before_the_run(harness: Harn
         harness.run(prices, [1.0], replace={price: "x"})  # type: ignore[dict-item]
     with pytest.raises(cm.CodemationError, match="did you mean 'price'"):
         harness.run(prices, [1.0], replace={"prise": lambda amount: amount})
+    with pytest.raises(cm.InputError, match='"wait" waits for the world'):
+        harness.run(cm.workflow("w", input=int).wait("1h").build(), [1], replace={"wait": lambda item: item})
+    with pytest.raises(cm.InputError, match="has no trigger"):
+        harness.fire(prices)
 
 
 def test_credentials_come_from_the_test_alone(harness: Harness, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -30,6 +30,8 @@ def meant(workflow: Workflow[Any, ...], trigger: Trigger | None) -> Trigger:
     if trigger is not None and trigger in known:
         return trigger
     there = listed([one.spelling for one in known], "none")
+    if not known:
+        raise InputError(f'"{workflow.id}" has no trigger', way_out=".on(…) gives it one; harness.run needs none")
     if trigger is None:
         raise InputError(
             f'"{workflow.id}" has {len(known)} triggers: {there}',
