@@ -18,7 +18,8 @@ def open_bus(settings: Settings, database_url: str) -> Bus:
         HostError: what it needs is not installed.
     """
     wake, redis_url = settings.config.wake, settings.redis_url
-    if wake == "poll":
+    pooled = wake == "auto" and redis_url is None and settings.config.database_pooler  # LISTEN does not pass a pooler
+    if wake == "poll" or pooled:
         return MemoryBus()
     if wake == "redis" or (wake == "auto" and redis_url is not None):
         if redis_url is None:
