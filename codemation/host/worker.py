@@ -180,7 +180,14 @@ class FleetWorker:
         self._pulse.reach(app.backend.url)
         app.listeners.append(self._tell)
         app.work()
-        Deployed(app).begin()
+        deployed = Deployed(app)
+        deployed.begin()
+        if not deployed.counts:  # what was deployed goes by before what the folder holds
+            workflows = {
+                name: found.workflow for name, found in catalog.workflows.items() if app.known(found.workflow.digest)
+            }
+            app.upkeep.triggers.load(workflows)
+        app.upkeep.begin(0)
         with self._guard:
             if self._over.is_set():
                 app.close()

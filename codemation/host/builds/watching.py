@@ -50,6 +50,11 @@ class Deployed:
         if self._thread is not None:
             self._thread.join(timeout=LOOK)
 
+    @property
+    def counts(self) -> bool:
+        """Whether something has been deployed, as far as this process knows."""
+        return bool(self._seen)
+
     def look(self) -> bool:
         """Take up what has been deployed since the last look; says whether anything was."""
         app = self._app
