@@ -23,6 +23,7 @@ from codemation.web import (
     live,
     outputs,
     problems,
+    reference,
     runs,
     triggers,
     waits,
@@ -33,6 +34,7 @@ from codemation.web.service import Service
 
 _log = logging.getLogger("codemation.web")
 DOCUMENT = "/api/v1/openapi.json"
+PAGE = "/api/v1/docs"
 
 
 def application(service: Service) -> FastAPI:
@@ -51,6 +53,7 @@ def application(service: Service) -> FastAPI:
         app.include_router(part.router, prefix="/api/v1")
     for page in (decisions, hooks, health):
         app.include_router(page.router)
+    _show_reference(app, service)
     _answer_problems(app)
     app.add_middleware(Guard, service=service)
     app.openapi = lambda: _document(app)  # type: ignore[method-assign]
@@ -82,6 +85,16 @@ def _answer_problems(app: FastAPI) -> None:
     @app.exception_handler(HTTPException)
     def _refused(_: Request, error: HTTPException) -> Response:
         return problems.of_status(error).response()
+
+
+def _show_reference(app: FastAPI, service: Service) -> None:
+    """Show people what can be asked."""
+
+    @app.get(PAGE, include_in_schema=False)
+    def _page() -> Response:
+        policy = "default-src 'none'; style-src 'unsafe-inline'; frame-ancestors 'none'; base-uri 'none'"
+        html = reference.page(app.openapi(), service.root)
+        return Response(html, 200, {"Content-Security-Policy": policy}, "text/html; charset=utf-8")
 
 
 def _document(app: FastAPI) -> dict[str, Any]:

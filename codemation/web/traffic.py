@@ -5,11 +5,12 @@ from __future__ import annotations
 import re
 from typing import Any
 
-from prometheus_client import CollectorRegistry, Counter, Histogram
+from prometheus_client import CollectorRegistry, Counter, Histogram, disable_created_metrics
 from starlette.types import Scope
 
 from codemation.web.logs import ACCESS
 
+disable_created_metrics()  # type: ignore[no-untyped-call]
 _SECRET = re.compile(r"(?<=/decide/)[^/?]+")
 _QUIET = frozenset({"/healthz", "/readyz", "/metrics"})
 METHODS = frozenset({"GET", "POST", "PUT", "PATCH", "DELETE", "HEAD", "OPTIONS"})
@@ -46,7 +47,7 @@ class Traffic:
 
 def shown_path(scope: Scope) -> str:
     """The path as it may be logged: without the query, and without the token of a decision."""
-    return _SECRET.sub("…", scope["path"]).encode("unicode_escape").decode()
+    return _SECRET.sub("***", scope["path"]).encode("unicode_escape").decode()
 
 
 def _fields(scope: Scope, size: int, seconds: float) -> dict[str, Any]:
