@@ -28,6 +28,10 @@ from codemation.core.states import FINISHED, TRANSITIONS
 from codemation.host.config import Config
 from codemation.host.postgres.statements import StepShape, Then, step
 from codemation.host.postgres.tables import metadata
+from codemation.host.settings import Settings
+from codemation.web.application import application
+from codemation.web.reference import markdown
+from codemation.web.service import Service
 
 DOCS = Path(__file__).resolve().parent
 COMPUTED = {"threads": "processors + 4, at most 32"}
@@ -71,7 +75,7 @@ def _branch(error: type[CodemationError], depth: int) -> Iterator[str]:
     said = inspect.cleandoc(error.__doc__ or "").splitlines()[0]
     yield f"{'  ' * depth}- **`{known}`**{home}: {said}"
     children = [child for child in error.__subclasses__() if child.__module__.startswith("codemation.")]
-    for child in sorted(children, key=lambda one: one.__name__):
+    for child in sorted(children, key=lambda one: (one.__name__, one.__module__)):
         yield from _branch(child, depth + 1)
 
 
@@ -88,6 +92,12 @@ def settings() -> str:
 
 def _default(value: Any) -> str:
     return "none" if value is None else f"`{value}`"
+
+
+def api() -> str:
+    """What can be asked over HTTP, from the OpenAPI document."""
+    service = Service(Settings(DOCS, {}, {}))
+    return markdown(application(service).openapi())
 
 
 def stages() -> str:
@@ -177,6 +187,7 @@ PARTS: Mapping[tuple[str, str], Callable[[], str]] = {
     ("scaling.md", "day"): day,
     ("reference/errors.md", "errors"): errors,
     ("reference/settings.md", "settings"): settings,
+    ("reference/rest-api.md", "api"): api,
     ("explanation/how-a-run-moves.md", "stages"): stages,
     ("explanation/protocol.md", "course"): course,
     ("explanation/protocol.md", "tables"): schema,

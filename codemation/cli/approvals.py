@@ -117,7 +117,7 @@ def token(screen: Screen, /, run: str, node: str | None, item: int | None, who: 
     """
     with opened() as app:
         (wait,) = _chosen(app.attach(find_run(app, run)), node, item, everything=False)
-        screen.show(link_token(app.settings.state, wait, who))
+        screen.show(link_token(app.settings.links, wait, who))
 
 
 def _decide(screen: Screen, given: dict[str, Any], *, approved: bool) -> None:
@@ -130,7 +130,7 @@ def _decide(screen: Screen, given: dict[str, Any], *, approved: bool) -> None:
             handle = app.attach(find_run(app, given["run"]))
             chosen = _chosen(handle, given["node"], given["item"], everything=given["everything"])
         else:
-            wait, who = read_link(settings.state, given["token"])
+            wait, who = read_link(settings.links, given["token"])
             handle, chosen = app.attach(RunId(wait.partition("/")[0])), [wait]
         if fields:
             app.know(workflow_of_run(handle.definition.workflow, given["code"], settings))

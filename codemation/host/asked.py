@@ -60,4 +60,4 @@ class Asked:
         Raises:
             UnknownWait: nothing of the kind is asked.
         """
-        return links.link_token(self.app.settings.state, asking.chosen(self.waits, wait), who)
+        return links.link_token(self.app.settings.links, asking.chosen(self.waits, wait), who)

@@ -72,6 +72,8 @@ class Config(BaseModel):
     patience: float = Field(default=900.0, ge=0, allow_inf_nan=False)
     """Seconds for which a run waits for an absent database before it gives up in this process."""
 
+    link_key: SecretStr | None = Field(default=None, min_length=16)
+    """What links to decisions are signed with, the same on all machines; else a key in the state directory is."""
     allowed_hosts: tuple[str, ...] = ()
     """Names under which the web server may be asked for; "*" for any. Without it, on this machine alone localhost."""
     max_request: str = "10MB"

@@ -89,7 +89,7 @@ class Connection:
             DecisionExpired: the time is over.
             InvalidDecision: the fields do not fit the form.
         """
-        wait, who = read_link(self._app.settings.state, token)
+        wait, who = read_link(self._app.settings.links, token)
         run = self._app.attach(RunId(wait.partition("/")[0]))
         if fields and run.workflow is None:  # its code knows the form
             self._app.know(_code(self._app, run))

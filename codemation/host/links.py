@@ -16,13 +16,16 @@ from codemation.host.identity import entropy
 _KEY_FILE = "links.key"
 
 
-def link_token(state: Path, wait: str, who: str) -> str:
-    """A token with which its bearer, and nobody else, may decide about a wait, once."""
+def link_token(key: Path | bytes, wait: str, who: str) -> str:
+    """A token with which its bearer, and nobody else, may decide about a wait, once.
+
+    It is signed with a key, or with that in a folder, where it is made if there is none yet.
+    """
     body = json.dumps({"wait": wait, "who": who}, separators=(",", ":")).encode()
-    return f"{_text(body)}.{_text(_signature(state, body))}"
+    return f"{_text(body)}.{_text(_signature(key, body))}"
 
 
-def read_link(state: Path, token: str) -> tuple[str, str]:
+def read_link(key: Path | bytes, token: str) -> tuple[str, str]:
     """The wait and the bearer that a token names.
 
     Raises:
@@ -31,15 +34,15 @@ def read_link(state: Path, token: str) -> tuple[str, str]:
     head, _, tail = token.partition(".")
     try:
         body, signature = _bytes(head), _bytes(tail)
-        good = hmac.compare_digest(signature, _signature(state, body))
+        good = hmac.compare_digest(signature, _signature(key, body))
         found = json.loads(body) if good else {}
         return str(found["wait"]), str(found["who"])
     except (binascii.Error, ValueError, KeyError):
         raise InvalidLink("this link was not made here, or was changed on its way") from None
 
 
-def _signature(state: Path, body: bytes) -> bytes:
-    return hmac.new(_secret(state), body, hashlib.sha256).digest()
+def _signature(key: Path | bytes, body: bytes) -> bytes:
+    return hmac.new(key if isinstance(key, bytes) else _secret(key), body, hashlib.sha256).digest()
 
 
 def _secret(state: Path) -> bytes:

@@ -74,6 +74,12 @@ class Settings:
         return None if url is None else url.get_secret_value()
 
     @property
+    def links(self) -> Path | bytes:
+        """What links to decisions are signed with: the key that is set, else that in the folder of local state."""
+        key = self.config.link_key
+        return self.state if key is None else key.get_secret_value().encode()
+
+    @property
     def limits(self) -> Limits:
         """What a run may use at the most on this host."""
         config = self.config
@@ -213,5 +219,6 @@ def _unfit(error: ValidationError, origins: Mapping[str, str], otherwise: str = 
 
 def _shown(value: object) -> str:
     if isinstance(value, SecretStr):
-        return without_password(value.get_secret_value())
+        secret = value.get_secret_value()
+        return without_password(secret) if "://" in secret else "…"
     return "" if value is None else str(value)

@@ -96,7 +96,7 @@ def _read(service: Service, token: str) -> tuple[RunWait, str]:
         InvalidLink: the link was not made here.
         RunError: it is not open; says what became of it.
     """
-    id_, who = read_link(service.settings.state, token)
+    id_, who = read_link(service.settings.links, token)
     handle = service.app.attach(RunId(id_.partition("/")[0]))
     for wait in handle.waits:
         if wait.id == id_:

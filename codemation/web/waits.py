@@ -155,7 +155,7 @@ def make_link(service: Asked, by: By, given: LinkWanted) -> Link:
     if given.wait not in [one.id for one in service.app.attach(run).waits if one.kind == "approval"]:
         raise UnknownWait(f"{given.wait!r} is not open", way_out="list what is waited for: GET /api/v1/waits")
     with service.noted(by, "waits.link", given.wait, who=given.who):
-        token = link_token(service.settings.state, given.wait, given.who)
+        token = link_token(service.settings.links, given.wait, given.who)
     return Link(url=f"{service.root}/decide/{token}")
 
 
