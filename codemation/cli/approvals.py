@@ -172,7 +172,7 @@ def _chosen(handle: RunHandle, node: str | None, item: int | None, *, everything
         return [closed]
     open_ = [wait.node if wait.item is None else f"{wait.node} --item {wait.item}" for wait in _asked(handle)]
     which = (f" at {node}" if node else "") + ("" if item is None else f" about item {item}")
-    raise UnknownWait(f"run {run} asks nothing{which}", way_out=f"it asks {listed(open_, 'nothing')}")
+    raise UnknownWait(f"run {run} asks nothing{which}", way_out=f"it asks {listed(open_)}" if open_ else "")
 
 
 def _closed(handle: RunHandle, node: str | None, item: int | None) -> str | None:

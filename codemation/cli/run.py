@@ -15,6 +15,7 @@ from codemation.cli.replay import pins_option
 from codemation.cli.screen import Screen
 from codemation.cli.target import found_workflow
 from codemation.cli.troubles import NAMED, Refused
+from codemation.core.annotations import readable
 from codemation.core.launch import Launch
 from codemation.core.workflow import Workflow
 from codemation.host.settings import Settings
@@ -106,9 +107,15 @@ def run(ctx: click.Context, /, base: Path | None, key: str | None, priority: int
     Ctrl-C pauses the run; what has finished is kept, and codemation runs resume goes on with it.
     """
     workflow: Workflow[Any, ...] = ctx.meta[_WORKFLOW]
+    items = items_from(given["items"])
+    if items is None and workflow.input is not None:
+        way_out = f"codemation run {workflow.id} - for JSON lines from standard input, or @FILE for those of a file"
+        raise Refused(
+            f'"{workflow.id}" works on items of {readable(workflow.input)}, and none were given', way_out=way_out
+        )
     launch = Launch(
         workflow=workflow,
-        items=items_from(given["items"]),
+        items=items,
         params=params_from(workflow.params, base_params(base), given),
         key=key,
         priority=priority,
@@ -147,8 +154,12 @@ def _parsed(content: bytes, place: str) -> list[Any]:
         if not line.strip():
             continue
         try:
-            items.append(json.loads(line))
+            item = json.loads(line)
         except ValueError as error:
             way_out = "write one JSON value in each line"
             raise Refused(f"line {number} of {place} is not JSON: {error}", way_out=way_out) from None
+        if isinstance(item, list):
+            way_out = "write each of its members in a line of its own, as jq -c '.[]' does"
+            raise Refused(f"line {number} of {place} is a list, and an item is never one", way_out=way_out)
+        items.append(item)
     return items

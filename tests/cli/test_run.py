@@ -188,7 +188,10 @@ def test_a_file_of_params_that_is_not_right_is_refused(
         (["workflows/orders.py"], "holds 3 workflows: orders, parted, stock"),
         (["orders", "items.jsonl"], "write - for standard input, or @FILE"),
         (["orders", "@items.jsonl"], "items.jsonl cannot be read"),
-        (["stock"], '"shop.stock" works on items of Line'),
+        (
+            ["stock"],
+            '"shop.stock" works on items of Line, and none were given\n→ codemation run shop.stock - for JSON lines',
+        ),
         ([], "Missing argument 'WORKFLOW'"),
     ],
 )
@@ -216,6 +219,7 @@ def test_items_come_from_a_file(shop: Shop, tmp_path: Path) -> None:
     ("given", "said"),
     [
         (b'{"sku": "a", "amount": 1}\nno\n', "line 2 of standard input is not JSON"),
+        (b'[{"sku": "a", "amount": 1}]\n', "line 1 of standard input is a list, and an item is never one"),
         (b'{"sku": "a"}\n', "item 0: amount: Field required"),
         (b'"\xff\xfe"\n', "line 1 of standard input is not JSON"),
     ],
