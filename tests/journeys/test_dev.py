@@ -21,6 +21,7 @@ import pytest
 from tests.host.builds.shop import SHOP, write_app
 from tests.host.postgres.embedded.world import SHORT
 from tests.journeys.commands import command
+from tests.journeys.commands import said as said_by
 
 PATIENCE = 60.0
 ORDERS = "workflows/orders.py"
@@ -155,5 +156,10 @@ def test_the_rehearsal_of_production_works_mends_itself_and_leaves_nothing(end: 
             said = session.hear("worker-1 .*was ended by SIGKILL")
             session.hear("worker-1 .*ready", said)
             assert session.run() == [7, 9]
+            session.write(ORDERS, SHOP[ORDERS].replace("* 2", "* 10"))
+            for words in (("build",), ("deploy", "-m", "while it works")):
+                code, _, told = said_by(session.root, *words)
+                assert code == 0, told
+            until(lambda: session.run() == [15, 25], lambda: str(session.said[-20:]))
         session.process.send_signal(end)
         assert session.process.wait(PATIENCE) == (0 if end is signal.SIGINT else -signal.SIGKILL)

@@ -14,10 +14,13 @@ import importlib
 import importlib.machinery
 import importlib.util
 import logging
+import os
+import shutil
 import sys
 import threading
 import time
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from pathlib import Path
 from types import ModuleType
 from typing import TYPE_CHECKING, Any
@@ -32,8 +35,12 @@ if TYPE_CHECKING:
     from codemation.host.app import App
 
 _log = logging.getLogger("codemation.builds")
-FRESH = 5.0
-"""Seconds for which what the database knows, or does not know, is not asked for again."""
+FRESH = 300.0
+"""Seconds for which what the database has is not asked for again, unless something was deployed."""
+AGAIN = 5.0
+"""Seconds after which a definition that was not there is looked for again."""
+UNUSED = 7 * 24 * 3600.0
+"""Seconds without any use after which the files of a build are removed from this machine."""
 _guard = threading.RLock()
 """One import at a time: Python's own locks are by name, and a name here stands for what is still being set up."""
 
@@ -50,14 +57,19 @@ class BuiltCode:
         self._asked_at = float("-inf")
 
     def digests(self) -> frozenset[str]:
-        """The definitions whose code can be had here, as of a few seconds ago."""
-        if time.monotonic() - self._asked_at > FRESH:
-            try:
-                self._known = self._deployments.definitions()
-            except StoreUnavailable as error:
-                _log.info("deployments could not be looked up: %s", error.message)
-            self._asked_at = time.monotonic()
+        """The definitions whose code can be had here, as of a while ago."""
+        self._ask(FRESH)
         return self._known - self._refused.keys()
+
+    def _ask(self, fresh: float) -> None:
+        """Ask the database what it has, if that was not done in the last seconds."""
+        if time.monotonic() - self._asked_at < fresh:
+            return
+        try:
+            self._known = self._deployments.definitions()
+        except StoreUnavailable as error:
+            _log.info("deployments could not be looked up: %s", error.message)
+        self._asked_at = time.monotonic()
 
     def look_again(self) -> None:
         """Ask the database at the next occasion, and try again what was refused."""
@@ -66,7 +78,9 @@ class BuiltCode:
 
     def find(self, digest: str) -> Workflow[Any, ...] | None:
         """The workflow of a definition, if it was deployed and can be loaded here."""
-        if digest in self._refused or digest not in self.digests():
+        if digest not in self._known:
+            self._ask(AGAIN)
+        if digest in self._refused or digest not in self._known:
             return None
         try:
             return self._loaded(digest)
@@ -121,6 +135,7 @@ def space_of(bundle: Bundle, folder: Path, origin: Path | None = None) -> str:
     if name not in sys.modules:
         if not any(isinstance(finder, _Finder) for finder in sys.meta_path):
             sys.meta_path.insert(0, _Finder())
+        os.utime(folder)  # it is in use
         package = ModuleType(name)
         package.__path__ = [str(folder)]
         package.__dict__["__origin__"] = (str(folder), str(origin or folder))
@@ -133,6 +148,14 @@ def forget_space(name: str) -> None:
     """Let go of the modules of a build; code that is in use goes on, and looks nothing up any more."""
     for module in [one for one in sys.modules if one == name or one.startswith(f"{name}.")]:
         del sys.modules[module]
+
+
+def sweep(home: Path) -> None:
+    """Remove the files of builds that nobody on this machine has used for long."""
+    for folder in home.iterdir() if home.is_dir() else ():
+        with suppress(OSError):
+            if time.time() - folder.stat().st_mtime > UNUSED and f"_build_{folder.name[:16]}" not in sys.modules:
+                shutil.rmtree(folder, ignore_errors=True)
 
 
 class _Finder:

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import importlib
 import logging
-import shutil
 from collections import deque
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -20,7 +19,7 @@ from codemation.core.drift import drift
 from codemation.core.mistakes import AuthorError
 from codemation.host.builds.bundle import Bundle, laid_out
 from codemation.host.builds.closure import Closure
-from codemation.host.builds.loading import forget_space, space_of
+from codemation.host.builds.loading import forget_space, space_of, sweep
 from codemation.host.catalog import Catalog, Found, Problem, collect, problem_of, shown, workflow_files
 from codemation.host.settings import Settings
 
@@ -48,9 +47,10 @@ class Reloader:
         self._settings = settings
         self._root = settings.root.resolve()
         self._home = settings.state / "code"
-        self._kept: deque[tuple[str, Path]] = deque()
+        self._kept: deque[str] = deque()
         self.catalog = Catalog(self._root, settings.config.workflows)
         """What counts."""
+        sweep(self._home)
 
     def load(self) -> Reload:
         """Look at all files now."""
@@ -85,14 +85,11 @@ class Reloader:
         return catalog
 
     def _space(self, bundle: Bundle) -> str:
-        folder = laid_out(bundle, self._home)
-        space = space_of(bundle, folder, self._root)
-        self._kept = deque(one for one in self._kept if one[0] != space)
-        self._kept.append((space, folder))
+        space = space_of(bundle, laid_out(bundle, self._home), self._root)
+        self._kept = deque(one for one in self._kept if one != space)
+        self._kept.append(space)
         while len(self._kept) > KEPT:
-            old, left = self._kept.popleft()
-            forget_space(old)
-            shutil.rmtree(left, ignore_errors=True)
+            forget_space(self._kept.popleft())
         return space
 
     def _imported(self, space: str, file: Path, problems: list[Problem]) -> ModuleType | None:

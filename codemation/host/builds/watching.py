@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from codemation.core.errors import HostError
-from codemation.host.builds.loading import BuiltCode
+from codemation.host.builds.loading import BuiltCode, sweep
 from codemation.host.builds.manifest import Manifest
 from codemation.host.catalog import Catalog, Found, Problem
 
@@ -17,8 +17,8 @@ if TYPE_CHECKING:
     from codemation.host.app import App
 
 _log = logging.getLogger("codemation.builds")
-LOOK = 5.0
-"""Seconds between two looks for a deployment."""
+LOOK = 10.0
+"""Seconds between two looks for a deployment: each process of a fleet looks by itself, also while nothing is to do."""
 
 
 class Deployed:
@@ -48,7 +48,7 @@ class Deployed:
         """Look no more."""
         self._over.set()
         if self._thread is not None:
-            self._thread.join(timeout=LOOK)
+            self._thread.join(timeout=2.0)
 
     @property
     def counts(self) -> bool:
@@ -63,6 +63,7 @@ class Deployed:
             return False
         manifest = Manifest.read(app.stores.deployments.manifest(latest[0].build))
         self._code.look_again()
+        sweep(app.settings.state / "code")
         catalog = self._catalog(manifest)
         take_up(app, catalog, f"build {latest[0].build[:12]}")
         self._seen = latest[0].id

@@ -81,7 +81,6 @@ class Notifier:
                 else:
                     self._heard = heard
                     self._not_before = self._clock() + (PACE if heard else UNHEARD)
-        self._carrier.rest()
 
     def _next(self) -> list[News] | None:
         """What is to be sent now; `None` when the thread is not needed any more."""
@@ -91,6 +90,7 @@ class Notifier:
                 news = not self._closed and self._changed.wait(self._longest_idle)
                 self._rests = False
                 if not (news or self._pending):
+                    self._carrier.rest()  # now, for the next thread has it to itself
                     self._thread = None
                     return None
             while not (self._urgent or self._closed) and (left := self._not_before - self._clock()) > 0:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+import os
 import shutil
 import sys
 import tarfile
@@ -15,7 +16,7 @@ from codemation.core.errors import HostError
 from codemation.core.ids import NodeId
 from codemation.host.builds import building
 from codemation.host.builds.bundle import BrokenBundle, Bundle, laid_out, unpacked
-from codemation.host.builds.loading import loaded
+from codemation.host.builds.loading import loaded, sweep
 from codemation.host.builds.manifest import Manifest, differences
 from codemation.host.settings import Settings
 from tests.host.builds.shop import SHOP, write_app
@@ -136,3 +137,12 @@ def test_an_archive_that_would_write_elsewhere_is_refused(name: str) -> None:
 def test_a_manifest_of_a_newer_release_is_refused() -> None:
     with pytest.raises(HostError, match="another release"):
         Manifest.read(json.dumps({"format": 99}))
+
+
+def test_files_that_nobody_uses_any_more_are_removed(tmp_path: Path) -> None:
+    used, left = (laid_out(Bundle(files={"a.py": text}), tmp_path) for text in (b"1", b"2"))
+    (tmp_path / ".arriving-0").mkdir()
+    for folder in (left, tmp_path / ".arriving-0"):
+        os.utime(folder, (0, 0))
+    sweep(tmp_path)
+    assert list(tmp_path.iterdir()) == [used]
