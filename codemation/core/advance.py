@@ -89,6 +89,7 @@ def _started(snapshot: Snapshot, signal: Started) -> Step | None:
         limits=signal.limits,
         parent=signal.parent,
         depth=signal.depth,
+        fresh=signal.fresh,
     )
     started = Event(kind="run_started")
     if not (signal.standing or signal.unwanted):

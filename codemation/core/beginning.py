@@ -55,6 +55,8 @@ class Start:
     """Of the wait of the parent."""
     depth: int = 0
     """How many runs stand above it."""
+    fresh: bool = False
+    """Whether nothing is taken from other runs."""
     origin: Origin | None = None
     """What starts it, if a trigger does."""
 
@@ -143,6 +145,7 @@ def started(start: Start, given: Batch) -> Started:
         limits=start.limits,
         parent=start.address,
         depth=start.depth,
+        fresh=start.fresh,
     )
 
 

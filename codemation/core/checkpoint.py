@@ -55,6 +55,7 @@ class _State:
     source: str
     parent: str
     depth: int
+    fresh: bool = False
     pins: dict[NodeId, Pinned]
     closed: set[NodeId]
     stale: set[NodeId]

@@ -44,6 +44,8 @@ class Began:
     """The address of the wait that its end answers, if it is a child."""
     depth: int = 0
     """How many runs stand above it."""
+    fresh: bool = False
+    """Nothing is taken from other runs: all that is due is executed."""
 
 
 @sealed
@@ -172,7 +174,7 @@ def decode_delta(data: bytes) -> Delta:
 
 def _began_rest(fact: Began) -> list[Any]:
     """What is said of a beginning beside its input, as far as there is anything to say."""
-    rest: list[Any] = [int(fact.session), fact.source, fact.limits.to_json(), fact.parent, fact.depth]
+    rest: list[Any] = [int(fact.session), fact.source, fact.limits.to_json(), fact.parent, fact.depth, int(fact.fresh)]
     while rest and not rest[-1]:
         rest.pop()
     return rest
@@ -254,8 +256,8 @@ def _fact(row: list[Any]) -> Fact:
 
 
 def _began(cells: list[Any], rest: list[Any]) -> Began:
-    session, source, limits, parent, depth = rest + [0, "", {}, "", 0][len(rest) :]
-    beside = {"source": source, "parent": parent, "depth": depth}
+    session, source, limits, parent, depth, fresh = rest + [0, "", {}, "", 0, 0][len(rest) :]
+    beside = {"source": source, "parent": parent, "depth": depth, "fresh": bool(fresh)}
     return Began(input=read_batch(cells), session=bool(session), limits=Limits.from_json(limits), **beside)
 
 

@@ -27,6 +27,7 @@ class Knowledge:
         "delayed",
         "depth",
         "digest",
+        "fresh",
         "limits",
         "live",
         "missing",
@@ -75,8 +76,8 @@ class Knowledge:
         """Which time it is that a node works, or will work next, where it is not the first."""
         self.rounds: dict[NodeId, Rounds] = {}
         """The loops that are under way, by gate."""
-        self.session = False
-        """It goes on only when somebody says so, and may go back."""
+        self.session, self.fresh = False, False
+        """It goes on only when somebody says so, and may go back; and nothing is taken from other runs."""
         self.source, self.parent, self.depth = "", "", 0
         """The run that it replays; of a child, the wait that its end answers, and how many runs stand above it."""
         self.pins: dict[NodeId, Pinned] = {}
@@ -168,6 +169,7 @@ COMPARED = (
     "source",
     "parent",
     "depth",
+    "fresh",
     "pins",
     "closed",
     "stale",

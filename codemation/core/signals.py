@@ -44,6 +44,8 @@ class Started:
     """The address of the wait that its end answers, if it is a child."""
     depth: int = 0
     """How many runs stand above it."""
+    fresh: bool = False
+    """Nothing is taken from other runs."""
 
 
 @sealed

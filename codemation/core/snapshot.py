@@ -91,6 +91,7 @@ class Snapshot(Rearrangement):
     def _begin(self, fact: Began) -> None:
         self.status, self.session, self.source = RunStatus.RUNNING, fact.session, fact.source
         self.limits, self.parent, self.depth = fact.limits, fact.parent, fact.depth
+        self.fresh = fact.fresh
         given = {MAIN: self._stored(MAIN, fact.input)}
         self._note(START, status=NodeStatus.SUCCEEDED, activation=activation_id(START), outputs=given)
         self._report(START)

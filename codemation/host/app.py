@@ -147,7 +147,7 @@ class App:
         workflow, start = launch.workflow, asked(self, launch)
         run, outcome = self.started(workflow, start)
         if run.id == start.id:
-            return self.taken_up(run, workflow, outcome, cache=launch.cache)
+            return self.taken_up(run, workflow, outcome)
         self.last = joined(self, run, workflow)
         return self.last
 
@@ -207,15 +207,15 @@ class App:
         """
         cancelled(self, run, who=who, reason=reason)
 
-    def taken_up(
-        self, run: OpenRun, workflow: Workflow[Any, ...], outcome: Outcome, *, cache: bool = True
-    ) -> RunHandle:
+    def taken_up(self, run: OpenRun, workflow: Workflow[Any, ...], outcome: Outcome) -> RunHandle:
         """A handle of a run, and of what this process has to do in it if it is not over."""
         handle = self.last = RunHandle(self, run, workflow)
         if self.fleet is not None and not run.snapshot.session:
             self.fleet.leave(run.id, outcome)
         elif not run.finished:
-            code = RunCode(nodes=workflow.code, params=decoded_params(workflow, run.params), cache=cache)
+            code = RunCode(
+                nodes=workflow.code, params=decoded_params(workflow, run.params), cache=not run.snapshot.fresh
+            )
             handle.watched = self.scheduler.watch(run, code)
             self.scheduler.submit(handle.watched, outcome, driven=True)
         return handle

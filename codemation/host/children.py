@@ -173,6 +173,7 @@ class Family:
             parent=Parent(run=wait.run, ticket=wait.ticket),
             address=wait.wait_key or "",
             depth=detail["depth"],
+            fresh=not detail["cache"],
         )
         definition = workflow.definition if workflow else engine.opener.definition(detail["digest"])
         try:
@@ -184,7 +185,7 @@ class Family:
         if run.finished:
             self._app.caretaker.fold()
         else:
-            self._watch(run, outcome, driven=driven, cache=detail["cache"])
+            self._watch(run, outcome, driven=driven)
 
     def _adopt(self, child: RunId, *, driven: bool) -> None:
         """Go on with a child, unless somebody does."""
@@ -199,7 +200,7 @@ class Family:
             with suppress(RunError):
                 self._watch(opened, adopt(app.engine, app.caretaker, opened), driven=driven)
 
-    def _watch(self, run: OpenRun, outcome: Outcome, *, driven: bool, cache: bool = True) -> None:
+    def _watch(self, run: OpenRun, outcome: Outcome, *, driven: bool) -> None:
         app = self._app
         if app.fleet is not None:
             app.fleet.leave(run.id, outcome)
@@ -207,7 +208,9 @@ class Family:
         workflow: Workflow[Any, ...] | None = app.known(run.definition.digest)
         if workflow is None:
             return
-        code = RunCode(nodes=workflow.code, params=decoded_params(workflow, run.row.params), cache=cache)
+        code = RunCode(
+            nodes=workflow.code, params=decoded_params(workflow, run.row.params), cache=not run.snapshot.fresh
+        )
         watched = app.scheduler.watch(run, code)
         watched.served = True
         app.scheduler.submit(watched, outcome, driven=driven)

@@ -69,7 +69,7 @@ class WorkerDesk:
         workflow: Workflow[Any, ...] | None = self._app.known(run.definition.digest)
         if workflow is None:
             raise HostError(f"the code of definition {run.definition.digest[:12]} is not at hand")
-        return RunCode(nodes=workflow.code, params=decoded_params(workflow, run.params))
+        return RunCode(nodes=workflow.code, params=decoded_params(workflow, run.params), cache=not run.snapshot.fresh)
 
     def fold(self, claim: Claim) -> None:
         """Fold an inbox; one that cannot be read is left for later, and stops no other."""

@@ -34,6 +34,7 @@ def asked(app: App, launch: Launch, *, session: bool = False) -> Start:
     return replace(
         start,
         session=session,
+        fresh=not launch.cache,
         standing=pinning.stored(app.engine, start.id, pins.values()),
         unwanted=unwanted(workflow.definition.plan, pins) if pins else (),
     )

@@ -53,17 +53,16 @@ def replay(app: App, source: RunHandle, workflow: Workflow[Any, ...], wish: Wish
         SourcePruned: what is to be taken over is not there any more.
         InputError: params or pins do not fit, or nothing may be pinned here.
     """
-    plan, run = workflow.definition.plan, new_run_id()
+    plan, run, known = workflow.definition.plan, new_run_id(), source.snapshot
     params = _params(workflow, source, wish.params)
     targets = meant_nodes(workflow, wish.to)
     begin = meant_nodes(workflow, wish.from_) or targets
     pinned = pinning.pins_of(wish.pins, workflow, app.tables)
     pinning.check_allowed(app.settings.config, workflow.id, pinned)
-    known = source.snapshot
     facts = pinning.stored(app.engine, run, pinned.values())
     everything = not begin and wish.params is None
-    touched = _changed(source, workflow, params)
-    touched |= set(plan.nodes) - {START} if everything else downstream(plan, begin, pinned)
+    again = set(plan.nodes) - {START} if everything else downstream(plan, begin, pinned)
+    touched = _changed(source, workflow, params) | again
     records = what_stands(known, plan, {fact.node: fact.outputs for fact in facts}, touched)
     out = unwanted(plan, pinned, targets)
     records = {
@@ -73,8 +72,8 @@ def replay(app: App, source: RunHandle, workflow: Workflow[Any, ...], wish: Wish
     }
     held = [batch for record in records.values() for batch in record.outputs.values() if batch.size]
     given = known.output(START, MAIN)
-    lent = _borrowed(app, run, source.id, [given, *held])
-    named = dict(zip([batch.ref for batch in held], lent[1:], strict=True))
+    first, *lent = _borrowed(app, run, source.id, [given, *held])
+    named = dict(zip([batch.ref for batch in held], lent, strict=True))
     over = tuple(
         taken(record, {port: named.get(one.ref, one) for port, one in record.outputs.items()}, f"run:{source.id}")
         for record in records.values()
@@ -84,14 +83,15 @@ def replay(app: App, source: RunHandle, workflow: Workflow[Any, ...], wish: Wish
         params=source.row.params if wish.params is None else encoded_params(params),
         limits=Limits.from_json(workflow.definition.limits).within(app.settings.limits),
         input=(b"", given.count, given.kind),
-        given=lent[0],
+        given=first,
         source=source.id,
         standing=(*facts, *over),
         unwanted=out,
+        fresh=True,  # what is to be done again is executed
         turnstile=turnstile_for(workflow, params, given.kind, lambda: app.fetch(source.id, given), app.tables),
     )
     begun, outcome = app.started(workflow, start)
-    return app.taken_up(begun, workflow, outcome, cache=False)  # what is to be done again is executed
+    return app.taken_up(begun, workflow, outcome)
 
 
 def _params(workflow: Workflow[Any, ...], source: RunHandle, others: Others) -> Params | None:

@@ -56,8 +56,7 @@ class Worker:
     @property
     def children(self) -> list[psutil.Process]:
         """The processes of its pool; the helper that beats for them is none."""
-        found = psutil.Process(self.process.pid).children()
-        return [one for one in found if "pulse_helper.py" not in " ".join(one.cmdline())]
+        return [one for one in psutil.Process(self.process.pid).children() if _is_of_pool(one)]
 
     def send(self, number: signal.Signals) -> None:
         """Send it a signal."""
@@ -75,6 +74,13 @@ class Worker:
                     one.resume()
                     one.kill()
         self.process.wait()
+
+
+def _is_of_pool(process: psutil.Process) -> bool:
+    try:
+        return "pulse_helper.py" not in " ".join(process.cmdline())
+    except psutil.NoSuchProcess:  # it has just ended
+        return False
 
 
 @dataclass(kw_only=True)

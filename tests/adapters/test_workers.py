@@ -300,6 +300,7 @@ def test_no_more_is_said_than_workers_could_hear(fleet: Fleet, app: App, tmp_pat
 
 
 def test_workers_are_listed_and_what_nobody_serves_is_told(fleet: Fleet, app: App, tmp_path: Path) -> None:
+    app.caretaker.recover()
     case = Case(app, tmp_path)
     told = fleet.command("doctor")
     assert "nobody serves queue" in told.stdout
