@@ -113,7 +113,8 @@ class Definition:
     @cached_property
     def plan(self) -> Plan:
         """What follows from the definition."""
-        return Plan.of(self.nodes, self.workflow)
+        ends = (source.node for sources in self.outputs.values() for source in sources)
+        return Plan.of(self.nodes, self.workflow, ends)
 
     def to_json(self) -> Json:
         """Plain JSON data with every field."""

@@ -40,10 +40,12 @@ class Plan:
     """By gate."""
     owing: Mapping[NodeId, int]
     """For how many reports a node waits at first; inside of a loop it waits for this to begin as well."""
+    ends: frozenset[NodeId] = frozenset()
+    """The nodes from which the outputs of the workflow come; others may stand on them as well."""
 
     @classmethod
-    def of(cls, given: Sequence[NodePlan], workflow: str) -> Plan:
-        """Derive the plan of these nodes.
+    def of(cls, given: Sequence[NodePlan], workflow: str, ends: Iterable[NodeId] = ()) -> Plan:
+        """Derive the plan of these nodes, from which the outputs of the workflow come.
 
         Raises:
             BrokenDefinition: the nodes wait for one another other than by a gate, or for what is not there.
@@ -65,7 +67,15 @@ class Plan:
         by_rank = {node: tuple(sorted(after, key=rank.__getitem__)) for node, after in followers.items()}
         inside = {node for loop in loops.values() for node in loop.body}
         owing = {node: len(before) + (node in inside) for node, before in awaits.items()}
-        return cls(nodes=nodes, rank=rank, followers=by_rank, awaits=awaits, loops=loops, owing=owing)
+        return cls(
+            nodes=nodes,
+            rank=rank,
+            followers=by_rank,
+            awaits=awaits,
+            loops=loops,
+            owing=owing,
+            ends=frozenset(ends),
+        )
 
     def heard_by(self, node: NodeId, under_way: Container[NodeId]) -> Iterable[NodeId]:
         """The nodes that wait for what `node` reports; `under_way` are the gates of the loops that go round now."""
@@ -80,7 +90,9 @@ class Plan:
         ]
 
     def is_last(self, node: NodeId) -> bool:
-        """Whether nothing stands on the node but what goes round with it."""
+        """Whether the workflow gives what the node does, or nothing stands on it but what goes round with it."""
+        if node in self.ends:
+            return True
         own = self.loops[node].body if node in self.loops else ()
         return all(
             after in own or (after in self.loops and node in self.loops[after].body)

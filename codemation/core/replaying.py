@@ -51,7 +51,7 @@ def _standing(past: Knowledge, plan: Plan, pins: Pins, touched: Collection[NodeI
 def unwanted(plan: Plan, pinned: Collection[NodeId], targets: Collection[NodeId] = ()) -> tuple[NodeId, ...]:
     """The nodes that need not be executed, because only pinned nodes stand on them, or none of the targets does.
 
-    Without targets all is wanted that nothing stands on.
+    Without targets all is wanted that nothing stands on, and whatever the workflow gives.
     """
     frontier = list(targets) if targets else [node for node in plan.nodes if plan.is_last(node)]
     wanted = set(frontier)

@@ -88,8 +88,9 @@ class Family:
     def _abandon(self, run: RunId | None) -> None:
         """Stop the children of a run, or of any, that nobody waits for."""
         engine = self._app.engine
-        for child in engine.persist(engine.stores.children.unwanted, run):
-            self.stop(child, reason=ORPHANED)
+        while children := engine.persist(engine.stores.children.unwanted, run):  # so many at once as one look gives
+            for child in children:
+                self.stop(child, reason=ORPHANED)
 
     def below(self, run: RunId) -> list[RunId]:
         """The unfinished children of a run, and theirs."""

@@ -136,6 +136,21 @@ def test_what_is_taken_over_stands_behind_what_was_skipped_too(run: Run) -> None
     assert {node: again[node].status for node in ("large", "each")} == {"large": "skipped", "each": "succeeded"}
 
 
+def test_what_the_workflow_gives_is_wanted_whatever_is_pinned_behind_it(run: Run, app: App) -> None:
+    """A branch that passes through is an output by itself: a pin on the other branch does not take it away."""
+
+    @cm.node
+    def large(number: int) -> int:
+        return number
+
+    flow = cm.workflow("fork", input=int).branch(lambda n: n > 99, yes=large, id="size").build()
+    source = run(flow, [1, 200, 3])
+    assert source.output == [1, 200, 3]
+    assert sorted(source.replay(pins={"large": [7]}).output) == [1, 3, 7]
+    launched = app.launch(flow.options(pins={"large": [7]}).launch([1, 200, 3]))
+    assert sorted(launched.go().output) == [1, 3, 7]
+
+
 def test_a_replay_with_other_params_does_again_what_sees_them_and_what_has_failed(run: Run) -> None:
     source = run(scaled)
     calls.clear()

@@ -152,13 +152,15 @@ STOP = statement("""
         RETURNING id, revision)
     INSERT INTO journal (run_id, revision, head, at, delta) SELECT id, revision, :new_head, now_(), :delta FROM r""")
 # Sees every ticket, because its own moment comes after the lock on the run; a claim that is under way is waited for.
+# The fold's own ticket comes last, as where tickets are given up: so it stands on the marks, which came after it else.
+_MARKED = "SELECT :fold::bigint AS id, id AS run_id, 0 AS signal FROM q WHERE (SELECT count(*) FROM m) >= 0"
 MARK = statement(f"""
     WITH q AS (SELECT id FROM runs WHERE id = :run AND head = :new_head),
     t AS MATERIALIZED (
         SELECT tickets.id FROM tickets JOIN q ON tickets.run_id = q.id WHERE kind <> {TicketKind.FOLD:d}
         {in_order("tickets")} FOR NO KEY UPDATE OF tickets),
-    m AS (UPDATE tickets SET stop = 1 FROM t WHERE tickets.id = t.id)
-    {ask_for_fold("SELECT :fold::bigint AS id, id AS run_id, 0 AS signal FROM q")}""")
+    m AS (UPDATE tickets SET stop = 1 FROM t WHERE tickets.id = t.id RETURNING 1)
+    {ask_for_fold(_MARKED)}""")
 
 RUN = """r.revision, r.head, r.created_at, NULL::bytea AS delta, r.workflow, r.digest, r.status, r.reason, r.stop,
     r.params::text, r.priority, r.started_at, r.finished_at, r.turnstile, r.parent_run::text, r.origin"""

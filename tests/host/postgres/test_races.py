@@ -7,6 +7,7 @@ import random
 import threading
 import time
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from multiprocessing.queues import Queue
 from multiprocessing.synchronize import Barrier
@@ -19,9 +20,10 @@ from codemation.core.errors import HostError, InputError, StoreUnavailable
 from codemation.core.ids import ActivationId, RunId, TicketId, WorkerId
 from codemation.core.ports import Claim, Commit, Drop, GoOn, Leave, NewRun, Stores
 from codemation.core.states import RunStatus
+from codemation.host.postgres.answering import ask_for_fold
 from codemation.host.postgres.link import Row
 from codemation.host.postgres.stores import open_stores
-from codemation.testing.conformance.crowd import together
+from codemation.testing.conformance.crowd import patiently, together
 from codemation.testing.conformance.world import World, gone_on
 from tests.host.postgres.proxy import lossy_proxy
 from tests.host.postgres.server import Server
@@ -98,6 +100,29 @@ def test_a_claim_that_is_under_way_is_marked_by_a_cancel(
         assert waiting.is_alive(), "the cancel should wait for the claim"
     waiting.join(30)
     assert database.execute("SELECT kind, state, stop FROM tickets ORDER BY kind").fetchall() == [(0, 1, 1), (6, 0, 0)]
+
+
+def test_a_cancel_waits_for_no_ticket_while_it_holds_the_fold(
+    stores: Stores, world: World, database: psycopg.Connection[Row]
+) -> None:
+    """Whoever gives up tickets asks for a fold after that, as a take-over does; a cancel takes them in this order."""
+    claim = world.held("a/1")
+    with ThreadPoolExecutor(1) as pool:
+        with database.transaction():
+            database.execute("SELECT FROM tickets WHERE id = %s FOR UPDATE", [claim.holding.ticket])
+            cancelled = pool.submit(world.cancel, claim.run)
+            waiting = "SELECT count(*) FROM pg_stat_activity WHERE wait_event_type = 'Lock'"
+            with psycopg.connect(database.info.dsn, autocommit=True) as other:
+                for _ in patiently():
+                    if other.execute(waiting).fetchone() == (1,):
+                        break
+            database.execute("DELETE FROM tickets WHERE id = %s", [claim.holding.ticket])
+            database.execute(ask_for_fold(f"SELECT 1::bigint AS id, '{claim.run}'::uuid AS run_id, 0 AS signal"))
+        cancelled.result()
+    world.step(world.claim_fold(claim.run), cancelling=True, status=RunStatus.CANCELLED)
+    assert database.execute("SELECT deadlocks FROM pg_stat_database WHERE datname = current_database()").fetchone() == (
+        0,
+    )
 
 
 def test_what_became_ready_before_a_cancel_is_never_claimed_after_it(stores: Stores, world: World) -> None:

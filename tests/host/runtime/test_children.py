@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Iterator
+from dataclasses import replace
 from datetime import timedelta
 from io import BytesIO
 from pathlib import Path
@@ -21,6 +22,7 @@ from codemation.core.launch import Launch
 from codemation.core.ports import Stores
 from codemation.host.app import App
 from codemation.host.handles import RunHandle
+from codemation.host.memory.children import MemoryChildren
 from codemation.host.opening import begin
 from tests.host.runtime.conftest import opened
 
@@ -291,6 +293,25 @@ def nested(depth: int) -> Any:
     for level in range(1, depth + 1):
         flow = cm.workflow(f"deep-{level}").subworkflow(flow, id="below").build()
     return flow
+
+
+def test_all_children_are_stopped_however_few_are_found_at_a_look(app: App) -> None:
+    """There may be more of them than a look gives."""
+
+    class OneByOne(MemoryChildren):
+        def unwanted(self, run: RunId | None = None, limit: int = 1000) -> tuple[RunId, ...]:
+            return super().unwanted(run, 1)
+
+    children = app.stores.children
+    assert isinstance(children, MemoryChildren)
+    app.engine.stores = replace(app.stores, children=OneByOne(children._tables))
+    stuck = cm.workflow("stuck", input=Order).approve().build()
+    late = cm.workflow("late", input=Order, timeout="200ms").subworkflow(stuck, per="item").build()
+    handle = app.launch(Launch(workflow=late, items=ORDERS))
+    with pytest.raises(RunFailed, match="within the timeout"):
+        handle.go().result(timeout=SOON)
+    app.family.changed(app.engine.open(handle.id))
+    assert app.engine.stores.children.unwanted(handle.id) == ()
 
 
 def test_runs_may_stand_as_deep_as_the_limit_says_with_one_thread(app: App) -> None:
