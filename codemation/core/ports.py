@@ -1117,6 +1117,10 @@ class Armory(Protocol):
         """The triggers of a workflow, or all, by workflow and number; those that are not armed come last."""
         ...
 
+    def listening(self, kind: str, subject: str) -> frozenset[str]:
+        """The ids of the triggers of a kind that are armed and listen to a subject."""
+        ...
+
     def miss(self, workflow: WorkflowId, said: str) -> None:
         """Note who has looked for a workflow in vain; an empty text that it was found."""
         ...

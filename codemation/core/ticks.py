@@ -83,15 +83,13 @@ def _upto(config: Mapping[str, Any], since: datetime, now: datetime) -> Iterator
 
 def _last(config: Mapping[str, Any], first: datetime, now: datetime) -> list[datetime]:
     """The last tick up to now, if there is one since `first`."""
-    for window in _WINDOWS:
+    for window in (*_WINDOWS, now - first):
         last = None
         for last in _upto(config, max(first, now - window), now):  # noqa: B007 - the last one is wanted
             pass
         if last is not None:
             return [last]
-        if now - window <= first:
-            return []
-    return [first]  # rarer than once a year: the one that is due is the last
+    return []
 
 
 def _multiples(period: int, after: datetime) -> Iterator[datetime]:

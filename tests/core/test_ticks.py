@@ -95,6 +95,7 @@ def test_a_long_outage_is_made_up_for_piece_by_piece() -> None:
 def test_the_latest_tick_is_found_however_seldom_it_comes() -> None:
     first, now = datetime(2024, 2, 29, tzinfo=UTC), datetime(2027, 1, 1, tzinfo=UTC)
     assert deal(cron("0 0 29 2 *", timezone="UTC"), first, now, GRACE).ticks == (first,)
+    assert deal(cron("0 0 29 2 *", timezone="UTC"), first.replace(year=2016), now, GRACE).ticks == (first,)
     assert deal(cron("* * * * *"), datetime(2025, 1, 1, tzinfo=UTC), now, GRACE).ticks == (now,)
 
 

@@ -68,6 +68,14 @@ class MemoryArmory:
         chosen = [one for one in found if workflow in (None, one.workflow)]
         return tuple(sorted(chosen, key=lambda one: (not one.active, one.workflow, one.number, one.id)))
 
+    def listening(self, kind: str, subject: str) -> frozenset[str]:
+        """The triggers that listen to a subject."""
+        with self._tables.lock:
+            rows = self._tables.armed.triggers.items()
+            return frozenset(
+                id_ for id_, row in rows if row.active and (row.arm.kind, row.arm.subject) == (kind, subject)
+            )
+
     def miss(self, workflow: WorkflowId, said: str) -> None:
         """Note who has looked for a workflow in vain."""
         with self._tables.lock:

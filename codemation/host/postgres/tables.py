@@ -432,6 +432,7 @@ firings = Table(
     postgresql_with={"autovacuum_vacuum_scale_factor": 0.02, "autovacuum_vacuum_threshold": 500},
 )
 Index("firings_by_time", firings.c.trigger, firings.c.at, firings.c.id)
+Index("firings_by_age", firings.c.at, firings.c.id)
 Index(
     "firings_one_at_a_time",
     firings.c.trigger,

@@ -59,6 +59,8 @@ _TRIGGERS = statement("""
         (SELECT count(*) FROM firings f WHERE f.trigger = triggers.id)
     FROM triggers WHERE :workflow::text IS NULL OR workflow = :workflow::text
     ORDER BY NOT active, workflow, number, id""")
+_LISTENING = statement("""
+    SELECT id FROM triggers WHERE active AND subject <> '' AND subject = :subject AND kind = :kind""")
 
 _DUE = statement("""
     SELECT id, kind, config, next_at, now_(), (SELECT count(*) FROM firings f WHERE f.trigger = triggers.id)
@@ -138,6 +140,11 @@ class PostgresArmory:
         """The triggers of a workflow, or all."""
         with self._connections.lease() as link:
             return tuple(map(_trigger, link.all(_TRIGGERS, {"workflow": workflow})))
+
+    def listening(self, kind: str, subject: str) -> frozenset[str]:
+        """The ids of the triggers of a kind that are armed and listen to a subject."""
+        with self._connections.lease() as link:
+            return frozenset(id_ for (id_,) in link.all(_LISTENING, {"kind": kind, "subject": storable(subject)}))
 
     def miss(self, workflow: WorkflowId, said: str) -> None:
         """Note who has looked for a workflow in vain."""

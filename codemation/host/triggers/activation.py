@@ -19,6 +19,7 @@ from codemation.host.launching import encoded_input, encoded_params
 from codemation.host.triggers.arms import SCHEDULES, KnownTrigger, begun, known_triggers
 from codemation.host.triggers.given import fired
 from codemation.host.triggers.polling import state_of
+from codemation.host.triggers.words import in_words
 
 if TYPE_CHECKING:
     from codemation.host.app import App
@@ -101,7 +102,7 @@ def _trial(app: App, known: KnownTrigger) -> list[str]:
     except CodemationError as error:
         return [error.message]
     except Exception as error:  # noqa: BLE001  # the author's function, which is told of as it is
-        return [f"its params cannot be made for {tick.isoformat()}: {type(error).__name__}: {error}"]
+        return [f"its params cannot be made for {tick.isoformat()}: {in_words(error)}"]
     return []
 
 

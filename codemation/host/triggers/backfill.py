@@ -9,13 +9,14 @@ from datetime import UTC, datetime, timedelta
 from itertools import islice
 from typing import TYPE_CHECKING
 
-from codemation.core.errors import CodemationError, InputError, StoreUnavailable, UnknownRun
+from codemation.core.errors import InputError, StoreUnavailable, UnknownRun
 from codemation.core.ids import RunId
 from codemation.core.states import RunStatus
 from codemation.core.ticks import between
 from codemation.host.triggers.arms import SCHEDULES, KnownTrigger
 from codemation.host.triggers.by_hand import enter
 from codemation.host.triggers.ticking import new_tick
+from codemation.host.triggers.words import in_words
 
 if TYPE_CHECKING:
     from codemation.host.app import App
@@ -104,7 +105,7 @@ def _begin(app: App, known: KnownTrigger, at: datetime) -> Filled:
         except StoreUnavailable:
             raise
         except Exception as error:  # noqa: BLE001  # code of the author: told of, and the others go on
-            said = error.message if isinstance(error, CodemationError) else f"{type(error).__name__}: {error}"
+            said = in_words(error)
             app.engine.persist(stores.firings.dropped, firing, said)
             return Filled(at=at, error=said)
     return Filled(at=at, run=_run_of(app, known, at))

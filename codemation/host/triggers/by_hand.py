@@ -12,6 +12,7 @@ from codemation.core.ports import Emitted, Firing
 from codemation.host.identity import new_run_id
 from codemation.host.triggers.arms import SCHEDULES, KnownTrigger
 from codemation.host.triggers.ticking import new_tick
+from codemation.host.triggers.words import in_words
 
 if TYPE_CHECKING:
     from codemation.host.app import App
@@ -85,7 +86,7 @@ def _started(app: App, known: KnownTrigger, firing: str) -> RunHandle:
 
 
 def _take_back(app: App, owed: Firing, error: Exception) -> None:
-    app.engine.persist(app.stores.firings.dropped, owed, f"fired by hand: {type(error).__name__}: {error}")
+    app.engine.persist(app.stores.firings.dropped, owed, f"fired by hand: {in_words(error)}")
 
 
 def _said(app: App, known: KnownTrigger, at: datetime) -> str:

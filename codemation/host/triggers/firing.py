@@ -12,7 +12,7 @@ from dataclasses import replace
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
-from codemation.core.errors import CodemationError, InputError, RunInTheWay, StoreUnavailable, UnknownRun
+from codemation.core.errors import InputError, RunError, RunInTheWay, StoreUnavailable
 from codemation.core.ids import RunId
 from codemation.core.launch import Launch
 from codemation.core.origins import Origin
@@ -20,6 +20,7 @@ from codemation.core.ports import Firing
 from codemation.core.values import decode
 from codemation.host.triggers.arms import SCHEDULES, KnownTrigger
 from codemation.host.triggers.given import fired
+from codemation.host.triggers.words import in_words
 
 if TYPE_CHECKING:
     from codemation.host.app import App
@@ -64,10 +65,13 @@ class Firer:
             return self.start(firing, known).id if self._has_way(firing) else None
         except StoreUnavailable:
             raise
-        except (RunInTheWay, UnknownRun) as error:  # its own runs are in the way, or what it came from was pruned
+        except RunInTheWay as error:  # as its author wants it
+            app.engine.persist(firings.dropped, firing, "")
+            _log.info("trigger %s starts no run: %s", firing.trigger, error.message)
+        except RunError as error:  # the run that it follows was pruned, or the one that its key has started
             app.engine.persist(firings.dropped, firing, error.message)
         except Exception as error:  # noqa: BLE001  # code of the author: said at the trigger, and tried again
-            said = error.message if isinstance(error, CodemationError) else f"{type(error).__name__}: {error}"
+            said = in_words(error)
             wait = min(FIRST_WAIT * 2.0**firing.tries, LONGEST_WAIT)
             app.engine.persist(firings.failed, firing, said, wait)
             if not firing.tries:
@@ -88,6 +92,7 @@ class Firer:
             return False
         if firing.busy is not None:
             app.family.stop(firing.busy, reason=f"replaced by the next run of {firing.trigger}")
+            app.caretaker.fold()  # it ends by a fold when its nodes have stopped, and nobody else may be at it
             app.engine.persist(app.stores.firings.later, firing, MAKING_WAY)
             return False
         return True

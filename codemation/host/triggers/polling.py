@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any, get_type_hints
 
 from pydantic import TypeAdapter
 
-from codemation.core.errors import CodemationError, InputError, StoreUnavailable
+from codemation.core.errors import InputError, StoreUnavailable
 from codemation.core.hints import parameters_of
 from codemation.core.ports import Emitted, PollClaim
 from codemation.core.triggers import Poll
@@ -26,6 +26,7 @@ from codemation.core.values import decode, encode
 from codemation.host.identity import new_run_id
 from codemation.host.triggers.arms import KnownTrigger
 from codemation.host.triggers.watching import changed, version_of
+from codemation.host.triggers.words import in_words
 
 if TYPE_CHECKING:
     from codemation.host.app import App
@@ -97,7 +98,7 @@ class Poller:
         except StoreUnavailable as error:
             _log.info("trigger %s is asked again later: %s", look.claim.trigger, error.message)
         except Exception as error:  # noqa: BLE001  # code of the author: said at the trigger, and tried again
-            said = error.message if isinstance(error, CodemationError) else f"{type(error).__name__}: {error}"
+            said = in_words(error)
             self._fail(look, said)
         finally:
             with self._guard:

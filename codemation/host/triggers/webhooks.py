@@ -57,7 +57,7 @@ def find_webhook(app: App, path: str, method: str) -> Found:
     What is armed is asked of the database, so that a workflow which was disarmed a moment ago is not started.
     """
     method = method.upper()
-    armed = {one.id for one in app.engine.persist(app.stores.armory.triggers) if one.active and one.kind == "webhook"}
+    armed = app.engine.persist(app.stores.armory.listening, "webhook", path)
     known = app.upkeep.triggers.known
     there = [one for id_, one in known.items() if id_ in armed and one.arm.subject == path]
     methods = sorted({name for one in there for name in _methods(one.plan.config)})

@@ -57,6 +57,15 @@ class ArmoryContract(Contract):
         town.arm(arm(next_at=FUTURE))
         assert town.trigger("flow/every").next_at == FUTURE
 
+    def test_who_listens_is_found_by_what_he_listens_to(self, stores: Stores, world: World) -> None:
+        """As long as it is armed."""
+        town = Town(stores, world)
+        town.arm(listener("a", "webhook", "/x"), listener("b", "webhook", "/y"), listener("c", "dataset", "/x"), arm())
+        assert stores.armory.listening("webhook", "/x") == {"a"}
+        assert stores.armory.listening("webhook", "") == frozenset()
+        stores.armory.disarm(FLOW, "")
+        assert stores.armory.listening("webhook", "/x") == frozenset()
+
     def test_what_is_entered_is_not_armed(self, stores: Stores, world: World) -> None:
         """It can owe runs; what is armed stays so, with all that it knows."""
         town = Town(stores, world)

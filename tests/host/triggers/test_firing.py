@@ -125,9 +125,12 @@ def test_a_run_is_replaced_by_that_of_the_next_tick(app: App, clock: Clock) -> N
     while app.upkeep.triggers.firer.fire(app.upkeep.triggers.known):
         pass
     held.set()
+    pause = threading.Event()
+    while len(rows(app)) < 2:
+        pause.wait(0.01)
+        clock.later(1.0)
+        app.upkeep.triggers.firer.fire(app.upkeep.triggers.known)
     settle(app)
-    clock.later(1.0)
-    fire(app)
     first, second = rows(app)
     assert first.status is RunStatus.CANCELLED
     assert first.reason == f"replaced by the next run of {only(app).id}"
