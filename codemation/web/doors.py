@@ -5,7 +5,6 @@ from __future__ import annotations
 from urllib.parse import urlsplit
 
 from starlette.datastructures import Headers
-from starlette.types import Scope
 
 from codemation.host.access import digest_of
 from codemation.web.identity import EVERYBODY, Actor, actor_of
@@ -46,7 +45,7 @@ class Doors:
         """Whether it has to be known who asks."""
         return path.startswith("/api/") and path not in OPEN
 
-    async def actor(self, scope: Scope, headers: Headers) -> Actor:
+    async def actor(self, headers: Headers) -> Actor:
         """Who asks.
 
         Raises:

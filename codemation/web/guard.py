@@ -18,6 +18,7 @@ from codemation.core.errors import CodemationError
 from codemation.core.sizes import in_bytes
 from codemation.host.patience import in_haste
 from codemation.web.doors import Doors
+from codemation.web.identity import Actor
 from codemation.web.problems import Problem, Refused, problem, problem_of, unexpected
 from codemation.web.rates import Buckets
 from codemation.web.service import Service
@@ -79,17 +80,27 @@ class Guard:
         self._check_size(scope, headers)
         self._doors.check_host(headers)
         scope["codemation.client"] = client = _client(scope)
-        self._count(client)
         if scope["method"] not in _SAFE:
             self._doors.check_origin(headers)
         if self._doors.is_guarded(scope["path"]):
-            scope["codemation.actor"] = actor = await self._doors.actor(scope, headers)
-            self._count(actor.key or client)
+            scope["codemation.actor"] = await self._known(headers, client)
+        else:
+            self._count(client)
         receiving = receive if scope["path"].startswith("/hooks/") else _Bounded(receive, headers, self._largest)
         async with asyncio.timeout(
             self._timeout
         ) as answer.clock:  # until the answer begins; then each piece has its own
             await self._app(scope, receiving, answer)
+
+    async def _known(self, headers: Headers, client: str) -> Actor:
+        """Who asks; counted by token where there is one that counts, for many may come from one address."""
+        try:
+            actor = await self._doors.actor(headers)
+        except Refused:
+            self._count(client)
+            raise
+        self._count(actor.key or client)
+        return actor
 
     def _check_size(self, scope: Scope, headers: Headers) -> None:
         if len(scope["query_string"]) > LONGEST_QUERY:
@@ -139,7 +150,8 @@ class _Answer:
     async def refuse(self, refusal: Problem) -> None:
         """Answer with a problem; where the answer has begun, break it off so that nobody takes it for whole."""
         if self.status:
-            raise ConnectionAbortedError(refusal.detail)
+            _log.warning("an answer was broken off: %s", refusal.detail)
+            return  # the server closes the connection of an answer that is not whole
         response = refusal.response()
         await self({"type": "http.response.start", "status": response.status_code, "headers": response.raw_headers})
         await self({"type": "http.response.body", "body": response.body})

@@ -12,12 +12,13 @@ from ipaddress import ip_address
 from typing import Literal
 
 import uvicorn
+from anyio.to_thread import current_default_thread_limiter
 
 from codemation.core.errors import HostError
 from codemation.host.settings import Settings
 from codemation.web.application import application
 from codemation.web.logs import configure
-from codemation.web.service import Service
+from codemation.web.service import THREADS, Service
 
 GRACE = 20
 """Seconds that requests under way have to come to their end when the server stops."""
@@ -133,9 +134,15 @@ class Server(uvicorn.Server):
         """Serve until a signal comes."""
         asyncio.run(self.serve(sockets=sockets))
 
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        """Let handlers that are plain functions have as many threads as the bridge has."""
+        current_default_thread_limiter().total_tokens = THREADS
+        await super().startup(sockets)
+
     def handle_exit(self, sig: int, frame: object) -> None:
         """Let streams end as soon as the signal comes, so that nobody has to wait for them."""
         self._service.draining.set()
+        self.force_exit = self.should_exit  # whoever asks again does not want to wait
         self.should_exit = True
 
     @contextmanager

@@ -102,7 +102,8 @@ class Service:
         """
         if self._app is not None:
             return self._app
-        raise self.trouble or StoreUnavailable("the database is being opened", way_out="ask again in a moment")
+        trouble = self.trouble or StoreUnavailable("the database is being opened", way_out="ask again in a moment")
+        raise trouble.with_traceback(None)  # it is raised again and again, and would keep what each raise adds to it
 
     def open(self) -> None:
         """Find the workflows and open the app; if its database is away, a thread goes on trying.
