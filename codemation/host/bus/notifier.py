@@ -3,7 +3,7 @@
 Theory of operation. News wait in a table by run, where a newer one takes the place of an older one. A thread sends what
 is there: at once if it has not sent anything lately, else when a tenth of a second is over, so that a busy run costs
 ten messages a second and a lone step none of its time. That a run has ended is sent at once. Where nobody listened at
-the last try, the next one waits longer; nobody misses anything by that, since who subscribes in between is there when
+the last try, the next ones wait longer; nobody misses anything by that, since who subscribes in between is there when
 it comes. What cannot be sent is tried again, longer apart each time, and forgotten after some tries.
 """
 
@@ -22,8 +22,8 @@ from codemation.host.bus.carrier import BrokerAway, Carrier, written
 _log = logging.getLogger("codemation.bus")
 PACE = 0.1
 """Seconds between two messages about runs that go on."""
-UNHEARD = 0.25
-"""Seconds until the next look whether anybody listens, when nobody did."""
+UNHEARD = (0.25, 0.5, 1.0)
+"""Seconds until the next look whether anybody listens, when nobody did once, twice, and more often."""
 IDLE = 5.0
 """Seconds after which a thread without news ends."""
 ROOM = 10_000
@@ -44,7 +44,8 @@ class Notifier:
         self._urgent = self._closed = self._rests = False
         self._thread: threading.Thread | None = None
         self._not_before = float("-inf")
-        self._heard = True
+        self._unheard = 0
+        """How often nobody has listened by now."""
         self._failed = 0
 
     def put(self, news: News) -> None:
@@ -56,7 +57,7 @@ class Notifier:
             self._pending[news.run] = news
             if len(self._pending) > ROOM:
                 del self._pending[next(iter(self._pending))]
-            urgent = news.status in FINISHED and self._heard and not self._failed
+            urgent = news.status in FINISHED and not (self._unheard or self._failed)
             self._urgent |= urgent
             if self._thread is None:
                 self._thread = threading.Thread(target=self._send_on, name="codemation-news", daemon=True)
@@ -79,8 +80,9 @@ class Notifier:
                 if heard is None:
                     self._keep(batch)
                 else:
-                    self._heard = heard
-                    self._not_before = self._clock() + (PACE if heard else UNHEARD)
+                    self._unheard = 0 if heard else self._unheard + 1
+                    pause = UNHEARD[min(self._unheard, len(UNHEARD)) - 1] if self._unheard else PACE
+                    self._not_before = self._clock() + pause
 
     def _next(self) -> list[News] | None:
         """What is to be sent now; `None` when the thread is not needed any more."""
