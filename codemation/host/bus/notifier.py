@@ -106,8 +106,10 @@ class Notifier:
         """Whether anybody has heard it; `None` when it could not be sent."""
         try:
             heard = self._carrier.send(list(written(batch, self._carrier.most)))
-        except BrokerAway as error:
-            if not self._failed:
+        except Exception as error:  # noqa: BLE001  # a carrier that breaks costs time, and no more than that
+            if not isinstance(error, BrokerAway):
+                _log.error("sending news over %s failed", self._carrier.describes, exc_info=error)
+            elif not self._failed:
                 _log.warning(
                     "no news can be sent over %s: %s; others look for themselves", self._carrier.describes, error
                 )

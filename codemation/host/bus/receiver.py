@@ -66,7 +66,7 @@ class Receiver:
                 pause = 0.1
                 with self._used(line):
                     self._hear(line)
-            except BrokerAway as error:
+            except Exception as error:  # noqa: BLE001  # a carrier that breaks costs time, and no more than that
                 self._lose(error)
                 self._over.wait(pause)
                 pause = min(LONGEST, pause * 2)
@@ -120,8 +120,10 @@ class Receiver:
         self._away, self._gap = False, True
         self._tried.set()
 
-    def _lose(self, error: BrokerAway) -> None:
-        if not self._away:
+    def _lose(self, error: Exception) -> None:
+        if not isinstance(error, BrokerAway):
+            _log.error("hearing news over %s failed and begins anew", self._carrier.describes, exc_info=error)
+        elif not self._away:
             _log.warning("no news are heard over %s: %s; runs are looked for instead", self._carrier.describes, error)
         self._away = self._gap = True
         self._tried.set()

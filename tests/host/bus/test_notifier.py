@@ -49,6 +49,16 @@ class Unheard(Absent):
         return False
 
 
+class Faulty(Absent):
+    """A broker whose library breaks in a way that nobody has thought of, once."""
+
+    def send(self, messages: Sequence[str]) -> bool:
+        self.sent.append(time.monotonic())
+        if len(self.sent) == 1:
+            raise ZeroDivisionError
+        return True
+
+
 def until(condition: Callable[[], bool]) -> None:
     """Wait for something."""
     deadline, pause = time.monotonic() + PATIENCE, threading.Event()
@@ -88,3 +98,13 @@ def test_news_travel_in_messages_that_are_not_too_long() -> None:
     back = [one for message in messages for one in read(message)]
     assert back[:-1] == told
     assert (back[-1].revision, back[-1].workflow, back[-1].status) == (1, "", RunStatus.RUNNING)
+
+
+def test_a_carrier_that_breaks_costs_time_alone(caplog: pytest.LogCaptureFixture) -> None:
+    carrier = Faulty()
+    bus = CarriedBus(carrier)
+    with caplog.at_level(logging.INFO, "codemation.bus"):
+        bus.publish(news(1))
+        until(lambda: len(carrier.sent) >= 2)
+        bus.close()
+    assert [record.levelname for record in caplog.records] == ["ERROR", "INFO"]
