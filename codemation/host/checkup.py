@@ -11,7 +11,6 @@ from importlib.metadata import PackageNotFoundError, version
 
 from codemation import __version__
 from codemation.core.errors import CodemationError
-from codemation.core.ports import Stores
 from codemation.host.app import App
 from codemation.host.catalog import discover
 from codemation.host.database import DatabaseState, database_state, database_url
@@ -105,7 +104,7 @@ def _database(settings: Settings) -> Iterator[Check]:
             yield from _answers(state, embedded=settings.config.database_url is None)
             if state.current:
                 with App.open(settings) as app:
-                    yield from _runs(app.stores)
+                    yield from _runs(app)
     except CodemationError as error:
         yield _bad("database", error)
 
@@ -125,8 +124,9 @@ def _answers(state: DatabaseState, *, embedded: bool) -> Iterator[Check]:
     yield Check(name="schema", verdict=Verdict.BAD, says=says, way_out=way_out)
 
 
-def _runs(stores: Stores) -> Iterator[Check]:
+def _runs(app: App) -> Iterator[Check]:
     """Whether each run that is not over will go on: somebody has it, or a time will come."""
+    stores = app.stores
     living = stores.workers.living()
     dead = Observer(place()).dead(living)
     for worker in living:
@@ -138,7 +138,10 @@ def _runs(stores: Stores) -> Iterator[Check]:
         resumable = bool(stores.runs.tickets(one.run))
         says = f"run {one.run} of {one.workflow}: {one.why}"
         verdict = Verdict.DOUBTFUL if resumable else Verdict.BAD
-        yield Check(name="runs", verdict=verdict, says=says, way_out=f"codemation runs resume {one.run[-8:]}")
+        way_out = f"codemation runs resume {one.run[-8:]}"
+        if app.fleet is not None and resumable:
+            way_out = "codemation serve worker, where the code of that definition is, with --queues for what it serves"
+        yield Check(name="runs", verdict=verdict, says=says, way_out=way_out)
     if len(unattended) > SHOWN:
         left = len(unattended) - SHOWN
         yield Check(name="runs", verdict=Verdict.DOUBTFUL, says=f"and {left} more", way_out="codemation runs list")
