@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+import shlex
 import subprocess
 import sys
 from dataclasses import dataclass
@@ -43,7 +44,7 @@ def with_discount(source: str, changed: str) -> str:
 
 def typed(command: Command, folder: Path) -> None:
     """Type a command and look for what the page shows."""
-    words = command.line.split()
+    words = shlex.split(command.line)
     assert words[0] == "codemation"
     environment = {**os.environ, "NO_COLOR": "1", "COLUMNS": "100"}
     done = subprocess.run(
