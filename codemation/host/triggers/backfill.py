@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from itertools import islice
 from typing import TYPE_CHECKING
@@ -81,17 +81,16 @@ def backfill(app: App, gap: Gap, concurrency: int, tell: Callable[[Filled], None
     waiting, running, pause = list(reversed(gap.missing)), list[Filled](), threading.Event()
     while waiting or running:
         while waiting and len(running) < concurrency:
-            begun = _begin(app, known, waiting.pop())
-            if begun.error:
-                yield begun
-                continue
-            running.append(begun)
-            tell(begun)
-        ended = [done for one in running if (done := _ended(app, known, one)) is not None]
+            running.append(_begin(app, known, waiting.pop()))
+            if running[-1].run is not None:
+                tell(running[-1])
+        ended = [done for one in running if (done := _ended(app, one)) is not None]
         running = [one for one in running if one.at not in {done.at for done in ended}]
         yield from ended
         if not ended:
             pause.wait(LOOK)
+        # What another process was about to start is there by now, or not owed any more.
+        running = [one if one.run is not None else _begin(app, known, one.at) for one in running]
 
 
 def _begin(app: App, known: KnownTrigger, at: datetime) -> Filled:
@@ -116,13 +115,12 @@ def _run_of(app: App, known: KnownTrigger, at: datetime) -> RunId | None:
     return ticks.get(at)
 
 
-def _ended(app: App, known: KnownTrigger, one: Filled) -> Filled | None:
-    """The tick with the end of its run; `None` while that goes on."""
-    run = one.run or _run_of(app, known, one.at)
-    if run is None:
-        return None
+def _ended(app: App, one: Filled) -> Filled | None:
+    """The tick with the end of its run, or without one; `None` while it goes on, or is to be started."""
+    if one.error or one.run is None:
+        return one if one.error else None
     try:
-        opened = app.engine.open(run)
+        opened = app.engine.open(one.run)
     except UnknownRun:  # it was pruned meanwhile
-        return Filled(at=one.at, run=run)
-    return Filled(at=one.at, run=run, status=opened.snapshot.status) if opened.finished else None
+        return one
+    return replace(one, status=opened.snapshot.status) if opened.finished else None
