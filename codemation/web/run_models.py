@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import Any, Literal
 
 from codemation.core.ports import RunRow
-from codemation.core.states import RunStatus
 from codemation.views.runs import NodeRow, RunView
 from codemation.web.models import Model, Moment
 
@@ -62,15 +61,6 @@ class NodeState(Model):
         """A node as it is shown."""
         said = row.to_json()
         return cls(**{name: said[name] for name in cls.model_fields})
-
-
-class Frame(Model):
-    """A line of code on the way to a failure."""
-
-    file: str
-    line: int
-    function: str
-    text: str
 
 
 class RunFailure(Model):
@@ -153,6 +143,3 @@ def detail(row: RunRow, view: RunView, source: str | None, outputs: list[str]) -
         source=source,
         outputs=outputs,
     )
-
-
-STATUSES = tuple(RunStatus)

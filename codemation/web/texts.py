@@ -6,8 +6,6 @@ from typing import Annotated, Any
 
 from pydantic import AfterValidator, Field, StringConstraints
 
-from codemation.core.ids import RunId
-
 DEEPEST = 64
 """Levels of lists and objects in one another that a body may have."""
 
@@ -64,8 +62,3 @@ Uuid = Annotated[
     Field(examples=["0198a1f0-5a3c-7d21-9f00-3b1f6e2a4c55"]),
 ]
 """The id of something, written out."""
-
-
-def run_id(text: str) -> RunId:
-    """The id of a run that was checked to be one."""
-    return RunId(text)
