@@ -1,19 +1,47 @@
-"""The peer: DBOS in an environment of its own, on the same server in a database of its own."""
+"""The peers, each in an environment of its own, on the same servers in databases of their own."""
 
 from __future__ import annotations
 
 import json
+import os
 import shutil
 import signal
 import subprocess
 import sys
 from contextlib import suppress
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-ENVIRONMENT = Path("build/bench/dbos")
-PROGRAM = Path(__file__).with_name("peer_program.py")
-REQUIREMENTS = ("dbos>=2", "psycopg[binary]>=3.2")
+ENVIRONMENTS = Path("build/bench")
+"""Where each peer has an environment of its own."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PeerKind:
+    """Somebody who does the same work, and the program that lets him do it."""
+
+    name: str
+    program: str
+    environment: str
+    requirements: tuple[str, ...]
+
+    def at(self, environments: Path) -> Path:
+        """Its environment, among those of all peers."""
+        return environments / self.environment
+
+
+_PSYCOPG = "psycopg[binary]>=3.2"
+DBOS = PeerKind(name="DBOS", program="peer_program.py", environment="dbos", requirements=("dbos>=2", _PSYCOPG))
+DBOS_QUEUE = PeerKind(
+    name="DBOS queue", program="peer_dbos_queue.py", environment="dbos", requirements=("dbos>=2", _PSYCOPG)
+)
+CELERY = PeerKind(
+    name="Celery chain", program="peer_celery.py", environment="celery", requirements=("celery>=5.5", "redis>=5")
+)
+PROCRASTINATE = PeerKind(
+    name="procrastinate", program="peer_procrastinate.py", environment="procrastinate", requirements=("procrastinate>=3",)
+)
 
 
 class PeerMissing(Exception):
@@ -21,27 +49,30 @@ class PeerMissing(Exception):
 
 
 class Peer:
-    """A running process of the peer. While others are measured it is stopped, because it polls even when idle."""
+    """A running peer and its workers. While others are measured all stand still, because they poll even when idle."""
 
-    def __init__(self, python: Path, url: str) -> None:
+    def __init__(self, kind: PeerKind, python: Path, **told: str) -> None:
+        """`told` says where its database and its Redis are."""
+        self.kind = kind
         self._process = subprocess.Popen(
-            [python, PROGRAM],
+            [python, Path(__file__).with_name(kind.program)],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=subprocess.DEVNULL,
             text=True,
+            start_new_session=True,  # so that it can be stopped with its workers
         )
         try:
-            self.version: str = self._asked({"url": url})["version"]
+            self.version: str = self._asked(told)["version"]
         except BaseException:
-            self._process.kill()
+            self._send(signal.SIGKILL)
             self._process.communicate()
             raise
         self._rest()
 
     def seconds(self, work: str, size: int, count: int) -> list[float]:
         """What a piece of work took, each of so many times."""
-        self._process.send_signal(signal.SIGCONT)
+        self._send(signal.SIGCONT)
         try:
             seconds: list[float] = self._asked({"work": work, "size": size, "count": count})["seconds"]
         finally:
@@ -49,16 +80,22 @@ class Peer:
         return seconds
 
     def close(self) -> None:
-        """End it."""
-        self._process.send_signal(signal.SIGCONT)
+        """End it, and whatever it has started."""
+        self._send(signal.SIGCONT)
         try:
             self._process.communicate(timeout=10)
         except subprocess.TimeoutExpired:
-            self._process.kill()
+            pass
+        finally:
+            self._send(signal.SIGKILL)
             self._process.communicate()
 
     def _rest(self) -> None:
-        self._process.send_signal(signal.SIGSTOP)
+        self._send(signal.SIGSTOP)
+
+    def _send(self, number: signal.Signals) -> None:
+        with suppress(ProcessLookupError):
+            os.killpg(self._process.pid, number)
 
     def _asked(self, asked: dict[str, Any]) -> dict[str, Any]:
         assert self._process.stdin is not None
@@ -69,24 +106,25 @@ class Peer:
             self._process.stdin.flush()
             line = self._process.stdout.readline()
         if not line:
-            raise PeerMissing(f"DBOS has ended with exit code {self._process.wait()}")
+            raise PeerMissing(f"{self.kind.name} has ended with exit code {self._process.wait()}")
         answer: dict[str, Any] = json.loads(line)
         return answer
 
 
-def installed(environment: Path) -> Path:
+def installed(kind: PeerKind, environments: Path) -> Path:
     """The peer's Python, in an environment that is made if it is not there.
 
     Raises:
         PeerMissing: it cannot be installed, for example because there is no network.
     """
+    environment = kind.at(environments)
     python = environment / "bin" / "python"
     if python.exists():
         return python
     uv = Path(sys.executable).with_name("uv")
     commands: tuple[list[str | Path], ...] = (
         [uv, "venv", "--quiet", "--python", sys.executable, environment],
-        [uv, "pip", "install", "--quiet", "--python", python, *REQUIREMENTS],
+        [uv, "pip", "install", "--quiet", "--python", python, *kind.requirements],
     )
     try:
         for command in commands:
@@ -94,5 +132,5 @@ def installed(environment: Path) -> Path:
     except (OSError, subprocess.SubprocessError) as error:
         shutil.rmtree(environment, ignore_errors=True)
         said = (getattr(error, "stderr", "") or str(error)).strip().splitlines()
-        raise PeerMissing(f"DBOS cannot be installed: {said[-1] if said else error}") from error
+        raise PeerMissing(f"{kind.name} cannot be installed: {said[-1] if said else error}") from error
     return python

@@ -1,22 +1,14 @@
-"""The peer's side, in an environment of its own: DBOS does what it is told by lines of JSON, and answers with seconds.
-
-It is executed as a file and imports nothing of ours. The first line names the database; each one after it a piece of
-work, such as `{"work": "chain", "size": 10, "count": 20}`.
-"""
+"""DBOS as it is: workflows of durable steps, in the process that starts them."""
 
 from __future__ import annotations
 
 import importlib.metadata
-import json
-import sys
-import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 from dbos import DBOS  # type: ignore[import-not-found]  # it is only there in the peer's own environment
-
-RECORD = {"n": 1, "name": "JFK", "late": False}
+from peer_line import RECORD, serve, told
 
 
 def load() -> dict[str, Any]:
@@ -80,29 +72,13 @@ WORK: dict[str, Callable[[int], bool]] = {"chain": run_chain, "submit": submit_c
 WORK |= {f"crowd of {threads}": crowd(threads) for threads in (1, 4, 16)}
 
 
-def serve() -> None:
-    """Do what comes, line by line, until there is no more."""
-    url = json.loads(sys.stdin.readline())["url"]
-    DBOS(config={"name": "bench", "system_database_url": url, "run_admin_server": False, "log_level": "ERROR"})
+def main() -> None:
+    """Do what comes."""
+    DBOS(config={"name": "bench", "system_database_url": told()["url"], "run_admin_server": False, "log_level": "ERROR"})
     DBOS.launch()
-    answer({"version": importlib.metadata.version("dbos")})
-    for line in sys.stdin:
-        asked = json.loads(line)
-        seconds = []
-        for _ in range(asked["count"]):
-            began = time.perf_counter()
-            done = WORK[asked["work"]](asked["size"])
-            seconds.append(time.perf_counter() - began)
-            assert done
-        answer({"seconds": seconds})
+    serve(importlib.metadata.version("dbos"), WORK)
     DBOS.destroy()
 
 
-def answer(said: dict[str, Any]) -> None:
-    """Write one line."""
-    sys.stdout.write(json.dumps(said) + "\n")
-    sys.stdout.flush()
-
-
 if __name__ == "__main__":
-    serve()
+    main()

@@ -160,6 +160,11 @@ class World:
         """Where the embedded server listens."""
         return self.project.home.folder / "socket" / ".s.PGSQL.5432"
 
+    @property
+    def counted(self) -> Iterator[int]:
+        """Numbers that are given once."""
+        return self._numbers
+
     def key(self) -> str:
         """A name for a run."""
         return f"run {next(self._numbers)}"

@@ -37,6 +37,7 @@ class Server:
     folder: Path
     user: int | None
     fsync: bool
+    connections: int
     """Tests end processes, not machines, so that they need not wait for the disk; what is measured has to."""
 
     @property
@@ -50,7 +51,7 @@ class Server:
 
     def start(self) -> None:
         """Start it; returns when it takes connections."""
-        options = f"-k {self.folder} -c listen_addresses= -c deadlock_timeout=200ms -c max_connections=60"
+        options = f"-k {self.folder} -c listen_addresses= -c deadlock_timeout=200ms -c max_connections={self.connections}"
         options += f" -c fsync={'on' if self.fsync else 'off'}"
         self._pg_ctl("start", "-w", "-t", "60", "-l", str(self.folder / "log"), "-o", options)
 
@@ -95,11 +96,11 @@ def _ask_for_password(rules: Path) -> None:
 
 
 @contextlib.contextmanager
-def running_server(*, fsync: bool = False) -> Iterator[Server]:
+def running_server(*, fsync: bool = False, connections: int = 60) -> Iterator[Server]:
     """A server that ends with the block; its databases are made from one that was migrated once."""
     user = NOBODY if os.geteuid() == 0 else None
     folder = Path(tempfile.mkdtemp(prefix="codemation-pg-", dir="/tmp"))  # a socket's path is short
-    server = Server(folder=folder, user=user, fsync=fsync)
+    server = Server(folder=folder, user=user, fsync=fsync, connections=connections)
     try:
         if user is not None:
             os.chown(folder, user, -1)
