@@ -162,18 +162,26 @@ class Production:
         for healing in self._healing:
             healing.join()
         self._healing.clear()
-        while len(self._workers()) < WORKERS:
-            self.hire()
         handles = {run: self.app.attach(run) for run in self.runs}
         for run, handle in handles.items():
-            within(CALM, lambda handle=handle: handle.status in FINISHED)  # type: ignore[misc]
+            self._until(lambda handle=handle: handle.status in FINISHED)  # type: ignore[misc]
             if handle.status is not RunStatus.SUCCEEDED:
                 handles[run] = self._gone_on(handle)
         for run, handle in handles.items():
-            within(CALM, lambda handle=handle: handle.status in FINISHED)  # type: ignore[misc]
+            self._until(lambda handle=handle: handle.status in FINISHED)  # type: ignore[misc]
             self._judge(run, handle)
-        within(CALM, lambda: self.app.stores.runs.unattended() == ())
+        self._until(lambda: self.app.stores.runs.unattended() == ())
         self.done["pauses"] += 1
+
+    def _until(self, condition: Callable[[], bool]) -> None:
+        """Wait for something, with somebody who starts workers where one has ended."""
+
+        def is_so() -> bool:
+            for _ in range(WORKERS - len(self._workers())):
+                self.hire()
+            return condition()
+
+        within(CALM, is_so)
 
     def _gone_on(self, handle: RunHandle) -> RunHandle:
         """The same run, which somebody goes on with: it was cancelled, or whoever worked on it died again and again."""

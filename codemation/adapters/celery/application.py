@@ -44,6 +44,7 @@ def application(settings: Settings, queues: Sequence[str] = ("default",), manner
         worker_hijack_root_logger=False,
         worker_redirect_stdouts=False,
         worker_proc_alive_timeout=60.0,
+        broker_transport="codemation.adapters.celery.tolerance:TolerantTransport",
         broker_connection_retry_on_startup=True,
         broker_connection_max_retries=None,
         broker_transport_options={"socket_connect_timeout": 2.0, "socket_keepalive": True, "health_check_interval": 10},

@@ -51,7 +51,9 @@ class Server:
 
     def start(self) -> None:
         """Start it; returns when it takes connections."""
-        options = f"-k {self.folder} -c listen_addresses= -c deadlock_timeout=200ms -c max_connections={self.connections}"
+        options = (
+            f"-k {self.folder} -c listen_addresses= -c deadlock_timeout=200ms -c max_connections={self.connections}"
+        )
         options += f" -c fsync={'on' if self.fsync else 'off'}"
         self._pg_ctl("start", "-w", "-t", "60", "-l", str(self.folder / "log"), "-o", options)
 
