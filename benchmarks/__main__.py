@@ -9,11 +9,28 @@ from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 
-from benchmarks import archive, chain, crowd, growth, kernel, latency, maps, report, shards, starting, storage, wide
+from benchmarks import (
+    archive,
+    backlog,
+    chain,
+    crowd,
+    growth,
+    idle,
+    kernel,
+    latency,
+    maps,
+    queues,
+    report,
+    shards,
+    starting,
+    storage,
+    takeover,
+    wide,
+)
 from benchmarks.effort import FULL, QUICK, Effort
 from benchmarks.figures import Finding
 from benchmarks.machine import described
-from benchmarks.peer import ENVIRONMENT
+from benchmarks.peer import ENVIRONMENTS
 from benchmarks.stand import Stand, standing
 
 BENCHMARKS: dict[str, Callable[[Stand], Finding]] = {
@@ -27,7 +44,12 @@ BENCHMARKS: dict[str, Callable[[Stand], Finding]] = {
     "E8": starting.measure,
     "E9": storage.measure,
     "E10": kernel.measure,
+    "P1": queues.measure_rate,
+    "P2": queues.measure_latency,
     "P3": shards.measure,
+    "P4": takeover.measure,
+    "P5": backlog.measure,
+    "P6": idle.measure,
 }
 RESULTS = Path("build/bench")
 
@@ -38,17 +60,15 @@ def main(arguments: Sequence[str] | None = None) -> None:
     effort = QUICK if asked.quick else FULL
     if asked.rounds is not None:
         effort = replace(effort, rounds=asked.rounds)
-    run(effort, asked.only, peer=None if asked.alone else ENVIRONMENT.absolute(), results=RESULTS.absolute())
+    run(effort, asked.only, peers=None if asked.alone else ENVIRONMENTS.absolute(), results=RESULTS.absolute())
 
 
-def run(effort: Effort, names: Sequence[str], *, peer: Path | None, results: Path) -> list[Finding]:
-    """Measure and show; `peer` is where its environment is, or shall be."""
+def run(effort: Effort, names: Sequence[str], *, peers: Path | None, results: Path) -> list[Finding]:
+    """Measure and show; `peers` is where their environments are, or shall be."""
     findings = []
     with standing(effort) as stand:
-        if peer is None:
-            stand.absent = "left out"
-        else:
-            stand.invite(peer)
+        if peers is not None:
+            stand.invite(peers)
         machine = described(stand)
         print(report.header(machine), end="\n\n", flush=True)
         for name in names:

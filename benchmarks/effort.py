@@ -34,6 +34,10 @@ class Effort:
     """Rows of the large table."""
     shards: int
     """Of one activation, which end at the same time."""
+    kills: int
+    """Workers that are killed, at each setting."""
+    queued: tuple[int, int]
+    """Runs that wait for a worker, few and many."""
     graphs: tuple[int, ...]
     """Sizes of the graphs that the kernel walks, in nodes; the second carries the bar."""
 
@@ -52,6 +56,8 @@ FULL = Effort(
     archived=50_000,
     rows=1_000_000,
     shards=256,
+    kills=5,
+    queued=(1_000, 100_000),
     graphs=(100, 1_000, 10_000),
 )
 QUICK = Effort(
@@ -68,6 +74,8 @@ QUICK = Effort(
     archived=5_000,
     rows=1_000_000,
     shards=256,
+    kills=2,
+    queued=(1_000, 20_000),
     graphs=(100, 1_000, 10_000),
 )
 TINY = Effort(
@@ -84,5 +92,7 @@ TINY = Effort(
     archived=20,
     rows=100,
     shards=4,
+    kills=1,
+    queued=(10, 50),
     graphs=(3, 5, 8),
 )

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import os
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Any, TypeAlias
 
 import codemation as cm
@@ -42,6 +45,30 @@ def mapped(shards: int = 1) -> cm.Workflow:
     """Items through one node that is called for each, in so many parts."""
     name, node = ("bench.map", late) if shards == 1 else ("bench.sharded", late.options(shards=shards))
     return cm.workflow(name, input=Record).then(node).build()
+
+
+class Trace(cm.Params):
+    """Where a node leaves a trace."""
+
+    file: Path
+
+
+@cm.node
+def hang(params: Trace) -> int:
+    """Leave a trace; the first that does so never comes back."""
+    with params.file.open("a+") as file:
+        file.write(f"{os.getpid()} {time.time()}\n")
+        file.flush()
+        file.seek(0)
+        others = len(file.readlines()) - 1
+    if not others:
+        time.sleep(600.0)
+    return others
+
+
+def stuck() -> cm.Workflow:
+    """One node, which has to be taken over from whoever began it."""
+    return cm.workflow("bench.stuck", params=Trace).then(hang).build()
 
 
 def records(count: int) -> list[Record]:

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import psycopg
 
+from benchmarks.peer import DBOS
 from benchmarks.stand import Stand
 
 
@@ -24,7 +25,7 @@ def described(stand: Stand) -> dict[str, str]:
         "python": f"{platform.python_implementation()} {platform.python_version()}",
         "postgresql": f"{server}, embedded; " + ", ".join(f"{name} {value}" for name, value in settings.items()),
         "packages": ", ".join(f"{name} {version}" for name, version in versions.items()) + f" ({psycopg.pq.__impl__})",
-        "peer": f"DBOS {stand.peer.version}" if stand.peer else f"none: {stand.absent}",
+        "peer": f"{DBOS.name} {stand.peer.version}" if stand.peer else f"none: {stand.missing(DBOS)[0]}",
         "load": " ".join(f"{value:.2f}" for value in os.getloadavg()),
     }
 

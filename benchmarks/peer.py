@@ -37,10 +37,16 @@ DBOS_QUEUE = PeerKind(
     name="DBOS queue", program="peer_dbos_queue.py", environment="dbos", requirements=("dbos>=2", _PSYCOPG)
 )
 CELERY = PeerKind(
-    name="Celery chain", program="peer_celery.py", environment="celery", requirements=("celery>=5.5", "redis>=5")
+    name="Celery chain",
+    program="peer_celery.py",
+    environment="celery",
+    requirements=("celery[redis]>=5.5", "packaging"),
 )
 PROCRASTINATE = PeerKind(
-    name="procrastinate", program="peer_procrastinate.py", environment="procrastinate", requirements=("procrastinate>=3",)
+    name="procrastinate",
+    program="peer_procrastinate.py",
+    environment="procrastinate",
+    requirements=("procrastinate>=3", _PSYCOPG),
 )
 
 

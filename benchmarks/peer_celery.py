@@ -4,28 +4,26 @@ from __future__ import annotations
 
 import importlib.metadata
 import os
-import subprocess
 import sys
-from pathlib import Path
 from typing import Any
 
 from celery import Celery, chain
-from peer_line import RECORD, STEPS, serve, told
+from peer_line import RECORD, STEPS, serve, start, told
 from redis import Redis
 
 WORKERS = 2
 URL = os.environ.get("PEER_REDIS") or told()["redis"]
 app = Celery("peer", broker=URL, task_ignore_result=True, worker_prefetch_multiplier=1)
-redis = Redis.from_url(URL)
+redis = Redis.from_url(URL, socket_timeout=None)
 
 
-@app.task
+@app.task(name="load")
 def load() -> dict[str, Any]:
     """Give one small record."""
     return RECORD
 
 
-@app.task
+@app.task(name="step")
 def step(record: dict[str, Any], last: bool = False) -> dict[str, Any]:
     """Hand the record on; the last one says that it is there."""
     if last:
@@ -59,11 +57,8 @@ def ended(count: int) -> bool:
 def main() -> None:
     """Start the workers, and do what comes."""
     command = [sys.executable, "-m", "celery", "-A", "peer_celery", "worker", "-c", "1", "--without-gossip"]
-    environment = {**os.environ, "PEER_REDIS": URL}
-    folder = Path(__file__).parent
     for number in range(WORKERS):
-        named = [*command, "-n", f"peer{number}@%h", "--without-mingle", "-l", "ERROR"]
-        subprocess.Popen(named, cwd=folder, env=environment, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL)
+        start([*command, "-n", f"peer{number}@%h", "--without-mingle", "-l", "ERROR"], PEER_REDIS=URL)
     serve(importlib.metadata.version("celery"), {"submit": submit, "crowd": crowd})
 
 

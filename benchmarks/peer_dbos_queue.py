@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import importlib.metadata
-import subprocess
 import sys
 import threading
 from typing import Any
 
-from dbos import DBOS, DBOSClient, Queue
-from peer_line import RECORD, STEPS, serve, told
+from dbos import DBOS, DBOSClient
+from peer_line import RECORD, STEPS, answer, serve, start, told
 
 WORKERS = 2
 AT_ONCE = 4
@@ -42,16 +41,19 @@ def chain(steps: int) -> dict[str, Any]:
 def work(url: str) -> None:
     """Be a worker until the end."""
     DBOS(config={"name": "bench", "system_database_url": url, "run_admin_server": False, "log_level": "ERROR"})
-    Queue("bench", worker_concurrency=AT_ONCE, polling_interval_sec=POLL)
     DBOS.launch()
+    DBOS.register_queue("bench", worker_concurrency=AT_ONCE, polling_interval_sec=POLL)
+    answer({"ready": True})
     threading.Event().wait()
 
 
 def main() -> None:
     """Start the workers, and do what comes."""
     url = told()["url"]
-    for _ in range(WORKERS):
-        subprocess.Popen([sys.executable, __file__, url], stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL)
+    for _ in range(WORKERS):  # one after the other, for the first makes the tables
+        worker = start([sys.executable, __file__, url])
+        assert worker.stdout is not None
+        assert any(b"ready" in line for line in worker.stdout)
     client = DBOSClient(system_database_url=url)
 
     def begin(steps: int) -> Any:

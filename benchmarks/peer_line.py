@@ -5,10 +5,16 @@ Programs of peers are executed as files in environments of their own, and import
 
 from __future__ import annotations
 
+import ctypes
 import json
+import os
+import signal
+import subprocess
 import sys
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
+from pathlib import Path
 from typing import Any
 
 RECORD = {"n": 1, "name": "JFK", "late": False}
@@ -39,3 +45,20 @@ def answer(said: dict[str, Any]) -> None:
     """Write one line."""
     sys.stdout.write(json.dumps(said) + "\n")
     sys.stdout.flush()
+
+
+def start(command: Sequence[str], **environment: str) -> subprocess.Popen[bytes]:
+    """Start a worker, which ends with us whatever becomes of us."""
+    return subprocess.Popen(
+        command,
+        cwd=Path(__file__).parent,
+        env={**os.environ, **environment},
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        preexec_fn=_end_with_parent,  # noqa: PLW1509 - it has one thread
+    )
+
+
+def _end_with_parent() -> None:
+    with suppress(AttributeError, OSError):  # where there is no Linux it has to be stopped by hand
+        ctypes.CDLL(None).prctl(1, signal.SIGKILL)

@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import importlib.metadata
 import os
-import subprocess
 import sys
 import time
 from typing import Any
 
 import psycopg
-from peer_line import RECORD, STEPS, serve, told
+from peer_line import RECORD, STEPS, serve, start, told
 from procrastinate import App, PsycopgConnector, SyncPsycopgConnector
 
 WORKERS = 2
@@ -36,8 +35,7 @@ def main() -> None:
         if not app.check_connection():
             app.schema_manager.apply_schema()
         for _ in range(WORKERS):
-            environment = {**os.environ, "PEER_DATABASE": URL}
-            subprocess.Popen([sys.executable, __file__, "work"], env=environment, stdin=subprocess.DEVNULL)
+            start([sys.executable, __file__, "work"], PEER_DATABASE=URL)
 
         def ended(count: int) -> bool:
             until = time.monotonic() + 120

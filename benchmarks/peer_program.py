@@ -74,7 +74,9 @@ WORK |= {f"crowd of {threads}": crowd(threads) for threads in (1, 4, 16)}
 
 def main() -> None:
     """Do what comes."""
-    DBOS(config={"name": "bench", "system_database_url": told()["url"], "run_admin_server": False, "log_level": "ERROR"})
+    DBOS(
+        config={"name": "bench", "system_database_url": told()["url"], "run_admin_server": False, "log_level": "ERROR"}
+    )
     DBOS.launch()
     serve(importlib.metadata.version("dbos"), WORK)
     DBOS.destroy()

@@ -15,7 +15,8 @@ import psycopg
 
 from benchmarks.effort import Effort
 from benchmarks.floor import Floor
-from benchmarks.peer import Peer, PeerMissing, installed
+from benchmarks.peer import DBOS, Peer, PeerKind, PeerMissing, installed
+from codemation.adapters.redis.server import RedisServer
 from codemation.host.app import App
 from codemation.host.default_app import close_default_apps
 from codemation.host.postgres.embedded import EmbeddedServer, open_embedded
@@ -33,10 +34,12 @@ class Stand:
     def __init__(self, folder: Path, server: EmbeddedServer, effort: Effort) -> None:
         self.folder = folder
         self.effort = effort
-        self.absent = ""
-        """Why the peer does not take part."""
-        self.peer: Peer | None = None
         self._server = server
+        self._environments: Path | None = None
+        self._peers: dict[str, Peer] = {}
+        self._absent: dict[str, str] = {}
+        """Why peers do not take part, by name."""
+        self._redis: RedisServer | None = None
         self.floor = Floor(self.database("floor"))
 
     @property
@@ -75,12 +78,41 @@ class Stand:
             self.inside("ALTER SYSTEM RESET autovacuum")
             self.inside("SELECT pg_reload_conf()")
 
-    def invite(self, environment: Path) -> None:
-        """Let the peer take part, if it can be had."""
-        try:
-            self.peer = Peer(installed(environment).absolute(), self.database("dbos"))
-        except PeerMissing as error:
-            self.absent = str(error)
+    def redis(self, number: int) -> str:
+        """The URL of a Redis, which is started when somebody asks for the first time: one of its databases."""
+        if self._redis is None:
+            self._redis = RedisServer(self.folder / "redis")
+        return f"{self._redis.url.rpartition('/')[0]}/{number}"
+
+    def invite(self, environments: Path) -> None:
+        """Let peers take part that can be had; each has an environment of its own in there."""
+        self._environments = environments
+
+    @property
+    def peer(self) -> Peer | None:
+        """The peer that works in one process, if it takes part."""
+        return self.guests(DBOS).get(DBOS.name)
+
+    def guests(self, *kinds: PeerKind) -> dict[str, Peer]:
+        """Those of the peers that take part, by name."""
+        for number, kind in enumerate(kinds, 1):
+            if kind.name in self._peers or kind.name in self._absent:
+                continue
+            try:
+                self._peers[kind.name] = self._guest(kind, number)
+            except PeerMissing as error:
+                self._absent[kind.name] = str(error)
+        return {kind.name: self._peers[kind.name] for kind in kinds if kind.name in self._peers}
+
+    def missing(self, *kinds: PeerKind) -> tuple[str, ...]:
+        """Why those of the peers that do not take part do not."""
+        return tuple(self._absent[kind.name] for kind in kinds if kind.name in self._absent)
+
+    def _guest(self, kind: PeerKind, number: int) -> Peer:
+        if self._environments is None:
+            raise PeerMissing(f"{kind.name} was left out")
+        python = installed(kind, self._environments).absolute()
+        return Peer(kind, python, url=self.database(f"peer_{kind.program[:-3]}"), redis=self.redis(number))
 
     def rest(self) -> None:
         """Close our app; the next run opens it again."""
@@ -88,10 +120,12 @@ class Stand:
 
     def close(self) -> None:
         """Let go of everything but the server."""
-        if self.peer is not None:
-            self.peer.close()
+        for peer in self._peers.values():
+            peer.close()
         self.floor.close()
         self.rest()
+        if self._redis is not None:
+            self._redis.close()
 
 
 def tell(app: App) -> None:

@@ -54,7 +54,7 @@ class Production:
     runs: dict[RunId, Work] = field(default_factory=dict)
     cancelled: set[RunId] = field(default_factory=set)
     done: Counter[str] = field(default_factory=Counter)
-    _healing: list[threading.Thread] = field(default_factory=list)
+    _healing: dict[str, threading.Thread] = field(default_factory=dict)
     """What comes back by itself after a while: the database, Redis, processes that were frozen."""
 
     # --- what happens -----------------------------------------------------------------------------------------------
@@ -91,7 +91,7 @@ class Production:
         """A worker stands still for a while, caretaking included, and goes on as if nothing had been."""
         member = self._worker()
         member.send(signal.SIGSTOP)
-        self._later(self.chance.uniform(*FROZEN), lambda: member.send(signal.SIGCONT))
+        self._later(member.name, self.chance.uniform(*FROZEN), lambda: member.send(signal.SIGCONT))
 
     def end_worker(self) -> None:
         """A worker is told to stop, as in a rolling restart."""
@@ -103,13 +103,15 @@ class Production:
 
     def kill_redis(self) -> None:
         """Redis is gone, and comes back empty."""
-        psutil.Process(self.fleet.redis.pid).kill()
-        self._later(self.chance.uniform(*AWAY), self.fleet.redis.start)
+        if self._healed("redis"):
+            psutil.Process(self.fleet.redis.pid).kill()
+            self._later("redis", self.chance.uniform(*AWAY), self.fleet.redis.start)
 
     def kill_database(self) -> None:
         """PostgreSQL is gone, and comes back with what was committed."""
-        self.fleet.server.stop("immediate")
-        self._later(self.chance.uniform(*AWAY), self.fleet.server.start)
+        if self._healed("database"):
+            self.fleet.server.stop("immediate")
+            self._later("database", self.chance.uniform(*AWAY), self.fleet.server.start)
 
     def spoil_messages(self) -> None:
         """Messages come ten times, in another order, and with garbage between them."""
@@ -159,7 +161,7 @@ class Production:
 
     def calm(self) -> None:
         """Nothing more goes wrong for a while: all that was asked for comes to its right end, and nobody is stuck."""
-        for healing in self._healing:
+        for healing in self._healing.values():
             healing.join()
         self._healing.clear()
         handles = {run: self.app.attach(run) for run in self.runs}
@@ -216,16 +218,19 @@ class Production:
             return AT_ONCE
         return sum(row.status not in FINISHED for page in rows for row in page)
 
-    def _later(self, seconds: float, heal: Callable[[], object]) -> None:
+    def _healed(self, name: str) -> bool:
+        """Whether it is there."""
+        return name not in self._healing or not self._healing[name].is_alive()
+
+    def _later(self, name: str, seconds: float, heal: Callable[[], object]) -> None:
         """Let something come back after a while; whoever goes on with other things does so meanwhile."""
 
         def after() -> None:
             time.sleep(seconds)
             heal()
 
-        self._healing = [one for one in self._healing if one.is_alive()]
-        self._healing.append(threading.Thread(target=after, daemon=True))
-        self._healing[-1].start()
+        self._healing[name] = threading.Thread(target=after, name=f"healing {name}", daemon=True)
+        self._healing[name].start()
 
     def _redis(self, ask: Callable[[Redis], object]) -> None:
         with suppress(RedisError, OSError), Redis.from_url(self.fleet.redis.url, socket_timeout=1) as client:

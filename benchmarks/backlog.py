@@ -1,0 +1,98 @@
+"""P5: many runs wait for one worker: what a claim costs, and whether the worker grows with the queue."""
+
+from __future__ import annotations
+
+import time
+
+import psutil
+import psycopg
+
+from benchmarks import flows
+from benchmarks.chain import STEPS
+from benchmarks.figures import Bar, Finding, Series, percentile
+from benchmarks.fleet import DATABASE, Crew, crew
+from benchmarks.stand import Stand
+from codemation.core.ports import Lane
+
+CLAIMS, ROUND = 300, 50
+"""Claims that are timed at each size, so many of them in a round, after which they are handed back."""
+GROWN = 16.0
+"""MiB that a worker may have grown by while it works on a long queue: what a collector of rubbish leaves lying."""
+_COPY = """
+CREATE TEMP TABLE made AS SELECT uuidv7() AS id, number FROM generate_series(1, %(count)s::int) AS number;
+INSERT INTO runs SELECT (made_of).* FROM (
+    SELECT jsonb_populate_record(runs, jsonb_build_object('id', made.id)) AS made_of
+    FROM runs CROSS JOIN made WHERE runs.id = %(run)s::uuid) AS each;
+INSERT INTO journal SELECT (made_of).* FROM (
+    SELECT jsonb_populate_record(journal, jsonb_build_object('run_id', made.id)) AS made_of
+    FROM journal CROSS JOIN made WHERE journal.run_id = %(run)s::uuid) AS each;
+INSERT INTO tickets SELECT (made_of).* FROM (
+    SELECT jsonb_populate_record(tickets, jsonb_build_object('run_id', made.id, 'id',
+        (random() * 9e18)::bigint, 'due_at', due_at + number * interval '1 ms')) AS made_of
+    FROM tickets CROSS JOIN made WHERE tickets.run_id = %(run)s::uuid) AS each;
+DROP TABLE made"""
+
+
+def measure(stand: Stand) -> Finding:
+    """Milliseconds of a claim with few and with many in the queue, and the memory of a worker on the long one."""
+    few, many = stand.effort.queued
+    ten, claims = flows.chain(STEPS), dict[int, list[float]]()
+    with crew(stand) as ours:
+        model = ours.submit(ten)
+        there = 1
+        for size in (few, many):
+            _fill(stand.database(DATABASE), model.id, size - there)
+            there = size
+            claims[size] = _claims(ours, Lane(queue="default", digest=ten.digest), min(CLAIMS, size))
+        worker = ours.worker("--concurrency", "1", "--pool", "solo")
+        memory = [_worked(ours, worker, part) for part in (few // 2, few // 2, few)]
+    series = [
+        Series(name=f"a claim, {size:,} queued", unit="ms", values=tuple(taken)) for size, taken in claims.items()
+    ]
+    slow = {size: percentile(taken, 95) for size, taken in claims.items()}
+    return Finding(
+        name="P5",
+        title=f"{many:,} runs queued, one worker",
+        series=(*series, Series(name="memory of the worker", unit="MiB", values=tuple(memory))),
+        bars=(
+            Bar(what=f"claim p95, {many:,} / {few:,} queued", figure=slow[many] / slow[few], limit=2.0, unit="×"),
+            Bar(what=f"grown over {few:,} runs", figure=memory[2] - memory[1], limit=GROWN, unit="MiB"),
+        ),
+    )
+
+
+def _fill(url: str, run: str, count: int) -> None:
+    """Copy a queued run so many times, with its journal and its ticket."""
+    with psycopg.connect(url, autocommit=True) as connection, psycopg.ClientCursor(connection) as cursor:
+        cursor.execute(_COPY.encode(), {"run": run, "count": count})
+        cursor.execute("VACUUM ANALYZE runs, journal, tickets")
+
+
+def _claims(ours: Crew, lane: Lane, count: int) -> list[float]:
+    """Milliseconds of claims; whatever was claimed is handed back."""
+    tickets, me, taken = ours.app.stores.tickets, ours.app.engine.worker, list[float]()
+    while len(taken) < count:
+        held = []
+        for _ in range(min(ROUND, count)):
+            began = time.perf_counter()
+            claim = tickets.claim(me, [lane])
+            taken.append(1_000 * (time.perf_counter() - began))
+            assert claim is not None
+            held.append(claim.holding)
+        tickets.hand_back(held)
+    return taken
+
+
+def _worked(ours: Crew, worker: psutil.Process, runs: int) -> float:
+    """MiB of the worker when it has worked on so many runs more."""
+    done = "SELECT count(*) FROM runs WHERE finished_at IS NOT NULL"
+    with psycopg.connect(ours.variables["CODEMATION_DATABASE_URL"], autocommit=True) as connection:
+
+        def finished() -> int:
+            row = connection.execute(done).fetchone()
+            return int(row[0]) if row else 0
+
+        goal = finished() + runs
+        while finished() < goal:
+            time.sleep(0.2)
+    return float(worker.memory_info().rss) / 2**20
