@@ -24,7 +24,7 @@ from codemation.host.postgres.migrate import ensure
 from codemation.host.settings import Settings
 
 DATABASE = "fleet"
-READY = "ready:"
+READY = "ready for"
 """What a process of a worker says when it takes up work."""
 _PATIENCE = 60.0
 _WORKFLOWS = """
@@ -43,6 +43,7 @@ class Crew:
     folder: Path
     variables: dict[str, str]
     processes: list[psutil.Process] = field(default_factory=list)
+    _started: list[subprocess.Popen[bytes]] = field(default_factory=list)
 
     def worker(self, *options: str, ready: int = 1, **settings: str) -> psutil.Process:
         """A worker, of which so many processes take up work before this returns."""
@@ -60,6 +61,7 @@ class Crew:
             started = subprocess.Popen(
                 command, cwd=self.folder, env=environment, stdin=subprocess.DEVNULL, stdout=said, stderr=said
             )
+        self._started.append(started)
         self.processes.append(psutil.Process(started.pid))
         return self.processes[-1]
 
@@ -84,15 +86,15 @@ class Crew:
     def end(self, process: psutil.Process) -> None:
         """Kill a process with all that it has started."""
         with suppress(psutil.NoSuchProcess):
-            for one in (*process.children(recursive=True), process):
+            for one in (process, *process.children(recursive=True)):  # the head first: it would start others
                 with suppress(psutil.NoSuchProcess):
                     one.kill()
-            process.wait(_PATIENCE)
 
     def close(self) -> None:
         """Leave nobody behind."""
-        for process in self.processes:
+        for process, started in zip(self.processes, self._started, strict=True):
             self.end(process)
+            started.wait(_PATIENCE)
 
 
 @contextmanager

@@ -26,6 +26,11 @@ class PeerKind:
     environment: str
     requirements: tuple[str, ...]
 
+    @property
+    def path(self) -> Path:
+        """Its program."""
+        return Path(__file__).with_name(self.program)
+
     def at(self, environments: Path) -> Path:
         """Its environment, among those of all peers."""
         return environments / self.environment
@@ -61,7 +66,7 @@ class Peer:
         """`told` says where its database and its Redis are."""
         self.kind = kind
         self._process = subprocess.Popen(
-            [python, Path(__file__).with_name(kind.program)],
+            [python, kind.path],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=subprocess.DEVNULL,

@@ -67,6 +67,13 @@ class Stand:
             cursor = connection.execute(query, values or None)
             return (cursor.fetchone() or ()) if cursor.description else ()
 
+    def within(self, name: str, query: LiteralString) -> tuple[Any, ...]:
+        """The one row that a query in one of the databases gives."""
+        with psycopg.connect(self.database(name), autocommit=True) as connection:
+            row = connection.execute(query).fetchone()
+        assert row is not None
+        return row
+
     @contextlib.contextmanager
     def unvacuumed(self) -> Iterator[None]:
         """Without the server's own vacuum, whose pages and log would be counted along whenever it happens to come."""
@@ -87,6 +94,7 @@ class Stand:
     def invite(self, environments: Path) -> None:
         """Let peers take part that can be had; each has an environment of its own in there."""
         self._environments = environments
+        self._absent.clear()
 
     @property
     def peer(self) -> Peer | None:

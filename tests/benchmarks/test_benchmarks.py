@@ -29,7 +29,7 @@ from benchmarks import (
 from benchmarks.__main__ import BENCHMARKS, main
 from benchmarks.effort import TINY
 from benchmarks.figures import Bar, Finding, Series, percentile, ratio
-from benchmarks.peer import Peer, PeerMissing, installed
+from benchmarks.peer import DBOS, Peer, PeerMissing, installed
 from benchmarks.rounds import interleaved
 from benchmarks.stand import Stand, standing
 
@@ -129,21 +129,22 @@ def test_a_stand_leaves_nothing_behind_and_the_folder_and_the_variables_as_they_
 
 def test_a_peer_that_cannot_be_installed_is_left_out_with_a_reason(stand: Stand, tmp_path: Path) -> None:
     (tmp_path / "file").touch()
-    stand.invite(tmp_path / "file" / "environment")
+    assert stand.missing(DBOS) == ("DBOS was left out",)
+    stand.invite(tmp_path / "file")
     assert stand.peer is None
-    assert stand.absent.startswith("DBOS cannot be installed: ")
+    assert stand.missing(DBOS)[0].startswith("DBOS cannot be installed: ")
 
 
 def test_a_peer_that_ends_at_once_is_left_out_with_a_reason() -> None:
     with pytest.raises(PeerMissing, match="exit code"):
-        Peer(Path("/bin/false"), "postgresql://nowhere/")
+        Peer(DBOS, Path("/bin/false"), url="postgresql://nowhere/")
 
 
 def test_an_environment_that_is_there_is_used_as_it_is(tmp_path: Path) -> None:
-    python = tmp_path / "bin" / "python"
-    python.parent.mkdir()
+    python = tmp_path / "dbos" / "bin" / "python"
+    python.parent.mkdir(parents=True)
     python.touch()
-    assert installed(tmp_path) == python
+    assert installed(DBOS, tmp_path) == python
 
 
 def test_contenders_take_turns_and_the_first_round_does_not_count() -> None:

@@ -15,6 +15,7 @@ from typing import Any
 import psutil
 
 from codemation.adapters.redis.server import RedisServer
+from codemation.core.errors import RunFailed
 from codemation.core.launch import Launch
 from codemation.host.app import App
 from codemation.host.handles import RunHandle
@@ -36,6 +37,7 @@ class Member:
     name: str
     process: psutil.Process
     log: Path
+    started: subprocess.Popen[bytes]
     _known: list[psutil.Process] = field(default_factory=list)
 
     @property
@@ -62,7 +64,7 @@ class Member:
 
     def wait(self, seconds: float = PATIENCE) -> int:
         """Let it come to its end; its exit code."""
-        return int(self.process.wait(seconds))
+        return self.started.wait(seconds)
 
     def said(self) -> str:
         """Everything that it has written so far."""
@@ -105,7 +107,7 @@ class Fleet:
                 stdout=said,
                 stderr=said,
             )
-        member = Member(name=name, process=psutil.Process(process.pid), log=log)
+        member = Member(name=name, process=psutil.Process(process.pid), log=log, started=process)
         self.members.append(member)
         return member
 
@@ -127,7 +129,7 @@ class Fleet:
     def until_ready(self, *members: Member) -> None:
         """Wait until each of them has said that it takes up work."""
         for member in members or self.members:
-            eventually(lambda one=member: "ready:" in one.said() or not one.lives, within=PATIENCE)  # type: ignore[misc]
+            eventually(lambda one=member: "ready for" in one.said() or not one.lives, within=PATIENCE)  # type: ignore[misc]
             assert member.lives, member.said()
 
     def close(self) -> None:
@@ -135,6 +137,7 @@ class Fleet:
         for member in self.members:
             member.send(signal.SIGCONT)
             member.kill()
+            member.wait()
 
 
 @contextmanager
@@ -163,3 +166,12 @@ def temporary_fleet(server: Server | None = None, **variables: str) -> Iterator[
         finally:
             fleet.close()
             world.close()
+
+
+def why(handle: RunHandle) -> str:
+    """Why a run has failed, as people are told."""
+    try:
+        handle.wait(PATIENCE)
+    except RunFailed as error:
+        return str(error)
+    raise AssertionError(f"{handle!r} has not failed")

@@ -25,7 +25,7 @@ from codemation.core.ids import RunId
 from codemation.core.states import FINISHED, RunStatus
 from codemation.host.app import App
 from codemation.host.handles import RunHandle
-from tests.journeys.fleet import Fleet, Member, temporary_fleet
+from tests.journeys.fleet import Fleet, Member, temporary_fleet, why
 from tests.journeys.ledger import effects
 from tests.journeys.plant import Work, expected, flow_of
 from tests.journeys.world import judge_journal, judge_keys, seeded, within
@@ -190,7 +190,7 @@ class Production:
         if handle.status is RunStatus.CANCELLED:
             assert handle.id in self.cancelled, f"{handle!r} was cancelled by nobody"
         else:
-            assert "died" in handle.reason, f"{handle!r}: {handle.reason}"
+            assert "the process that worked on it died" in why(handle)
         self.done[f"resumed {handle.status.value}"] += 1
         return self.app.resume(handle.id, flow_of(self.runs[handle.id]))
 
