@@ -91,9 +91,13 @@ class Fleet:
 
     def worker(self, *options: str, pool: str = "prefork", concurrency: int = 2, **variables: str) -> Member:
         """A worker, which is about to be ready."""
-        name = f"w{next(self.numbers)}"
+        name = f"w-{next(self.numbers)}"
         given = ("--pool", pool, "--concurrency", str(concurrency), "--name", name, *options)
         return self.start(name, "serve", "worker", *given, **variables)
+
+    def web(self) -> Member:
+        """A web process; it has duties of the caretaker too."""
+        return self.start(f"web-{next(self.numbers)}", "serve", "web", "--port", "0", "--unguarded")
 
     def start(self, name: str, *arguments: str, **variables: str) -> Member:
         """A command that goes on until it is ended."""

@@ -30,7 +30,7 @@ from tests.journeys.ledger import effects
 from tests.journeys.plant import Work, expected, flow_of
 from tests.journeys.world import judge_journal, judge_keys, seeded, within
 
-WORKERS = 3
+WORKERS, WEBS = 3, 2
 AT_ONCE = 12
 """Runs that are not over, above which nobody starts more."""
 QUEUE = "codemation.default"
@@ -72,6 +72,10 @@ class Production:
         pool = self.chance.choice(["prefork", "prefork", "threads", "solo"])
         self.fleet.worker(pool=pool)
 
+    def open_web(self) -> None:
+        """A web process is started."""
+        self.fleet.web()
+
     def kill_worker(self) -> None:
         """A machine is gone from one moment to the next."""
         self._worker().send(signal.SIGKILL)
@@ -79,6 +83,17 @@ class Production:
     def kill_head(self) -> None:
         """The parent of a pool is gone; its children are on their own."""
         self._worker().send(signal.SIGKILL, all_of_it=False)
+
+    def kill_web(self) -> None:
+        """A web process is gone, with whatever duties it had."""
+        for member in self.chance.sample(self._webs(), min(1, len(self._webs()))):
+            member.send(signal.SIGKILL)
+
+    def freeze_web(self) -> None:
+        """A web process stands still for a while, in the middle of a duty perhaps."""
+        for member in self.chance.sample(self._webs(), min(1, len(self._webs()))):
+            member.send(signal.SIGSTOP)
+            self._later(member.name, self.chance.uniform(*FROZEN), lambda: member.send(signal.SIGCONT))  # noqa: B023
 
     def kill_child(self) -> None:
         """One process of a pool is gone."""
@@ -135,9 +150,10 @@ class Production:
 
     def one(self) -> None:
         """One thing happens."""
-        workers = self._workers()
-        if len(workers) < WORKERS:
+        if len(self._workers()) < WORKERS:
             happens: Callable[[], None] = self.hire
+        elif len(self._webs()) < WEBS:
+            happens = self.open_web
         elif self._unfinished() < AT_ONCE:
             happens = self.begin
         else:
@@ -145,6 +161,8 @@ class Production:
                 self.kill_worker: 3,
                 self.kill_head: 1,
                 self.kill_child: 2,
+                self.kill_web: 1,
+                self.freeze_web: 1,
                 self.freeze_worker: 3,
                 self.end_worker: 2,
                 self.empty_redis: 2,
@@ -206,7 +224,10 @@ class Production:
     # --- around -----------------------------------------------------------------------------------------------------
 
     def _workers(self) -> list[Member]:
-        return [member for member in self.fleet.members if member.lives]
+        return [member for member in self.fleet.members if member.lives and member.name.startswith("w-")]
+
+    def _webs(self) -> list[Member]:
+        return [member for member in self.fleet.members if member.lives and member.name.startswith("web-")]
 
     def _worker(self) -> Member:
         return self.chance.choice(self._workers())

@@ -1,4 +1,4 @@
-"""A transport that lets go of what is no message: Celery's own ends the worker when something else lies in its queue."""
+"""A transport that lets go of what is no message; Celery itself ends when something else lies in its queue."""
 
 from __future__ import annotations
 
