@@ -11,18 +11,18 @@ from kombu.transport.redis import Channel, Transport
 _log = logging.getLogger("codemation.redis")
 
 
-class TolerantChannel(Channel):  # type: ignore[misc]  # kombu has no types
+class TolerantChannel(Channel):
     """A channel that takes out of a queue whatever lies there, and forgets what it cannot read."""
 
     def _brpop_read(self, **options: Any) -> Any:
         try:
-            return super()._brpop_read(**options)
+            return super()._brpop_read(**options)  # type: ignore[no-untyped-call]  # kombu has no types
         except (ValueError, TypeError, KeyError, AttributeError) as error:
             _log.warning("a message that cannot be read was dropped: %s: %s", type(error).__name__, error)
             raise Empty from error
 
 
-class TolerantTransport(Transport):  # type: ignore[misc]  # as above
+class TolerantTransport(Transport):
     """Redis as Celery uses it, but for what is no message."""
 
     Channel = TolerantChannel
