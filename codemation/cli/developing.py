@@ -9,6 +9,7 @@ import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 
 import click
@@ -31,6 +32,8 @@ PORTS = 20
 """Ports that are tried, beginning with the one that is wanted."""
 SETTLED = 100
 """Milliseconds without another change after which what was saved is taken to be whole."""
+QUIET = 500
+"""Milliseconds after which the watching has certainly begun."""
 LEFT_OUT = frozenset({"node_modules", "__pycache__", "build", "dist", "site-packages"})
 FILES = (".py", ".toml")
 
@@ -125,8 +128,8 @@ class Teller:
         names = ", ".join(files[:4]) + (f" and {len(files) - 4} more" if len(files) > 4 else "")
         if not reload.catalog.problems:
             what = "; ".join(reload.changes) or "the workflows do what they did before"
-            mended = f"{click.style('✓ mended', fg='green')}   " if reload.mended else ""
-            self.say(f"{mended}{names}   {what}")
+            mended = click.style("✓ mended", fg="green") if reload.mended else ""
+            self.say("   ".join(filter(None, (mended, names, what))))
             return
         self.problems(reload.catalog.problems)
         for line in reload.changes:
@@ -165,13 +168,25 @@ def _watching(settings: Settings, reloader: Reloader, service: Service, teller: 
     over = threading.Event()
 
     def watch() -> None:
+        root = settings.root.resolve()
         while not over.is_set():
+            paths, begun = watched(settings), False
             for changed in watchfiles.watch(
-                *watched(settings), watch_filter=_counts, stop_event=over, step=SETTLED, raise_interrupt=False
+                *paths,
+                watch_filter=partial(counts, root),
+                stop_event=over,
+                step=SETTLED,
+                rust_timeout=QUIET,
+                yield_on_timeout=True,
+                raise_interrupt=False,
             ):
-                _reload(settings, sorted({path for _, path in changed}), reloader, service, teller)
-                if _new_folder(settings, changed):
-                    break
+                if begun and not changed:
+                    continue
+                begun = True  # what was saved before it was watched is seen now
+                files = sorted({Path(path).relative_to(root) for _, path in changed})
+                _reload(settings, files, reloader, service, teller)
+                if watched(settings) != paths or any(len(file.parts) == 1 for file in files):
+                    break  # another folder, or a file that an editor has put into the place of the one that is watched
 
     thread = threading.Thread(target=watch, name="codemation-watch", daemon=True)
     thread.start()
@@ -182,22 +197,23 @@ def _watching(settings: Settings, reloader: Reloader, service: Service, teller: 
         thread.join(timeout=5.0)
 
 
-def _reload(settings: Settings, paths: Sequence[str], reloader: Reloader, service: Service, teller: Teller) -> None:
-    root = settings.root.resolve()
-    files = [Path(path).relative_to(root).as_posix() for path in paths if Path(path).suffix or Path(path).exists()]
-    if any(Path(path).name in ("codemation.config.py", "pyproject.toml") for path in paths):
-        teller.say(f"{', '.join(files)} changed: settings are read once; stop and start to use them")
+def _reload(settings: Settings, files: Sequence[Path], reloader: Reloader, service: Service, teller: Teller) -> None:
+    names = [file.as_posix() for file in files if file.suffix]
+    if any(file.name in ("codemation.config.py", "pyproject.toml") for file in files):
+        teller.say(f"{', '.join(names)} changed: settings are read once; stop and start to use them")
         return
+    before = reloader.catalog.problems
     try:
         reload = reloader.load()
         service.catalog = reload.catalog
-        take_up(service.app, reload.catalog, str(root / settings.config.workflows))
+        take_up(service.app, reload.catalog, str(settings.root / settings.config.workflows))
     except CodemationError as error:
         teller.say(f"{click.style('✗', fg='red', bold=True)} {error}")
     except Exception:  # noqa: BLE001  # the next change may fare better
         _log.exception("what was saved cannot be taken up")
     else:
-        teller.reloaded(files, reload)
+        if files or reload.changes or reload.catalog.problems != before:
+            teller.reloaded(names, reload)
 
 
 def watched(settings: Settings) -> list[Path]:
@@ -212,13 +228,8 @@ def _is_code(folder: Path) -> bool:
     return not (folder.name.startswith(".") or folder.name in LEFT_OUT or (folder / "pyvenv.cfg").exists())
 
 
-def _counts(_: watchfiles.Change, path: str) -> bool:
-    """Whether a file that has changed is of any account."""
-    parts = Path(path).parts
-    return not any(part in LEFT_OUT for part in parts) and not parts[-1].startswith(".") and parts[-1][-1] != "~"
-
-
-def _new_folder(settings: Settings, changed: set[tuple[watchfiles.Change, str]]) -> bool:
-    """Whether something has appeared that is not watched yet."""
-    known = {str(one) for one in watched(settings)}
-    return any(kind is watchfiles.Change.deleted and path in known for kind, path in changed)
+def counts(root: Path, _: watchfiles.Change, path: str) -> bool:
+    """Whether something within the app that has changed is of any account."""
+    *folders, name = Path(path).relative_to(root).parts or ("",)
+    hidden = any(part.startswith(".") or part in LEFT_OUT for part in (*folders, name))
+    return not hidden and not name.endswith("~")
