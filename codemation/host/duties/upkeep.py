@@ -179,6 +179,8 @@ class Upkeep:
             self._app.stores.firings.free()
             self._did["recover"] = 0.0
             self._app.lookout.tend()
+            if self._app.fleet is not None:  # what the dead held is ready, and nobody has heard of it
+                self._app.fleet.rouse()
             if self.triggers.known:
                 self._adopting.start()
 
