@@ -28,9 +28,9 @@ class TestInline(conformance.SchedulerContract):
 
 @pytest.fixture(scope="module")
 def workers(fleet: Fleet) -> list[Worker]:
-    """A pool of processes for ordinary work, and one that does one thing after the other, of both queues."""
+    """A pool of processes for ordinary work, and one of threads, of both queues."""
     pool = fleet.worker("--queues", "default", "--concurrency", "2", pool="prefork")
-    other = fleet.worker("--queues", "gpu,default")
+    other = fleet.worker("--queues", "gpu,default", "--concurrency", "2", pool="threads")
     pool.ready(2)
     other.ready()
     return [pool, other]
