@@ -24,6 +24,8 @@ from codemation.core.names import plain_module
 from codemation.core.node import FunctionNode
 from codemation.core.sources import canonical, enclosed, written
 
+_Cached: type[Any] = type(functools.cache(len))
+"""What `functools.cache` and `functools.lru_cache` make of a function."""
 _ATOMS = (NoneType, bool, int, float, str)
 
 
@@ -63,6 +65,8 @@ class _Reading:
             return ["partial", self.describe(value.func), names, arguments]
         if isinstance(value, MethodType):
             return ["method", self.describe(value.__func__)]
+        if isinstance(value, _Cached):
+            return self.describe(unwrap(value))
         if isinstance(value, FunctionType):
             return self._function(value)
         if isinstance(value, type) or hasattr(value, "__qualname__"):
@@ -114,6 +118,10 @@ class _Reading:
 
 def _is_own(value: object, function: FunctionType) -> bool:
     plain = value.function if isinstance(value, FunctionNode) else value
+    if isinstance(plain, functools.partial):
+        return _is_own(plain.func, function)
+    if isinstance(plain, _Cached):
+        plain = unwrap(plain)
     return isinstance(plain, FunctionType) and plain.__module__ == function.__module__
 
 

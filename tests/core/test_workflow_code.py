@@ -105,6 +105,21 @@ def test_a_node_that_another_one_calls_counts(load: Load) -> None:
     assert code_of(load(source.format(1)).two) != code_of(load(source.format(2)).two)
 
 
+@pytest.mark.parametrize(
+    "source",
+    [
+        "@functools.lru_cache\ndef one(x): return x + {}\ndef two(x): return one(x)\n",
+        "def add(k, x): return x + k\none = functools.partial(add, {})\ndef two(x): return one(x)\n",
+        "def add(x): return x + {}\none = functools.partial(add)\ndef two(x): return one(x)\n",
+    ],
+)
+def test_a_function_that_is_kept_in_something_else_counts(load: Load, source: str) -> None:
+    def code(number: int) -> str:
+        return code_of(load("import functools\n" + source.format(number)).two)
+
+    assert code(1) == code(1) != code(2)
+
+
 def test_functions_of_other_modules_do_not_count(load: Load) -> None:
     source = "from textwrap import dedent\ndef one(x): return dedent(x)\n"
     assert code_of(load(source).one) == code_of(load(source).one)

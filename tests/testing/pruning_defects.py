@@ -10,7 +10,7 @@ from codemation.core.items import Batch
 from codemation.core.ports import RunRow, Swept
 from codemation.host.memory.payloads import MemoryPayloads
 from codemation.host.memory.pruning import MemoryPruning
-from codemation.testing.conformance import PruningContract
+from codemation.testing.conformance import FollowUpsContract, PruningContract
 from tests.testing.defect import Defect, defects
 
 
@@ -37,6 +37,14 @@ class _ForgetsTheLogs(MemoryPruning):
         deleted = super()._delete(gone)
         self._tables.logs.update(kept)
         return deleted
+
+
+class _KeepsWhatWasToFollow(MemoryPruning):
+    def prune(self, limit: int = 200) -> int:
+        noted = dict(self._tables.follow_ups)
+        gone = super().prune(limit)
+        self._tables.follow_ups |= noted
+        return gone
 
 
 class _TakesWhatWasBorrowed(MemoryPruning):
@@ -75,5 +83,6 @@ PRUNING_DEFECTS: list[Defect] = [
         sweeps_what_is_about_to_start=_SweepsWhatIsAboutToStart,
         keeps_every_key=_KeepsEveryKey,
     ),
+    *defects(FollowUpsContract, "pruning", keeps_what_was_to_follow=_KeepsWhatWasToFollow),
     *defects(PruningContract, "payloads", borrows_what_is_gone=_BorrowsWhatIsGone),
 ]

@@ -88,6 +88,8 @@ class MemoryPruning:
                 tables.homes[ref] = heirs[0]
             else:
                 del tables.homes[ref], tables.batches[ref]
+        for noted in [one for one in tables.follow_ups if one[0] in gone]:
+            del tables.follow_ups[noted]
         for run in gone:
             for ticket in tables.of_run(run):
                 tables.drop(ticket)

@@ -62,6 +62,7 @@ _DELETE = statement(f"""
     marks AS (DELETE FROM checkpoints USING gone WHERE checkpoints.run_id = gone.id),
     lines AS (DELETE FROM logs USING gone WHERE logs.run_id = gone.id),
     letters AS (DELETE FROM signals USING gone WHERE signals.run_id = gone.id),
+    following AS (DELETE FROM follow_ups USING gone WHERE follow_ups.run_id = gone.id),
     work AS (DELETE FROM tickets USING gone WHERE tickets.run_id = gone.id RETURNING tickets.id),
     part AS (DELETE FROM progress USING work WHERE progress.ticket = work.id),
     rows AS (DELETE FROM runs USING gone WHERE runs.id = gone.id)

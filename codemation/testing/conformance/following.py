@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import replace
 
 from codemation.core.ids import WorkflowId
@@ -10,6 +11,9 @@ from codemation.core.states import RunStatus
 from codemation.testing.conformance.world import Contract, World
 
 ALERT, OTHER = WorkflowId("alert"), WorkflowId("other")
+
+
+Later = Callable[[float], None]
 
 
 class FollowUpsContract(Contract):
@@ -55,3 +59,12 @@ class FollowUpsContract(Contract):
         stores.follow_ups.done(noted)
         stores.follow_ups.done(noted)
         assert stores.follow_ups.due([ALERT]) == ()
+
+    def test_what_was_to_follow_a_failure_goes_with_it(self, stores: Stores, world: World, later: Later) -> None:
+        """Nobody has started it for as long as the run was kept: there may be no such workflow any more."""
+        claim = world.held(retention={"failed": 1000.0})
+        world.step(claim, status=RunStatus.FAILED, follow_up="alert")
+        assert len(stores.follow_ups.due([WorkflowId("alert")])) == 1
+        later(1001.0)
+        assert stores.pruning.prune() == 1
+        assert stores.follow_ups.due([WorkflowId("alert")]) == ()
