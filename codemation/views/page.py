@@ -26,6 +26,7 @@ font:14px/1.45 system-ui,-apple-system,"Segoe UI",sans-serif;
 padding:16px;border:1px solid var(--rim);border-radius:12px;overflow-wrap:anywhere}
 .cm-page h1{font-size:18px;margin:0 0 2px}.cm-page h2{font-size:14px;margin:18px 0 6px}
 .cm-page p{margin:0;color:var(--soft)}.cm-page .cm-wide{overflow-x:auto;max-width:100%}
+@media print{.cm-page .cm-wide{overflow:visible}.cm-page svg{max-width:100%;height:auto}}
 .cm-page .cm-state{font-weight:600}.cm-page .cm-state-succeeded{color:var(--good)}
 .cm-page .cm-state-failed{color:var(--bad)}
 .cm-page table{border-collapse:collapse;font-size:13px;font-variant-numeric:tabular-nums;color:var(--ink)}

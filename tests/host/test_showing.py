@@ -94,6 +94,7 @@ def test_a_run_is_written_as_one_page_that_needs_nothing_else(harness: Harness, 
     assert alone(text)
     assert "default-src 'none'" in text
     assert "total.main" in text
+    assert "@media print" in text
     assert len(text) < 80_000
 
 
