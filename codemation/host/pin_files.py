@@ -138,7 +138,7 @@ def _values(path: Path, data: bytes) -> Iterator[Any]:
         try:
             yield decode(json.loads(line))
         except (ValueError, ContractError, PayloadLost) as error:
-            raise InputError(f"{path.name}, line {number} is no item: {error}") from error
+            raise InputError(f"{path}, line {number} is no item: {error}") from error
 
 
 def _rows_of(path: Path, data: bytes) -> int:

@@ -49,7 +49,8 @@ def cast(table: SupportsArrow, *, columns: dict[str, str], on_bad: Literal["fail
 
     Nothing is lost in silence: a value that does not fit fails the node, which shows it, or becomes null with
     `on_bad="null"`. A type is spelt as Arrow does (`int64`, `timestamp[us, tz=UTC]`), or `int`, `float`, `str`, `bool`,
-    `date`, `datetime`, `bytes`.
+    `date`, `datetime`, `bytes`. A time without a zone that is given one is taken to be in UTC; a text becomes a time
+    with a zone only if it says its zone.
     """
     from codemation.nodes.tables import columns as working
 

@@ -196,6 +196,15 @@ def test_whole_numbers_become_decimals_if_they_fit() -> None:
         cm.nodes.cast(pa.table({"n": [12, 123, None]}), columns={"n": "decimal(4, 2)"})
 
 
+def test_a_time_is_in_utc_unless_it_says_its_zone() -> None:
+    noon = datetime(2026, 7, 1, 12, tzinfo=UTC)
+    zoned = {"at": "timestamp[us, tz=Europe/Oslo]"}
+    for given in (noon.replace(tzinfo=None), "2026-07-01T14:00:00+02:00"):
+        assert rows(cm.nodes.cast(pa.table({"at": [given]}), columns=zoned)) == [{"at": noon}]
+    with pytest.raises(ContractError, match="'2026-10-25 02:30:00' in row 0"):
+        cm.nodes.cast(pa.table({"at": ["2026-10-25 02:30:00"]}), columns=zoned)
+
+
 def test_keys_that_are_stored_in_other_types_match_if_they_are_equal() -> None:
     zoned = pa.array([datetime(2026, 1, 1, tzinfo=UTC)])
     alike: list[tuple[Any, Any]] = [
