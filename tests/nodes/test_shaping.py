@@ -199,8 +199,8 @@ def test_whole_numbers_become_decimals_if_they_fit() -> None:
 def test_a_time_is_in_utc_unless_it_says_its_zone() -> None:
     noon = datetime(2026, 7, 1, 12, tzinfo=UTC)
     zoned = {"at": "timestamp[us, tz=Europe/Oslo]"}
-    for given in (noon.replace(tzinfo=None), "2026-07-01T14:00:00+02:00"):
-        assert rows(cm.nodes.cast(pa.table({"at": [given]}), columns=zoned)) == [{"at": noon}]
+    for said in (noon.replace(tzinfo=None), "2026-07-01T14:00:00+02:00"):
+        assert rows(cm.nodes.cast(pa.table({"at": [said]}), columns=zoned)) == [{"at": noon}]
     with pytest.raises(ContractError, match="'2026-10-25 02:30:00' in row 0"):
         cm.nodes.cast(pa.table({"at": ["2026-10-25 02:30:00"]}), columns=zoned)
 
