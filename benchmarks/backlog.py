@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Mapping
 
 import psutil
 import psycopg
@@ -11,6 +12,7 @@ from benchmarks import flows
 from benchmarks.chain import STEPS
 from benchmarks.figures import Bar, Finding, Series, percentile
 from benchmarks.fleet import DATABASE, Crew, crew
+from benchmarks.queues import SHORT
 from benchmarks.stand import Stand
 from codemation.core.ports import Lane
 
@@ -36,14 +38,12 @@ DROP TABLE made"""
 def measure(stand: Stand) -> Finding:
     """Milliseconds of a claim with few and with many in the queue, and the memory of a worker on the long one."""
     few, many = stand.effort.queued
-    ten, claims = flows.chain(STEPS), dict[int, list[float]]()
+    flow_of = {few: flows.chain(SHORT), many: flows.chain(STEPS)}
     with crew(stand) as ours:
-        model = ours.submit(ten)
-        there = 1
-        for size in (few, many):
-            _fill(stand.database(DATABASE), model.id, size - there)
-            there = size
-            claims[size] = _claims(ours, Lane(queue="default", digest=ten.digest), min(CLAIMS, size))
+        for size, flow in flow_of.items():
+            _fill(stand.database(DATABASE), ours.submit(flow).id, size - 1)
+        lanes = {size: Lane(queue="default", digest=flow.digest) for size, flow in flow_of.items()}
+        claims = _claims(ours, lanes, min(CLAIMS, few))
         worker = ours.worker("--concurrency", "1", "--pool", "solo")
         memory = [_worked(ours, worker, part) for part in (few // 2, few // 2, few)]
     series = [
@@ -68,17 +68,19 @@ def _fill(url: str, run: str, count: int) -> None:
         cursor.execute("VACUUM ANALYZE runs, journal, tickets")
 
 
-def _claims(ours: Crew, lane: Lane, count: int) -> list[float]:
-    """Milliseconds of claims; whatever was claimed is handed back."""
-    tickets, me, taken = ours.app.stores.tickets, ours.app.engine.worker, list[float]()
-    while len(taken) < count:
+def _claims(ours: Crew, lanes: Mapping[int, Lane], count: int) -> dict[int, list[float]]:
+    """Milliseconds of claims in each lane by turns, so that a busy disk disturbs all alike; all of it goes back."""
+    tickets, me = ours.app.stores.tickets, ours.app.engine.worker
+    taken: dict[int, list[float]] = {size: [] for size in lanes}
+    while any(len(times) < count for times in taken.values()):
         held = []
         for _ in range(min(ROUND, count)):
-            began = time.perf_counter()
-            claim = tickets.claim(me, [lane])
-            taken.append(1_000 * (time.perf_counter() - began))
-            assert claim is not None
-            held.append(claim.holding)
+            for size, lane in lanes.items():
+                began = time.perf_counter()
+                claim = tickets.claim(me, [lane])
+                taken[size].append(1_000 * (time.perf_counter() - began))
+                assert claim is not None
+                held.append(claim.holding)
         tickets.hand_back(held)
     return taken
 
