@@ -44,8 +44,9 @@ def measure(stand: Stand) -> Finding:
             _fill(stand.database(DATABASE), ours.submit(flow).id, size - 1)
         lanes = {size: Lane(queue="default", digest=flow.digest) for size, flow in flow_of.items()}
         claims = _claims(ours, lanes, min(CLAIMS, few))
+        before = _finished(ours)
         worker = ours.worker("--concurrency", "1", "--pool", "solo")
-        memory = [_worked(ours, worker, part) for part in (few // 2, few // 2, few)]
+        memory = [_memory(ours, worker, before + goal) for goal in (few // 2, few, 2 * few)]
     series = [
         Series(name=f"a claim, {size:,} queued", unit="ms", values=tuple(taken)) for size, taken in claims.items()
     ]
@@ -85,16 +86,16 @@ def _claims(ours: Crew, lanes: Mapping[int, Lane], count: int) -> dict[int, list
     return taken
 
 
-def _worked(ours: Crew, worker: psutil.Process, runs: int) -> float:
-    """MiB of the worker when it has worked on so many runs more."""
-    done = "SELECT count(*) FROM runs WHERE finished_at IS NOT NULL"
+def _finished(ours: Crew) -> int:
+    """Runs that are over."""
     with psycopg.connect(ours.variables["CODEMATION_DATABASE_URL"], autocommit=True) as connection:
+        row = connection.execute("SELECT count(*) FROM runs WHERE finished_at IS NOT NULL").fetchone()
+    assert row is not None
+    return int(row[0])
 
-        def finished() -> int:
-            row = connection.execute(done).fetchone()
-            return int(row[0]) if row else 0
 
-        goal = finished() + runs
-        while finished() < goal:
-            time.sleep(0.2)
+def _memory(ours: Crew, worker: psutil.Process, goal: int) -> float:
+    """MiB of the worker when so many runs are over."""
+    while _finished(ours) < goal:
+        time.sleep(0.2)
     return float(worker.memory_info().rss) / 2**20
