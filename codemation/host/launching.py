@@ -83,7 +83,7 @@ def encoded_input(workflow: Workflow[Any, ...], items: Any, tables: Tables) -> S
     Raises:
         InputError: items are missing, are more than the workflow takes, do not fit its `input`, or cannot be stored.
     """
-    if items is not None and not _takes_items(workflow):
+    if items is not None and not takes_items(workflow):
         raise InputError(f'"{workflow.id}" takes no items: it begins with nodes that make their own', way_out="run()")
     try:
         if is_table(items):
@@ -127,7 +127,7 @@ def _is_writable(params: Params, name: str) -> bool:
         return False
 
 
-def _takes_items(workflow: Workflow[Any, ...]) -> bool:
+def takes_items(workflow: Workflow[Any, ...]) -> bool:
     """Whether any node is given what a run is given."""
     if workflow.input is not None:
         return True

@@ -67,7 +67,7 @@ class Deployed:
         catalog = self._catalog(manifest)
         take_up(app, catalog, f"build {latest[0].build[:12]}")
         self._seen = latest[0].id
-        _log.info("build %s counts: %d workflows", latest[0].build[:12], len(catalog.workflows))
+        _log.info("build %s counts: %s", latest[0].build[:12], ", ".join(sorted(catalog.workflows)))
         self._changed(catalog)
         return True
 

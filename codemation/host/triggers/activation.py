@@ -15,7 +15,7 @@ from codemation.core.ports import ArmedTrigger, ArmedWorkflow
 from codemation.core.ticks import first_after
 from codemation.core.workflow import Workflow
 from codemation.host.credentials import slots
-from codemation.host.launching import encoded_input, encoded_params
+from codemation.host.launching import encoded_input, encoded_params, takes_items
 from codemation.host.triggers.arms import SCHEDULES, KnownTrigger, begun, known_triggers
 from codemation.host.triggers.given import fired
 from codemation.host.triggers.polling import state_of
@@ -25,6 +25,8 @@ if TYPE_CHECKING:
     from codemation.host.app import App
 
 _log = logging.getLogger("codemation.triggers")
+GIVES_ITEMS = frozenset({"webhook", "poll", "watch"})
+"""Triggers whose runs are given what has set them off, as an item."""
 BY_SETTINGS = "settings"
 """Who has armed what the setting `activate` names."""
 
@@ -73,6 +75,8 @@ def preflight(app: App, workflow: Workflow[Any, ...], known: Sequence[KnownTrigg
 
 def _objections(app: App, known: KnownTrigger, others: Iterable[ArmedTrigger]) -> list[str]:
     workflow, said = known.workflow, []
+    if known.arm.kind in GIVES_ITEMS and not takes_items(workflow):
+        said.append(f'it gives an item to each run, and "{workflow.id}" begins with nodes that make their own')
     if known.arm.kind == "webhook":
         methods = set(known.plan.config["methods"])
         for other in others:

@@ -84,6 +84,13 @@ def buy_nothing(item: int) -> int:
     return item
 
 
+def test_what_gives_an_item_needs_a_workflow_that_takes_one(app: App) -> None:
+    source = cm.node(lambda: 1, id="source")
+    flow = cm.workflow("deaf").on(cm.webhook("/orders")).then(source).build()
+    with pytest.raises(NotReady, match='gives an item to each run, and "deaf" begins with nodes that make their own'):
+        activate(app, flow, "anna")
+
+
 def test_new_code_is_armed_by_itself_and_keeps_the_next_time_of_what_is_the_same(app: App) -> None:
     first = ticking(cm.every("1h"))
     armed(app, first)
