@@ -98,7 +98,7 @@ def test_new_code_is_armed_by_itself_and_keeps_the_next_time_of_what_is_the_same
     second = (
         cm.workflow("flow")
         .on(cm.every("1h", overlap="skip"), cm.cron("0 6 * * *"), cm.webhook("/flow"))
-        .then(cm.node(lambda: 1, id="other"))
+        .map(cm.node(lambda item: 1, id="other"))
         .build()
     )
     app.upkeep.triggers.load({"flow": second})
