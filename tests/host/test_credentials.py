@@ -163,7 +163,7 @@ def test_the_configuration_names_credentials_and_functions(app: Callable[..., Ap
     mine = Crm(url="https://configured", token=cm.Secret("abcd"))
 
     def resolver(slot: Slot) -> dict[str, object] | None:
-        return {"pin": "0000"} if slot.type is Bank and slot.node == "pay" else None
+        return {"pin": "pin of the bank"} if slot.type is Bank and slot.node == "pay" else None
 
     configured = app(credentials=[resolver, mine])
     assert run(configured, fetch).output == ["1 from https://configured with **********"]

@@ -209,7 +209,8 @@ class TicketCommands(RunCommands):
             self.stores.workers.bury(dead[:1])
             self.model.buried.add(dead[0])
             self.workers.append(self.world.worker())
-        folds = sum(fold.worker in dead for fold in self.all_folds("running"))
+        held = [fold for fold in self.all_folds("running") if fold.worker in dead]
+        folds = sum(not self.model.is_over(fold.run) for fold in held)
         taken = self.stores.tickets.take_over(dead, POISON_AFTER)
         released, stopped, poisoned = self.model.take_over(dead, POISON_AFTER)
         assert taken.released == released + folds
@@ -229,8 +230,7 @@ class TicketCommands(RunCommands):
         good, ticket = self.is_good(claim), self.model.holds(claim.holding)
         assert self.stores.tickets.postpone(claim.holding, hours * HOUR) == good
         if ticket is not None:
-            due = self.model.now + hours * HOUR
-            ticket.free(due, due, waits=True)
+            self.model.postpone(ticket, hours * HOUR)
 
     @precondition(lambda self: any(one.state == "waiting" for one in self.model.tickets.values()))
     @rule(hours=st.integers(0, 3), fires=MOSTLY)

@@ -166,9 +166,20 @@ class Model:
             del self.tickets[ticket.id]
         self._add(run, reopening.tickets, reopening.claimed_by)
 
+    def is_over(self, run: RunId) -> bool:
+        """Whether nothing of a run is to be done any more: what comes back of it is done with."""
+        return self.runs[run].status in FINISHED
+
+    def postpone(self, ticket: ModelTicket, delay: float) -> None:
+        """A ticket comes back for a while."""
+        if self.is_over(ticket.run):
+            del self.tickets[ticket.id]
+        else:
+            ticket.free(self.now + delay, self.now + delay, waits=True)
+
     def hand_back(self, ticket: ModelTicket) -> None:
         """A ticket comes back unworked; it may keep its place in the queue."""
-        if ticket.stop:
+        if ticket.stop or self.is_over(ticket.run):
             del self.tickets[ticket.id]
         else:
             ticket.starts -= 1
@@ -182,6 +193,8 @@ class Model:
             ticket.lost += 1
             if ticket.stop:
                 stopped.add(ticket.run)
+                del self.tickets[ticket.id]
+            elif self.is_over(ticket.run):
                 del self.tickets[ticket.id]
             elif ticket.lost >= poison_after:
                 poisoned.add(ticket.activation)
