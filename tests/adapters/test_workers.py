@@ -19,7 +19,7 @@ from codemation.core.errors import RunFailed
 from codemation.core.ids import TicketId
 from codemation.core.launch import Launch
 from codemation.core.ports import Hint
-from codemation.core.states import RunStatus
+from codemation.core.states import FINISHED, RunStatus
 from codemation.host.app import App
 from codemation.host.handles import RunHandle
 from tests.adapters import mill
@@ -42,6 +42,9 @@ def app(fleet: Fleet) -> Iterator[App]:
             if worker.process.poll() is None:
                 worker.kill()
         app.stores.workers.bury([row.id for row in app.stores.workers.living()])  # some said that they were elsewhere
+        unfinished = [status for status in RunStatus if status not in FINISHED]
+        for row in app.stores.runs.page(statuses=unfinished):  # what a test has left must not keep the next one busy
+            app.cancel(row.id)
 
 
 class Case:

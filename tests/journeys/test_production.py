@@ -34,12 +34,16 @@ def fleet() -> Iterator[Fleet]:
 @pytest.fixture
 def app(fleet: Fleet) -> Iterator[App]:
     """The app that hands in runs; the fleet is as it was when a test begins."""
-    alive = [member for member in fleet.members if member.lives]
-    for pool in ("prefork", "threads")[len(alive) :]:
+    for pool in ("prefork", "threads")[len(living(fleet)) :]:
         fleet.until_ready(fleet.worker(pool=pool))
     with fleet.open() as app:
         yield app
         assert app.stores.runs.unattended() == ()
+
+
+def living(fleet: Fleet) -> list[Member]:
+    """Those who work when a test begins."""
+    return [member for member in fleet.members if member.lives]
 
 
 def holder_of(fleet: Fleet, app: App, run: RunId) -> Member:
@@ -89,7 +93,7 @@ def test_a_frozen_worker_is_taken_over_and_what_it_says_late_is_refused(fleet: F
 def test_messages_that_come_ten_times_in_any_order_with_garbage_between_them_start_nothing_twice(
     fleet: Fleet, app: App
 ) -> None:
-    work = fleet.world.work()
+    work, crew = fleet.world.work(), living(fleet)
     with Redis.from_url(fleet.redis.url) as redis:
         for round_ in range(3):
             handles = fleet.submit(app, work, *[fleet.world.key() for _ in range(4)])
@@ -102,7 +106,7 @@ def test_messages_that_come_ten_times_in_any_order_with_garbage_between_them_sta
         within(PATIENCE, lambda: redis.llen(QUEUE) == 0)
     runs = {handle.id for handle in handles}
     assert repeats([one for one in effects(fleet.world.ledger) if one.run in runs]) == {}
-    assert all(member.lives for member in fleet.members[-2:])
+    assert all(member.lives for member in crew)
 
 
 def test_work_that_redis_has_forgotten_is_found_in_the_table(fleet: Fleet, app: App) -> None:
@@ -121,7 +125,7 @@ def test_work_that_redis_has_forgotten_is_found_in_the_table(fleet: Fleet, app: 
 
 
 def test_a_database_that_is_killed_again_and_again_loses_nothing_and_doubles_nothing(fleet: Fleet, app: App) -> None:
-    work = fleet.world.work(pace=0.05)
+    work, crew = fleet.world.work(pace=0.05), living(fleet)
     handles = fleet.submit(app, work, *[fleet.world.key() for _ in range(6)])
     for away in (0.0, 1.0, 3.0):
         fleet.server.stop("immediate")
@@ -131,7 +135,7 @@ def test_a_database_that_is_killed_again_and_again_loses_nothing_and_doubles_not
     for handle in handles:
         handle.wait(PATIENCE)
     fleet.world.judge(app, work, handles)
-    assert all(member.lives for member in fleet.members[-2:])
+    assert all(member.lives for member in crew)
 
 
 def test_a_worker_that_is_told_to_stop_gives_its_work_back_and_exits_well(fleet: Fleet, app: App) -> None:
