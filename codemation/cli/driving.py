@@ -120,7 +120,12 @@ def _say_waiting(handle: RunHandle, screen: Screen) -> None:
         screen.say(click.style(f"  … {len(waits) - SHOWN:,} more: codemation runs waits {short(handle.id)}", dim=True))
     for line in answer_lines(waits):
         screen.say(line)
-    screen.say(f"{click.style('→', fg='cyan')} when that has come: codemation runs resume {short(handle.id)}")
+    if handle.app.fleet is not None:
+        screen.say(
+            f"{click.style('→', fg='cyan')} workers go on when that has come: codemation runs show {short(handle.id)}"
+        )
+    else:
+        screen.say(f"{click.style('→', fg='cyan')} when that has come: codemation runs resume {short(handle.id)}")
 
 
 def _say_resumable(handle: RunHandle, screen: Screen) -> None:

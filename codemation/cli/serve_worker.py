@@ -14,6 +14,7 @@ from codemation.cli.troubles import Refused
 from codemation.core.sizes import in_bytes
 from codemation.host.catalog import Catalog, discover
 from codemation.host.log_lines import write_log
+from codemation.host.postgres.connection import connection_string, target_of
 from codemation.host.settings import Settings, without_password
 
 PROBLEMS = 5
@@ -85,7 +86,10 @@ def _for_a_fleet(settings: Settings) -> Settings:
 def _banner(settings: Settings, name: str, serves: str) -> Iterator[str]:
     """What a worker is about to do, for whoever has started it."""
     catalog = discover(settings.root, settings.config.workflows)
-    database = without_password(settings.database_url or "") or f"embedded, in {settings.state}"
+    url = settings.database_url
+    database = (
+        f"embedded, in {settings.state}" if url is None else target_of(connection_string(url)).removeprefix("database ")
+    )
     rows = {
         "app": str(settings.root),
         "database": database,
