@@ -92,7 +92,7 @@ def _banner(settings: Settings, name: str, serves: str) -> Iterator[str]:
     )
     rows = {
         "app": str(settings.root),
-        "database": database,
+        "database": database.removeprefix("database "),
         "messages": without_password(settings.redis_url or ""),
         "queues": serves,
         "workflows": _workflows(catalog),
