@@ -8,10 +8,10 @@ whoever asks, and whenever it was armed.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from itertools import islice
+from itertools import islice, takewhile
 from typing import Any
 from zoneinfo import ZoneInfo
 
@@ -37,15 +37,8 @@ class Dealt:
 def following(config: Mapping[str, Any], after: datetime) -> Iterator[datetime]:
     """The times of a schedule after a time, in UTC."""
     if "every" in config:
-        yield from _multiples(round(float(config["every"]) * 1_000_000), after)
-        return
-    zone = ZoneInfo(config["timezone"])
-    last = after
-    for time in CronSim(config["expression"], after.astimezone(zone)):
-        found = time.astimezone(UTC)
-        if found > last:  # an hour that is there twice comes once
-            last = found
-            yield found
+        return _multiples(round(float(config["every"]) * 1_000_000), after)
+    return _rising(after, CronSim(config["expression"], after.astimezone(ZoneInfo(config["timezone"]))))
 
 
 def first_after(config: Mapping[str, Any], after: datetime) -> datetime | None:
@@ -55,10 +48,7 @@ def first_after(config: Mapping[str, Any], after: datetime) -> datetime | None:
 
 def between(config: Mapping[str, Any], since: datetime, until: datetime) -> Iterator[datetime]:
     """The times of a schedule from `since` on and before `until`."""
-    for time in following(config, since - timedelta(microseconds=1)):
-        if time >= until:
-            return
-        yield time
+    return takewhile(lambda time: time < until, following(config, since - timedelta(microseconds=1)))
 
 
 def deal(config: Mapping[str, Any], first: datetime, now: datetime, grace: timedelta) -> Dealt:
@@ -90,6 +80,16 @@ def _last(config: Mapping[str, Any], first: datetime, now: datetime) -> list[dat
         if last is not None:
             return [last]
     return []
+
+
+def _rising(after: datetime, times: Iterable[datetime]) -> Iterator[datetime]:
+    """Times after a time, in UTC; one that is there twice, because the clock has gone back, comes once."""
+    last = after
+    for time in times:
+        found = time.astimezone(UTC)
+        if found > last:
+            last = found
+            yield found
 
 
 def _multiples(period: int, after: datetime) -> Iterator[datetime]:

@@ -12,6 +12,7 @@ from codemation.core.errors import InputError, RunError, StoreUnavailable, Unkno
 from codemation.core.ids import MAIN, NodeId, RunId, TicketId
 from codemation.core.outcome import Refusal
 from codemation.core.ports import Claim, Lane
+from codemation.core.signals import Succeeded
 from codemation.core.states import RunStatus
 from codemation.host.letters import read_letter
 from tests.core.engine_world import Database, begun, failed, give, start
@@ -183,6 +184,27 @@ def test_two_processes_on_two_branches_fold_each_others_results(database: Databa
     last = give(one, run, claim).next
     assert last is not None
     assert last.activation == "c/1"
+
+
+def test_whoever_leaves_a_chain_gives_the_next_activation_to_anybody(database: Database) -> None:
+    engine = database.engine()
+    run, claim = begun(engine, CHAIN)
+    batches, inline = engine.store_outputs(run.id, {MAIN: (b"x", 1, "items")})
+    signal = Succeeded(activation=claim.activation, outputs=batches)
+    outcome = engine.settle(engine.delivery(run, claim, signal, inline, leaves=True))
+    assert outcome.next is None
+    (row,) = database.stores.runs.tickets(run.id)
+    assert (row.state, row.activation) == ("ready", "b/1")
+
+
+def test_a_run_catches_up_with_a_claim_that_was_made_beside_it(database: Database) -> None:
+    one, two = database.engine(), database.engine()
+    run, claim = begun(one, CHAIN)
+    opened = two.open(run.id)
+    after = give(one, run, claim).next
+    assert after is not None
+    assert two.catch_up(opened, after)
+    assert not two.catch_up(opened, claim)
 
 
 def test_an_activation_that_another_process_made_due_is_known_before_it_is_worked_on(database: Database) -> None:

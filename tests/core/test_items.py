@@ -40,6 +40,11 @@ def test_a_context_made_by_hand_serves_a_direct_call() -> None:
     assert (context.now().year, context.attempt) == (2026, 2)
     with pytest.raises(RuntimeError, match="this context belongs to no run"):
         context.attach("f", io.BytesIO(b"x"))
+    with pytest.raises(RuntimeError, match="this context belongs to no run"):
+        context.respond("thanks")
+    answers: list[object] = []
+    cm.Context(answer=answers.append).respond("thanks")
+    assert answers == ["thanks"]
 
 
 def test_a_context_passes_on_what_it_is_told() -> None:

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from codemation.core.ticks import AT_ONCE, between, deal, first_after, following
+from codemation.core.ticks import AT_ONCE, _rising, between, deal, first_after, following
 
 BERLIN = ZoneInfo("Europe/Berlin")
 BEFORE_SUMMER = datetime(2026, 3, 28, 20, tzinfo=UTC)
@@ -97,6 +97,13 @@ def test_the_latest_tick_is_found_however_seldom_it_comes() -> None:
     assert deal(cron("0 0 29 2 *", timezone="UTC"), first, now, GRACE).ticks == (first,)
     assert deal(cron("0 0 29 2 *", timezone="UTC"), first.replace(year=2016), now, GRACE).ticks == (first,)
     assert deal(cron("* * * * *"), datetime(2025, 1, 1, tzinfo=UTC), now, GRACE).ticks == (now,)
+
+
+def test_what_has_not_come_yet_is_not_made_up_for_and_what_comes_no_more_comes_to_an_end() -> None:
+    now = datetime(2027, 1, 1, tzinfo=UTC)
+    assert deal(cron("0 * * * *"), now + timedelta(hours=1), now, GRACE).ticks == ()
+    twice = [now, now + timedelta(hours=1), now + timedelta(hours=1), now + timedelta(hours=2)]
+    assert list(_rising(now, twice)) == [now + timedelta(hours=1), now + timedelta(hours=2)]
 
 
 @settings(max_examples=60, deadline=None)
