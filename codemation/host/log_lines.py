@@ -5,8 +5,9 @@ from __future__ import annotations
 import json
 import logging
 import sys
+from collections.abc import Sequence
 from datetime import UTC, datetime
-from typing import Literal, TextIO
+from typing import Literal
 
 from codemation.core.credentials import without_secrets
 from codemation.host.runtime.capture import here
@@ -41,21 +42,26 @@ class _Objects(logging.Formatter):
             "message": without_secrets(record.getMessage()),
             "pid": record.process,
             **_about(record),
+            **getattr(record, "fields", {}),
         }
         if record.exc_info:
             said["traceback"] = without_secrets(self.formatException(record.exc_info))
-        return json.dumps(said, ensure_ascii=False)
+        return json.dumps(said, ensure_ascii=False, default=str)
 
 
-def write_log(form: Format, level: int = logging.INFO, stream: TextIO | None = None) -> None:
-    """Write what this process logs, and what it forks, to standard error."""
-    handler = logging.StreamHandler(stream or sys.stderr)
+def write_log(form: Format, heard: Sequence[str] = ()) -> None:
+    """Write what this process logs, and what it forks, to standard error.
+
+    With `heard` only these loggers and what is below them say more than warnings.
+    """
+    handler = logging.StreamHandler(sys.stderr)
     handler.setFormatter(_Objects() if form == "json" else _Lines())
     root = logging.getLogger()
     root.handlers[:] = [handler]
-    root.setLevel(level)
-    for name in _QUIET:
-        logging.getLogger(name).setLevel(logging.WARNING)
+    root.setLevel(logging.WARNING if heard else logging.INFO)
+    for names, level in ((heard, logging.INFO), (_QUIET, logging.WARNING)):
+        for name in names:
+            logging.getLogger(name).setLevel(level)
 
 
 def _about(record: logging.LogRecord) -> dict[str, str]:

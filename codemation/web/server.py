@@ -15,9 +15,9 @@ import uvicorn
 from anyio.to_thread import current_default_thread_limiter
 
 from codemation.core.errors import HostError
+from codemation.host.log_lines import write_log
 from codemation.host.settings import Settings
 from codemation.web.application import application
-from codemation.web.logs import configure
 from codemation.web.service import THREADS, Service
 
 GRACE = 20
@@ -42,7 +42,7 @@ def serve(settings: Settings, listening: Listening, say: Callable[[str], None]) 
     Raises:
         HostError: the address is taken, or the app can never be opened; says what to do.
     """
-    configure(listening.log_format)
+    write_log(listening.log_format, heard=("codemation", "uvicorn.error"))
     with bound(listening.host, listening.port) as door:
         loopback = is_loopback(door)
         service = Service(settings, loopback=loopback, unguarded=listening.unguarded, root_path=listening.root_path)

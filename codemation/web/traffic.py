@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
+import logging
 import re
 from typing import Any
 
 from prometheus_client import CollectorRegistry, Counter, Histogram, disable_created_metrics
 from starlette.types import Scope
 
-from codemation.web.logs import ACCESS
-
 disable_created_metrics()  # type: ignore[no-untyped-call]
+ACCESS = logging.getLogger("codemation.access")
 _SECRET = re.compile(r"(?<=/decide/)[^/?]+")
 _QUIET = frozenset({"/healthz", "/readyz", "/metrics"})
 METHODS = frozenset({"GET", "POST", "PUT", "PATCH", "DELETE", "HEAD", "OPTIONS"})
