@@ -25,7 +25,7 @@ def left_alone(app: App, runs: Sequence[RunId]) -> frozenset[RunId]:
     if not runs:
         return frozenset()
     workers = app.stores.workers.living()
-    dead = frozenset(Observer(place()).dead(workers))
+    dead = frozenset(Observer(app.settings.config.place or place()).dead(workers))
     here = {worker.id for worker in workers} - dead
     if not app.scheduler.watched():  # this process is entered because it has answered something, and works on nothing
         here -= {app.engine.worker}

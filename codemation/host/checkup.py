@@ -128,7 +128,7 @@ def _runs(app: App) -> Iterator[Check]:
     """Whether each run that is not over will go on: somebody has it, or a time will come."""
     stores = app.stores
     living = stores.workers.living()
-    dead = Observer(place()).dead(living)
+    dead = Observer(app.settings.config.place or place()).dead(living)
     for worker in living:
         if worker.id in dead:
             says = f"process {worker.pid} ({worker.name}) has died; what it held is released by the next run"
