@@ -51,7 +51,7 @@ asked = (
     .build()
 )
 signed = cm.workflow("signed", input=Order).approve(Signed).map(lambda d: d.decision.name).build()
-brief = cm.workflow("brief", input=Order).approve(expires="100ms", on_expiry="reject").map(lambda d: 1).build()
+brief = cm.workflow("brief", input=Order).approve(expires="1ms", on_expiry="reject").map(lambda d: 1).build()
 plain = cm.workflow("plain", input=Order).approve(per="batch").map(lambda d: d.by).build()
 booking = cm.workflow("booking", input=Order).wait_for_event(paid, key=lambda o: o.id, timeout="7d").then(issue).build()
 later = cm.workflow("later", input=Order).wait("24h").map(lambda o: o.id).build()
@@ -140,13 +140,8 @@ def test_who_decides_twice_is_told_who_was_faster_and_gets_an_exit_code(shop: Sh
 
 
 def test_who_decides_too_late_gets_an_exit_code(shop: Shop) -> None:
-    run = begun(shop, "brief", '{"id": "a"}\n')
-    assert shop.codemation("runs", "resume", run).exit_code == 0
+    run = begun(shop, "brief", '{"id": "a"}\n')  # its time is over before anybody could type
     late = shop.codemation("approvals", "approve", run)
-    for _ in range(50):
-        if late.exit_code != 5:
-            break
-        late = shop.codemation("approvals", "approve", run)
     assert (late.exit_code, "has expired" in late.stderr) == (6, True)
 
 
