@@ -95,9 +95,9 @@ class Fleet:
         given = ("--pool", pool, "--concurrency", str(concurrency), "--name", name, *options)
         return self.start(name, "serve", "worker", *given, **variables)
 
-    def web(self) -> Member:
+    def web(self, **variables: str) -> Member:
         """A web process; it has duties of the caretaker too."""
-        return self.start(f"web-{next(self.numbers)}", "serve", "web", "--port", "0", "--unguarded")
+        return self.start(f"web-{next(self.numbers)}", "serve", "web", "--port", "0", "--unguarded", **variables)
 
     def start(self, name: str, *arguments: str, **variables: str) -> Member:
         """A command that goes on until it is ended."""

@@ -13,6 +13,14 @@ from codemation.adapters.celery.working import Manners, attend
 from codemation.core.errors import HostError
 from codemation.host.settings import Settings
 
+TRANSPORT = {
+    "socket_connect_timeout": 2.0,
+    "socket_timeout": 5.0,  # without it a worker waits for ever for an answer over a connection that is half open
+    "socket_keepalive": True,
+    "health_check_interval": 5,
+}
+"""How Celery talks to Redis; a connection over which nothing comes is given up after some 11 seconds."""
+
 
 def default_application() -> Celery:
     """The Celery app of the current folder's app.
@@ -47,7 +55,7 @@ def application(settings: Settings, queues: Sequence[str] = ("default",), manner
         broker_transport="codemation.adapters.celery.tolerance:TolerantTransport",
         broker_connection_retry_on_startup=True,
         broker_connection_max_retries=None,
-        broker_transport_options={"socket_connect_timeout": 2.0, "socket_keepalive": True, "health_check_interval": 10},
+        broker_transport_options=TRANSPORT,
     )
     here = attend(app, settings, manners or Manners())
 

@@ -15,8 +15,10 @@ if TYPE_CHECKING:
 
 PATIENCE = 2.0
 """Seconds that a Redis gets to answer."""
-HEALTH = 15
+HEALTH = 5
 """Seconds after which a silent connection is asked whether it is still one."""
+UNANSWERED = 2
+"""Such questions, after whose last one it is taken for lost: it may be half open."""
 
 
 class RedisCarrier:
@@ -122,6 +124,8 @@ class RedisLine:
                 message = self._heard.get_message(timeout=0)
         except (redis.RedisError, OSError) as error:
             raise BrokerAway(_said(error)) from error
+        if self._heard.health_check_response_counter >= UNANSWERED:
+            raise BrokerAway("it does not answer")
         return messages
 
     def wake(self) -> None:

@@ -16,7 +16,7 @@ from psycopg.conninfo import conninfo_to_dict, make_conninfo
 
 from codemation.host.bus.carrier import BrokerAway
 from codemation.host.postgres.connection import connect, connection_string, target_of
-from codemation.host.postgres.link import Row
+from codemation.host.postgres.silence import Attentive
 
 CHANNEL = "codemation_news"
 LISTENER = "codemation listener"
@@ -24,6 +24,8 @@ LISTENER = "codemation listener"
 SENDER = "codemation notifier"
 MOST = 7900
 """Bytes in a message; the server takes less than 8000."""
+PATIENCE = 5.0
+"""Seconds that the server gets to say that a silent connection is still one."""
 _SEND = """
     SELECT count(pg_notify(%(channel)s, message)) FROM unnest(%(messages)s::text[]) AS message
     WHERE EXISTS (SELECT FROM pg_stat_activity
@@ -39,7 +41,7 @@ class PostgresCarrier:
         conninfo = connection_string(url)
         self.describes = target_of(conninfo)
         self._conninfo = conninfo
-        self._sender: psycopg.Connection[Row] | None = None
+        self._sender: Attentive | None = None
         self._own = 0
         """The server's process for what this one hears itself by."""
 
@@ -83,7 +85,7 @@ class PostgresCarrier:
         self._own = connection.info.backend_pid
         return PostgresLine(connection)
 
-    def _connect(self, name: str) -> psycopg.Connection[Row]:
+    def _connect(self, name: str) -> Attentive:
         """A connection that never waits for the disk: what it says may be lost."""
         options = conninfo_to_dict(self._conninfo).get("options") or ""
         return connect(
@@ -92,10 +94,14 @@ class PostgresCarrier:
 
 
 class PostgresLine:
-    """A connection that listens."""
+    """A connection that listens; when nothing has come for a while it asks, for it may be half open."""
 
-    def __init__(self, connection: psycopg.Connection[Row]) -> None:
+    def __init__(self, connection: Attentive) -> None:
+        connection.limit = min(connection.limit, PATIENCE)
         self._connection = connection
+        self._meanwhile: list[str] = []
+        """What has come while the server was asked."""
+        connection.add_notify_handler(lambda notify: self._meanwhile.append(notify.payload))
         self._ears, self._bell = os.pipe()
         self._poll = poll()
         self._poll.register(connection.pgconn.socket, POLLIN)
@@ -109,10 +115,12 @@ class PostgresLine:
         """
         pgconn = self._connection.pgconn
         try:
-            if not any(ready == pgconn.socket for ready, _ in self._poll.poll(timeout * 1000)):
-                return ()
-            pgconn.consume_input()
-            messages = []
+            ready = [one for one, _ in self._poll.poll(timeout * 1000)]
+            if not ready:
+                self._connection.execute("")
+            elif pgconn.socket in ready:
+                pgconn.consume_input()
+            messages, self._meanwhile = self._meanwhile, []
             while (notify := pgconn.notifies()) is not None:
                 messages.append(notify.extra.decode(errors="replace"))
         except (psycopg.Error, OSError) as error:

@@ -19,7 +19,8 @@ from psycopg.types.numeric import Int8BinaryDumper
 
 from codemation.core.errors import HostError
 from codemation.host.postgres.faults import loses_connection, translate, unreachable
-from codemation.host.postgres.link import Link, Row
+from codemation.host.postgres.link import Link
+from codemation.host.postgres.silence import Attentive, answer_limit
 
 SETTINGS: Mapping[str, str] = {
     "lock_timeout": "10s",
@@ -33,6 +34,13 @@ SETTINGS: Mapping[str, str] = {
     "enable_seqscan": "off",
     "enable_bitmapscan": "off",
     "enable_sort": "off",
+}
+OVER_A_NETWORK: Mapping[str, str] = {
+    # By these the server lets go of a client that is gone; each would keep a connection from others for two hours.
+    "tcp_keepalives_idle": "10",
+    "tcp_keepalives_interval": "5",
+    "tcp_keepalives_count": "3",
+    "tcp_user_timeout": "20s",
 }
 NETWORK: Mapping[str, str | int] = {
     "connect_timeout": 5,
@@ -177,7 +185,7 @@ class Connections:
         for each in useless:
             each.connection.close()
 
-    def _connect(self, lost: bool) -> psycopg.Connection[Row]:
+    def _connect(self, lost: bool) -> Attentive:
         if lost and self._on_lost:
             self._on_lost()
         try:
@@ -196,9 +204,10 @@ class Connections:
         return connection
 
 
-def connect(conninfo: str) -> psycopg.Connection[Row]:
+def connect(conninfo: str) -> Attentive:
     """A connection in autocommit mode that sends every number as a bigint, so that a statement is prepared once."""
-    connection = psycopg.connect(conninfo, autocommit=True)
+    connection = Attentive.connect(conninfo, autocommit=True)
+    connection.limit = answer_limit(conninfo)
     connection.adapters.register_dumper(int, Int8BinaryDumper)
     return connection
 
@@ -217,7 +226,9 @@ def connection_string(url: str, *, sets: bool = True) -> str:
             "the database URL cannot be read",
             way_out="write it as postgresql://user@host:5432/name, with special characters of a password as %XX",
         ) from None
-    ours = " ".join(f"-c {name}={value}" for name, value in SETTINGS.items()) if sets else ""
+    host = str(given.get("host") or given.get("hostaddr") or os.environ.get("PGHOST") or "/")
+    wanted = {} if not sets else SETTINGS if host.startswith(("/", "@")) else {**SETTINGS, **OVER_A_NETWORK}
+    ours = " ".join(f"-c {name}={value}" for name, value in wanted.items())
     options = f"{ours} {given.pop('options', None) or ''}".strip()
     return make_conninfo("", **{**NETWORK, **given, **({"options": options} if options else {})})
 

@@ -6,6 +6,7 @@ Numbers and text travel as text, bytes as they are; what comes back is decoded b
 
 from __future__ import annotations
 
+import math
 import os
 from collections.abc import Mapping, Sequence
 from select import POLLIN, POLLOUT, poll
@@ -17,13 +18,12 @@ from psycopg.adapt import Transformer
 from psycopg.pq import ConnStatus, DiagnosticField, ExecStatus, Format, TransactionStatus
 from psycopg.pq.abc import PGresult
 
+from codemation.host.postgres.silence import Attentive, unanswered
 from codemation.host.postgres.statements import Statement
 
 Row = tuple[Any, ...]
 Sent = tuple[Statement, Mapping[str, object]]
 """A statement and its values."""
-ANSWER_LIMIT = 60
-"""Seconds after which a server that says nothing is taken for lost; it gives up a statement long before."""
 _DONE = frozenset({ExecStatus.TUPLES_OK, ExecStatus.COMMAND_OK})
 _TEXT, _BINARY = int(Format.TEXT), int(Format.BINARY)
 
@@ -31,9 +31,9 @@ _TEXT, _BINARY = int(Format.TEXT), int(Format.BINARY)
 class Link:
     """One connection; whoever leased it is alone with it."""
 
-    __slots__ = ("_awaited", "_names", "_poll", "_prepares", "_reader", "connection", "generation", "process")
+    __slots__ = ("_awaited", "_limit", "_names", "_poll", "_prepares", "_reader", "connection", "generation", "process")
 
-    def __init__(self, connection: psycopg.Connection[Row], generation: int, *, prepare: bool) -> None:
+    def __init__(self, connection: Attentive, generation: int, *, prepare: bool) -> None:
         self.connection = connection
         self.generation = generation
         self.process = os.getpid()
@@ -42,6 +42,7 @@ class Link:
         self._reader = Transformer(connection)
         self._poll = poll()
         self._awaited = POLLIN
+        self._limit = None if math.isinf(connection.limit) else math.ceil(connection.limit * 1000)
         self._poll.register(connection.pgconn.socket, self._awaited)
 
     def one(self, statement: Statement, values: Mapping[str, object]) -> Row | None:
@@ -130,8 +131,8 @@ class Link:
         if wanted != self._awaited:
             self._poll.modify(self.connection.pgconn.socket, wanted)
             self._awaited = wanted
-        if not self._poll.poll(ANSWER_LIMIT * 1000):
-            raise psycopg.OperationalError(f"it has not answered for {ANSWER_LIMIT} seconds")
+        if not self._poll.poll(self._limit):
+            raise unanswered(self.connection.limit)
 
     def _read(self, result: PGresult, rows: int) -> list[Row]:
         self._reader.set_pgresult(result, format=Format.BINARY)

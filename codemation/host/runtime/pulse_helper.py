@@ -12,12 +12,16 @@ from __future__ import annotations
 
 import os
 import select
+import signal
 import sys
 import time
+from types import FrameType
 from typing import Any
 
 LATE = 1.2
 """So many beats without a line are too many."""
+LIMIT = 3.0
+"""Seconds that the database gets for a beat; who waited longer would not read what workers write to him."""
 _BEAT = "UPDATE workers SET beat = beat + 1, heard_at = now_() WHERE id = %s AND dead_at IS NULL"
 
 
@@ -66,13 +70,21 @@ class Helper:
     def _beat(self, worker: int) -> None:
         import psycopg  # noqa: PLC0415 - most helpers never need it
 
+        signal.setitimer(signal.ITIMER_REAL, LIMIT)
         try:
             if self._link is None or self._link.closed:
-                self._link = psycopg.connect(self._url, autocommit=True, connect_timeout=3, prepare_threshold=None)
+                self._link = psycopg.connect(self._url, autocommit=True, connect_timeout=2, prepare_threshold=None)
             self._link.execute(_BEAT, [worker])
-        except psycopg.Error as error:
+        except (psycopg.Error, TimeoutError) as error:
             print(f"a beat for worker {worker} has failed: {error}", file=sys.stderr)  # noqa: T201
             self._link = None
+        finally:
+            signal.setitimer(signal.ITIMER_REAL, 0)
+
+
+def _ring(_number: int, _frame: FrameType | None) -> None:
+    """What is waited for does not come."""
+    raise TimeoutError(f"the database has not answered for {LIMIT:g} seconds")
 
 
 def _burnt(pid: int) -> int | None:
@@ -86,4 +98,5 @@ def _burnt(pid: int) -> int | None:
 
 
 if __name__ == "__main__":
+    signal.signal(signal.SIGALRM, _ring)
     Helper().serve(0)
