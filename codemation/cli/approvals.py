@@ -23,7 +23,8 @@ from codemation.core.states import FINISHED
 from codemation.core.waits import address
 from codemation.host.alone import left_alone
 from codemation.host.app import App
-from codemation.host.asking import RunWait, answers_of, decide, open_waits, user
+from codemation.host.asking import RunWait, answers_of, decide, open_waits
+from codemation.host.identity import user
 from codemation.host.links import link_token, read_link
 from codemation.host.naming import find_run, known_node, short
 

@@ -13,6 +13,7 @@ from codemation.cli.times import time_from
 from codemation.cli.troubles import Exit
 from codemation.core.states import RunStatus
 from codemation.host.app import App
+from codemation.host.identity import user_at_host
 from codemation.host.naming import short
 from codemation.host.settings import Settings
 from codemation.host.triggers.arms import by_number, known_triggers
@@ -46,6 +47,7 @@ def backfill(ctx: click.Context, /, workflow: str, since: str, until: str, **giv
     with interruption.heard():
         try:
             with App.open(settings) as app:
+                app.who = f"cli {user_at_host()}"
                 found = gap(app, known, time_from(since, known), time_from(until, known))
                 if given["dry_run"]:
                     _plan(found, screen, as_json=bool(given["as_json"]))

@@ -13,10 +13,10 @@ from codemation.cli.history import moment
 from codemation.cli.opening import opened
 from codemation.cli.questions import as_json
 from codemation.cli.screen import Screen, columns
-from codemation.cli.target import user
 from codemation.host.app import App
 from codemation.host.builds import building, deploying
 from codemation.host.builds.manifest import Manifest, differences
+from codemation.host.identity import user
 from codemation.host.settings import Settings
 from codemation.views.lettering import one_line
 

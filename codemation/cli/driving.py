@@ -21,6 +21,7 @@ from codemation.cli.waits import answer_lines, wait_lines
 from codemation.core.errors import HostError, RunCancelled, RunFailed
 from codemation.core.states import FINISHED, RunStatus
 from codemation.host.app import App
+from codemation.host.identity import user_at_host
 from codemation.host.naming import short
 from codemation.host.settings import Settings
 
@@ -47,6 +48,7 @@ def drive(settings: Settings, screen: Screen, manner: Manner, begin: Callable[[A
     with interruption.heard():
         try:
             with App.open(settings) as app:
+                app.who = f"cli {user_at_host()}"
                 began = time.monotonic()
                 with _diverted(screen, manner), progress(app, screen, quiet=manner.quiet or manner.json):
                     handle = begin(app)

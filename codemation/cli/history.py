@@ -28,6 +28,8 @@ from codemation.views.text import plan_text
 if TYPE_CHECKING:
     from codemation.host.handles import RunHandle
 
+BY = 24
+"""Columns at most that say who has started a run."""
 SHOWN = 10
 """Children that are shown."""
 _LEVELS = {"warning": "yellow", "error": "red", "critical": "red", "stderr": "yellow"}
@@ -45,13 +47,13 @@ def list_lines(rows: Sequence[RunRow], width: int) -> list[str]:
             moment(row.created_at),
             "" if row.seconds is None else readable(row.seconds),
             f"{row.nodes_done}/{row.nodes_total}",
+            "" if row.parent is not None else clipped(one_line(row.who), BY),
             one_line(row.error or row.reason),
         )
         for row in rows
     ]
-    return columns(
-        cells, ("run", "status", "workflow", "started", "took", "nodes", ""), width, right=(4, 5), firm=(0, 1, 4, 5)
-    )
+    heads = ("run", "status", "workflow", "started", "took", "nodes", "by", "")
+    return columns(cells, heads, width, right=(4, 5), firm=(0, 1, 4, 5))
 
 
 def show_lines(handle: RunHandle, width: int) -> Iterator[str]:
@@ -75,7 +77,7 @@ def show_lines(handle: RunHandle, width: int) -> Iterator[str]:
 def _children(view: RunView, width: int) -> Iterator[str]:
     """The runs that do some of the work."""
     if view.children:
-        rows = [replace(row, parent=None) for row in view.children[:SHOWN]]
+        rows = [replace(row, parent=None, who="") for row in view.children[:SHOWN]]
         yield ""
         yield click.style("children", bold=True)
         yield from (f"  {line}" for line in list_lines(rows, width - 2)[1:])
@@ -93,18 +95,22 @@ def _facts(view: RunView, width: int) -> dict[str, str]:
     facts = {
         "started": moment(row.started_at or row.created_at),
         "took": "" if row.seconds is None else readable(row.seconds),
-        "started by": _origin(view),
+        "started by": _who(view),
         "parent": "" if row.parent is None else f"run {row.parent}",
+        "key": clipped(one_line(row.key), width - 12) if view.origin is None else "",
         "reason": clipped(one_line(row.reason), width - 12) if view.error is None else "",
         "params": clipped(", ".join(f"{name}={_short(value)}" for name, value in view.params.items()), width - 12),
     }
     return {name: fact for name, fact in facts.items() if fact}
 
 
-def _origin(view: RunView) -> str:
-    """The trigger that has started a run, and what set it off."""
-    origin = Origin.from_json(view.origin)
-    return "" if origin is None else one_line(origin.said)
+def _who(view: RunView) -> str:
+    """Who has started a run; of a trigger also what has set it off."""
+    origin, row = Origin.from_json(view.origin), view.row
+    if origin is None:
+        return one_line(row.who) if row.parent is None else ""
+    trigger = f"trigger {origin.trigger}"
+    return one_line(f"trigger {origin.said}" if row.who in ("", trigger) else f"trigger {origin.said}, by {row.who}")
 
 
 def _short(value: object) -> str:

@@ -15,16 +15,21 @@ from codemation.cli.opening import opened
 from codemation.cli.questions import as_json, diff, trace, why
 from codemation.cli.replay import replay
 from codemation.cli.screen import Screen
-from codemation.cli.target import code_of_run, user
+from codemation.cli.target import code_of_run
 from codemation.cli.waits import waits
 from codemation.core.ids import RunId
+from codemation.core.ports import Within
 from codemation.core.states import FINISHED, RunStatus
 from codemation.host.app import App
 from codemation.host.builds.loading import provide_builds
 from codemation.host.handles import RunHandle
+from codemation.host.identity import user
 from codemation.host.naming import find_run, short
 from codemation.host.overview import list_runs, run_view
 from codemation.host.settings import Settings
+
+MOST_HIDDEN = 10_000
+"""Runs that are counted, of those that a list leaves out."""
 
 
 @click.group(cls=Group)
@@ -54,20 +59,30 @@ def runs() -> None:
     help="At most so many, the youngest first.",
 )
 @click.option("--before", metavar="RUN", help="Only runs that are older than this one.")
+@click.option("--children", is_flag=True, help="Also runs that work for others.")
 @as_json
 @click.pass_obj
 def list_(screen: Screen, /, workflow: str | None, statuses: tuple[str, ...], limit: int, **given: Any) -> None:
     """List runs, youngest first."""
     with opened() as app:
         before = find_run(app, given["before"]) if given["before"] else None
-        chosen = [RunStatus(status) for status in statuses]
-        rows = list_runs(app, workflow=workflow, statuses=chosen, before=before, limit=limit)
+        chosen, within = [RunStatus(status) for status in statuses], Within(children=given["children"])
+        stores = app.stores.runs
+        found = stores.page(workflow=workflow, statuses=chosen, within=within, before=before, limit=limit)
+        span = before, found[-1].id if len(found) == limit else None
+        hide = not given["children"]
+        hidden = stores.hidden(workflow=workflow, statuses=chosen, between=span, most=MOST_HIDDEN) if hide else 0
+        rows = list_runs(app, found)
     if given["as_json"]:
         screen.show_json([row.to_json() for row in rows])
         return
     for line in list_lines(rows, screen.width):
         screen.show(line)
-    if not rows:
+    if hidden:
+        so_many = f"{hidden:,} or more" if hidden == MOST_HIDDEN else f"{hidden:,}"
+        runs_that = "run that works for another is" if hidden == 1 else "runs that work for others are"
+        screen.say(click.style(f"{so_many} {runs_that} left out; with them: --children", dim=True))
+    if not rows and not hidden:
         screen.say("no run fits; run one: codemation run WORKFLOW")
     elif len(rows) == limit:
         screen.say(click.style(f"older ones: codemation runs list --before {short(rows[-1].id)}", dim=True))

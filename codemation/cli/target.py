@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import getpass
-import os
 from difflib import get_close_matches
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -101,11 +99,3 @@ def workflow_of_run(wanted: str, code: str | None, settings: Settings) -> Workfl
         way_out="if it was run from a file, say which: --code path/to/file.py",
     )
     raise _with_reasons(error, wanted, catalog)
-
-
-def user() -> str:
-    """Who types; in a container the account may have no name."""
-    try:
-        return getpass.getuser()
-    except (KeyError, OSError):
-        return f"uid {os.getuid()}"

@@ -16,8 +16,7 @@ from codemation.core.durations import seconds
 from codemation.core.ports import Deed, Token
 from codemation.host.access import find_token, make_token
 from codemation.host.app import App
-from codemation.host.asking import user
-from codemation.host.identity import new_run_id
+from codemation.host.identity import new_run_id, user
 from codemation.host.settings import Settings
 from codemation.views.records import plain
 

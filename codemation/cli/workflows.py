@@ -7,12 +7,13 @@ import click
 from codemation.cli.commands import Group
 from codemation.cli.opening import opened
 from codemation.cli.screen import Screen, columns
-from codemation.cli.target import found_workflow, user
+from codemation.cli.target import found_workflow
 from codemation.cli.troubles import Refused
 from codemation.core.ids import WorkflowId
 from codemation.core.mistakes import listed, meant
 from codemation.host.app import App
 from codemation.host.catalog import Catalog, discover
+from codemation.host.identity import user
 from codemation.host.settings import Settings
 from codemation.host.triggers.activation import activate as arm
 from codemation.host.triggers.activation import deactivate as disarm

@@ -59,6 +59,8 @@ class Start:
     """Whether nothing is taken from other runs."""
     origin: Origin | None = None
     """What starts it, if a trigger does."""
+    who: str = ""
+    """Who or what starts it, in words."""
 
 
 class Scribe:
@@ -94,6 +96,7 @@ class Scribe:
             turnstile=None if start.session or step.status in FINISHED else start.turnstile,
             parent=start.parent,
             origin=None if start.origin is None else start.origin.to_json(),
+            who=start.who,
             announces=not start.session,
         )
 

@@ -37,6 +37,8 @@ class Launch:
     """Whether nodes may take what another run has given."""
     origin: Origin | None = None
     """What starts the run, if a trigger does."""
+    who: str = ""
+    """Who or what starts it, in words; empty for whoever runs this process."""
 
 
 class Launcher(Protocol):

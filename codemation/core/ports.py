@@ -209,6 +209,8 @@ class NewRun:
     parent: Parent | None = None
     origin: Mapping[str, Any] | None = None
     """What has started it, if a trigger did; small JSON."""
+    who: str = ""
+    """Who or what has started it, in words."""
     announces: bool = True
     """Whether its end sets off triggers, should it have come already."""
 
@@ -298,6 +300,10 @@ class RunRow:
     """Where it has its place, or is queued for one."""
     parent: RunId | None = None
     origin: Mapping[str, Any] | None = None
+    who: str = ""
+    """Who or what has started it; empty where nobody has said so."""
+    key: str | None = None
+    """What it was started under, so that it is started once."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -1388,6 +1394,8 @@ class Within:
     """Started before."""
     like: str = ""
     """How the id begins or ends."""
+    children: bool = True
+    """Whether runs are meant that work for others."""
 
 
 ANYWHERE = Within()
@@ -1406,6 +1414,22 @@ class RunList(Protocol):
         limit: int = 50,
     ) -> tuple[RunRow, ...]:
         """Runs, youngest first, from just before the run `before`."""
+        ...
+
+    def hidden(
+        self,
+        *,
+        workflow: str | None = None,
+        statuses: Sequence[RunStatus] = (),
+        within: Within = ANYWHERE,
+        between: tuple[RunId | None, RunId | None] = (None, None),
+        most: int = 10_000,
+    ) -> int:
+        """How many runs that work for others a page without children has left out.
+
+        It lies `between` the run before which it begins and its last one, each `None` where nothing follows on that
+        side. No more than `most` are counted.
+        """
         ...
 
     def find(self, prefix: str) -> tuple[RunId, ...]:

@@ -30,7 +30,7 @@ from codemation.host.credentials import slots
 from codemation.host.desk import Part
 from codemation.host.duties.upkeep import Upkeep
 from codemation.host.handles import RunHandle
-from codemation.host.identity import entropy
+from codemation.host.identity import entropy, user_at_host
 from codemation.host.launching import decoded_params
 from codemation.host.lookout import Lookout
 from codemation.host.opening import asked
@@ -62,7 +62,7 @@ class App:
         clock: Clock = REAL,
     ) -> None:
         """`credentials` are asked before all others; `resources` stand in for what their openers would give."""
-        self.settings = settings
+        self.settings, self.who = settings, f"python {user_at_host()}"  # who has started what nobody else has
         self.backend = backend
         self.stores: Stores = backend.stores
         self.bus = backend.bus
@@ -160,7 +160,7 @@ class App:
             self.check_open()
             start = replace(start, claim=False)
         self.know(workflow)
-        run, outcome = self.engine.start(workflow.definition, start)
+        run, outcome = self.engine.start(workflow.definition, replace(start, who=start.who or self.who))
         self.lookout.make_way(run)
         return run, outcome
 

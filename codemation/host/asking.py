@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import getpass
 import json
-import os
 from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
@@ -25,7 +23,7 @@ from codemation.core.inputs import adapter
 from codemation.core.mistakes import listed, meant
 from codemation.core.ports import OpenWait, SentEvent
 from codemation.core.waits import WaitKind, address
-from codemation.host.identity import entropy
+from codemation.host.identity import entropy, user
 from codemation.host.letters import decision_letter
 
 if TYPE_CHECKING:
@@ -242,11 +240,3 @@ def send(app: App, event: NamedEvent[Any], key: str, payload: object, dedup: str
     new = app.engine.persist(app.stores.events.send, sent)
     app.caretaker.fold()
     return new
-
-
-def user() -> str:
-    """Who decides here; in a container the account may have no name."""
-    try:
-        return getpass.getuser()
-    except (KeyError, OSError):
-        return f"uid {os.getuid()}"

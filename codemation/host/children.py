@@ -175,6 +175,7 @@ class Family:
             address=wait.wait_key or "",
             depth=detail["depth"],
             fresh=not detail["cache"],
+            who=f"run {wait.run}",
         )
         definition = workflow.definition if workflow else engine.opener.definition(detail["digest"])
         try:

@@ -49,7 +49,8 @@ class Connection:
         """Runs, youngest first, from just before the run `before`."""
         statuses = [RunStatus(status)] if status is not None else []
         mark = None if before is None else find_run(self._app, before)
-        return list_runs(self._app, workflow=workflow, statuses=statuses, before=mark, limit=limit)
+        stores = self._app.stores.runs
+        return list_runs(self._app, stores.page(workflow=workflow, statuses=statuses, before=mark, limit=limit))
 
     def attach(self, run: str) -> RunHandle:
         """A handle of a run, whoever works on it; `run` is its id, how it begins or ends, or `last`.

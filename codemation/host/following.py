@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import threading
 from contextlib import suppress
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from codemation.core.errors import CodemationError, RunCancelled, RunFailed, StoreUnavailable, UnknownRun
@@ -81,7 +82,7 @@ class Followers:
         with suppress(UnknownRun):  # it has been pruned since
             record = self.record(one)
             launch = workflow.options(key=f"failure-of:{one.run}:{one.revision}").launch([record])
-            self._begun[one.run] = app.launch(launch).serve()
+            self._begun[one.run] = app.launch(replace(launch, who=f"failure of run {one.run}")).serve()
             app.last = last
         app.engine.persist(app.stores.follow_ups.done, one)
 

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import getpass
 import os
 import secrets
+import socket
 import time
 import uuid
 
@@ -26,6 +28,19 @@ def id_beside(run: RunId) -> uuid.UUID:
 def _timed(milliseconds: int) -> uuid.UUID:
     bits = milliseconds << 80 | 0x7 << 76 | secrets.randbits(12) << 64 | 0b10 << 62 | secrets.randbits(62)
     return uuid.UUID(int=bits)
+
+
+def user() -> str:
+    """Whose process this is; in a container the account may have no name."""
+    try:
+        return getpass.getuser()
+    except (KeyError, OSError, ImportError):
+        return f"uid {os.getuid()}"
+
+
+def user_at_host() -> str:
+    """Whose process this is, and on which machine."""
+    return f"{user()}@{socket.gethostname()}"
 
 
 def entropy() -> int:

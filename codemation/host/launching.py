@@ -213,6 +213,7 @@ def prepared(launch: Launch, allowed: Limits, tables: Tables) -> Start:
         key=launch.key,
         priority=launch.priority,
         origin=launch.origin,
+        who=launch.who,
         limits=Limits.from_json(workflow.definition.limits).within(allowed),
         turnstile=turnstile_for(workflow, launch.params, given[2], lambda: given[0], tables),
     )

@@ -13,7 +13,7 @@ from pydantic_core import to_jsonable_python
 
 from codemation.core.definition import Definition, NodePlan
 from codemation.core.errors import CodemationError
-from codemation.core.ids import START, ActivationId, NodeId, RunId, activation_id, node_of
+from codemation.core.ids import START, ActivationId, NodeId, activation_id, node_of
 from codemation.core.items import Item
 from codemation.core.origins import Origin
 from codemation.core.ports import RunRow as StoredRun
@@ -39,16 +39,8 @@ if TYPE_CHECKING:
 _ENDED = frozenset({NodeStatus.SUCCEEDED, NodeStatus.FAILED, NodeStatus.SKIPPED, NodeStatus.CANCELLED})
 
 
-def list_runs(
-    app: App,
-    *,
-    workflow: str | None = None,
-    statuses: Sequence[RunStatus] = (),
-    before: RunId | None = None,
-    limit: int = 50,
-) -> list[RunRow]:
-    """Runs, youngest first, from just before the run `before`."""
-    rows = app.stores.runs.page(workflow=workflow, statuses=statuses, before=before, limit=limit)
+def list_runs(app: App, rows: Sequence[StoredRun]) -> list[RunRow]:
+    """Runs as people see them in a list."""
     alone = left_alone(app, [row.id for row in rows if row.status not in FINISHED])
     listed_rows = [run_row(row, *_opened(app, row)) for row in rows]
     return [replace(row, reason=LEFT_ALONE) if row.id in alone else row for row in listed_rows]
@@ -83,6 +75,8 @@ def run_row(row: StoredRun, definition: Definition, snapshot: Snapshot | None) -
         revision=row.revision if snapshot is None else snapshot.revision,
         error=_error_line(snapshot) if snapshot is not None else "",
         parent=row.parent,
+        who=row.who,
+        key=row.key or "",
     )
 
 

@@ -39,6 +39,8 @@ class Wish:
     to: Nodes = None
     pins: Pins | None = None
     params: Others = None
+    who: str = ""
+    """Who wishes it, in words; empty for whoever runs this process."""
 
 
 def replay(app: App, source: RunHandle, workflow: Workflow[Any, ...], wish: Wish) -> RunHandle:
@@ -65,13 +67,10 @@ def replay(app: App, source: RunHandle, workflow: Workflow[Any, ...], wish: Wish
     touched = _changed(source, workflow, params) | again
     records = what_stands(known, plan, {fact.node: fact.outputs for fact in facts}, touched)
     out = unwanted(plan, pinned, targets)
-    records = {
-        node: record
-        for node, record in records.items()
-        if node not in out and node != START and record.status is NodeStatus.SUCCEEDED
-    }
-    held = [batch for record in records.values() for batch in record.outputs.values() if batch.size]
+    kept = [node for node in records if node not in out and node != START]
+    records = {node: records[node] for node in kept if records[node].status is NodeStatus.SUCCEEDED}
     given = known.output(START, MAIN)
+    held = [batch for one in records.values() for batch in one.outputs.values() if batch.size]
     first, *lent = _borrowed(app, run, source.id, [given, *held])
     named = dict(zip([batch.ref for batch in held], lent, strict=True))
     over = tuple(
@@ -87,6 +86,7 @@ def replay(app: App, source: RunHandle, workflow: Workflow[Any, ...], wish: Wish
         source=source.id,
         standing=(*facts, *over),
         unwanted=out,
+        who=wish.who,
         fresh=True,  # what is to be done again is executed
         turnstile=turnstile_for(workflow, params, given.kind, lambda: app.fetch(source.id, given), app.tables),
     )

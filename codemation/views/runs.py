@@ -42,6 +42,8 @@ class RunRow:
     """The failure in one line."""
     parent: RunId | None = None
     """The run that has started it to let it do some of its work."""
+    who: str = ""
+    """Who or what has started it."""
 
     @property
     def progress(self) -> float:

@@ -18,6 +18,11 @@ class Actor:
     key: str = ""
     """What their requests are counted under."""
 
+    @property
+    def said(self) -> str:
+        """What is kept with a run that they have started."""
+        return f"api {self.name}"
+
 
 EVERYBODY = Actor(name="local", role=Role.ADMIN)
 """Whoever asks where nobody has to say who he is."""

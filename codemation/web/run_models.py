@@ -26,6 +26,10 @@ class RunSummary(Model):
     """Of the definition that it is bound to."""
     parent: str | None
     """The run that it works for."""
+    started_by: str
+    """Who or what has started it: `api token:deploy`, `cli ada@desk`, `trigger …`, `run …`; empty if nobody knows."""
+    key: str | None
+    """What it was started under, so that it is started once."""
     created_at: Moment
     started_at: Moment | None
     finished_at: Moment | None
@@ -112,6 +116,8 @@ def summary(row: RunRow) -> dict[str, Any]:
         "priority": row.priority,
         "digest": row.digest,
         "parent": row.parent,
+        "started_by": row.who,
+        "key": row.key,
         "created_at": row.created_at,
         "started_at": row.started_at,
         "finished_at": row.finished_at,

@@ -108,6 +108,7 @@ def start_run(service: Asked, by: By, workflow: WorkflowPath, given: StartRun, r
         key=given.key,
         priority=given.priority,
         pins=given.pins or None,
+        who=by.said,
     )
     with service.noted(by, "runs.start", found.id, key=given.key) as note:
         run, new = service.start(launch)
@@ -133,6 +134,9 @@ def _params(workflow: Workflow[Any, ...], values: dict[str, Any]) -> Any:
 class RunPage(Page[RunSummary]):
     """Some of the runs, the youngest first."""
 
+    left_out: int
+    """How many runs between these work for others and are not shown; no more than 10,000 are counted."""
+
 
 class RunQuery(Given):
     """Which runs are listed."""
@@ -147,6 +151,8 @@ class RunQuery(Given):
     """Only runs that were started before."""
     id: str = Field(default="", pattern="^[0-9a-f-]{0,36}$")
     """How the id begins or ends."""
+    children: bool = False
+    """Also runs that work for others."""
     before: Uuid | None = None
     """Only runs that are older than this one."""
     limit: int = Field(default=50, ge=1, le=200)
@@ -156,14 +162,14 @@ class RunQuery(Given):
 @router.offer("GET", "/runs", Role.VIEWER, operation_id="list_runs", summary="List runs")
 def list_runs(service: Asked, query: Annotated[RunQuery, Query()]) -> RunPage:
     """List runs, youngest first; `next` of the answer is `before` of the next request."""
-    rows = service.app.stores.runs.page(
-        workflow=query.workflow,
-        statuses=query.status,
-        within=Within(since=query.since, until=query.until, like=query.id),
-        before=RunId(query.before) if query.before else None,
-        limit=query.limit,
-    )
-    return RunPage(items=[RunSummary.of(row) for row in rows], next=rows[-1].id if len(rows) == query.limit else None)
+    within = Within(since=query.since, until=query.until, like=query.id, children=query.children)
+    before = RunId(query.before) if query.before else None
+    stores, workflow, statuses = service.app.stores.runs, query.workflow, query.status
+    rows = stores.page(workflow=workflow, statuses=statuses, within=within, before=before, limit=query.limit)
+    last = rows[-1].id if len(rows) == query.limit else None
+    hide = not query.children
+    left_out = stores.hidden(workflow=workflow, statuses=statuses, within=within, between=(before, last)) if hide else 0
+    return RunPage(items=[RunSummary.of(row) for row in rows], next=last, left_out=left_out)
 
 
 @router.offer("GET", "/runs/{run}", Role.VIEWER, fails=[404], operation_id="show_run", summary="Show a run")
@@ -240,7 +246,7 @@ def replay_run(service: Asked, by: By, run: RunPath, given: ReplayRun | None = N
     app, wish = service.app, given or ReplayRun()
     source = app.attach(RunId(run))
     code = service.workflow(source.definition.workflow)
-    asked = Wish(from_=list(wish.from_), to=list(wish.to), pins=wish.pins or None, params=wish.params)
+    asked = Wish(from_=list(wish.from_), to=list(wish.to), pins=wish.pins or None, params=wish.params, who=by.said)
     with service.noted(
         by, "runs.replay", run, **wish.model_dump(by_alias=True, exclude_defaults=True, exclude={"pins"})
     ):

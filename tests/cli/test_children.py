@@ -48,8 +48,21 @@ def test_a_run_is_shown_with_its_children_and_a_child_with_its_parent(shop: Shop
     assert [line.split()[0] for line in below.splitlines()[:2]] == [child[-8:] for child in children]
     assert f"parent   run {run['id']}" in shop.codemation("runs", "show", children[0]).stdout
     assert json.loads(shop.codemation("runs", "show", "last", "--json").stdout)["id"] == run["id"]
-    listed = shop.codemation("runs", "list", "-n", "3").stdout
+    listed = shop.codemation("runs", "list", "-n", "3", "--children").stdout
     assert listed.count(f"nested.pricing for {run['id'][-8:]}") == 2
+
+
+def test_children_are_left_out_of_a_list_and_counted(shop: Shop) -> None:
+    run = json.loads(shop.codemation("run", "nested.offers", "-", "--json", given=given("a", "b", "c")).stdout)
+    listed = shop.codemation("runs", "list", "-n", "1")
+    assert json.loads(shop.codemation("runs", "list", "-n", "1", "--json").stdout)[0]["id"] == run["id"]
+    assert "nested.pricing" not in listed.stdout
+    assert "3 runs that work for others are left out; with them: --children" in listed.stderr
+    alone = shop.codemation("runs", "list", "-w", "nested.pricing")
+    assert (alone.stdout, "no run fits" in alone.stderr, "left out" in alone.stderr) == ("", False, True)
+    assert "left out" not in shop.codemation("runs", "list", "--children").stderr
+    rows = json.loads(shop.codemation("runs", "list", "-w", "nested.pricing", "-n", "3", "--children", "--json").stdout)
+    assert [row["who"] for row in rows] == [f"run {run['id']}"] * 3
 
 
 def test_a_failure_names_the_child_that_failed(shop: Shop) -> None:

@@ -8,14 +8,16 @@ from pathlib import Path
 
 import pytest
 
+from codemation.host.identity import user_at_host
 from tests.cli.shop import Shop
 from tests.cli.test_run import settled
 
 SHOWN = """\
 shop.orders  ✗ failed  run RUN
-  started  NOW
+  started     NOW
   took
-  params   count=4, broken=1, rates={"DE": 1.19}, tags=[], day=2026-01-31, pace=fast, loud=true, key=plain
+  started by  cli WHO
+  params      count=4, broken=1, rates={"DE": 1.19}, tags=[], day=2026-01-31, pace=fast, loud=true, key=plain
 
   ✓ start                   → 1
   ✓ make                    → 4
@@ -45,11 +47,21 @@ def test_a_list_has_the_youngest_run_first_and_says_why_it_failed(shop: Shop, fa
     listed = shop.codemation("runs", "list", "--limit", "2")
     assert listed.exit_code == 0
     head, first, second = listed.stdout.splitlines()
-    assert head.split() == ["run", "status", "workflow", "started", "took", "nodes"]
+    assert head.split() == ["run", "status", "workflow", "started", "took", "nodes", "by"]
     assert "✓ succeeded  shop.orders" in first
     assert second.startswith(failed[-8:])
-    assert second.endswith("3/4  price: ValueError: there is no price")
+    assert re.search(r"3/4  cli \S+  price: ValueError: there is no price$", second)
     assert f"--before {failed[-8:]}" in listed.stderr
+
+
+def test_who_has_started_a_run_and_its_key_are_kept_with_it(shop: Shop) -> None:
+    run = json.loads(shop.codemation("run", "orders", "--key", "of the day", "--json").stdout)
+    assert (run["key"], run["who"]) == ("of the day", f"cli {user_at_host()}")
+    shown = shop.codemation("runs", "show", "last").stdout
+    assert f"started by  cli {user_at_host()}" in shown
+    assert "key         of the day" in shown
+    replayed = json.loads(shop.codemation("runs", "replay", "last", "--json").stdout)
+    assert (replayed["key"], replayed["who"]) == ("", f"cli {user_at_host()}")
 
 
 def test_a_list_can_be_narrowed_and_gone_on_with(shop: Shop, failed: str) -> None:
@@ -70,8 +82,9 @@ def test_a_narrow_terminal_cuts_what_can_be_cut_and_never_an_id(shop: Shop, fail
 
 def test_a_run_is_shown_with_its_nodes_and_its_failure(shop: Shop, failed: str) -> None:
     shown = shop.codemation("runs", "show", failed).stdout
-    for differs, settled_as in ((r"started .*", "started  NOW"), (r"took .*", "took"), (r" · [\d.]+ m?s$", "")):
-        shown = re.sub(differs, settled_as, shown, flags=re.MULTILINE)
+    settled_as = {r"started  .*": "started     NOW", r"took .*": "took", r"cli .*": "cli WHO", r" · [\d.]+ m?s$": ""}
+    for differs, same in settled_as.items():
+        shown = re.sub(differs, same, shown, flags=re.MULTILINE)
     assert settled(shown) == SHOWN
 
 

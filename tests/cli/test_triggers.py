@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from codemation.host.identity import user_at_host
 from tests.cli.shop import Shop, open_shop
 
 DAILY = """
@@ -98,6 +99,7 @@ def test_a_tick_is_fired_by_hand_and_its_run_says_so(shop: Shop) -> None:
     assert (done.exit_code, "2026-02-01" in done.stdout) == (0, True)
     assert "started by" in (shown := shop.codemation("runs", "show", "last").stdout)
     assert "2026-02-01T05:00:00+00:00" in shown
+    assert f"by cli {user_at_host()}" in shown
     assert json.loads(shop.codemation("runs", "show", "last", "--json").stdout)["origin"]["at"].startswith("2026-02-01")
     again = shop.codemation("trigger", "daily", "--at", "2026-02-01T06:00+01:00")
     assert again.exit_code == 2

@@ -61,6 +61,7 @@ def double(line: Line) -> Line:
 
 
 stock = cm.workflow("shop.stock", input=Line).then(double).build()
+bundle = cm.workflow("shop.bundle", input=Line).subworkflow(stock, per="item").build()
 asked = cm.workflow("shop.asked", input=Line).approve(Verdict, title="Really?", to=["ada"]).build()
 '''
 HOOKED = '''

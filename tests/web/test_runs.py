@@ -47,7 +47,25 @@ def test_runs_are_listed_page_by_page(web: Web) -> None:
     later = web.get("/runs", params={"workflow": "shop.stock", "since": began}).json()["items"]
     assert runs[2] in [one["id"] for one in later]
     assert runs[0] not in [one["id"] for one in later]
-    assert web.get("/runs", params={"status": "queued"}).json() == {"items": [], "next": None}
+    assert web.get("/runs", params={"status": "queued"}).json() == {"items": [], "next": None, "left_out": 0}
+
+
+def test_children_are_left_out_of_a_list_unless_they_are_asked_for(web: Web) -> None:
+    run = web.start("shop.bundle", items=[{"sku": "A", "amount": 1}, {"sku": "B", "amount": 2}])
+    web.ended(run)
+    page = web.get("/runs", params={"limit": 1}).json()
+    assert ([one["id"] for one in page["items"]], page["left_out"], page["next"]) == ([run], 2, run)
+    page = web.get("/runs", params={"limit": 3, "children": "true"}).json()
+    assert ([one["parent"] for one in page["items"]], page["left_out"]) == ([run, run, None], 0)
+    assert [one["started_by"] for one in page["items"]] == [f"run {run}", f"run {run}", "api local"]
+
+
+def test_who_has_started_a_run_and_its_key_are_told(web: Web) -> None:
+    run = web.start("shop.orders", key="named")
+    shown = web.ended(run)
+    assert (shown["key"], shown["started_by"]) == ("named", "api local")
+    again = web.post(f"/runs/{run}/replay").json()["id"]
+    assert (web.ended(again)["key"], web.ended(again)["started_by"]) == (None, "api local")
 
 
 def test_what_is_wrong_is_said_with_the_way_out(web: Web) -> None:
@@ -58,7 +76,7 @@ def test_what_is_wrong_is_said_with_the_way_out(web: Web) -> None:
         "title": "Unknown workflow",
         "status": 404,
         "detail": unknown.json()["detail"],
-        "way_out": "did you mean shop.orders or shop.stock or shop.asked?",
+        "way_out": "did you mean shop.orders or shop.bundle or shop.stock?",
     }
     for path, params in (("/runs", {"statu": "failed"}), ("/workflows", {"a": "b"}), ("/runs", {"limit": 0})):
         answer = web.get(path, params=params)

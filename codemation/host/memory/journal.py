@@ -53,6 +53,8 @@ class MemoryJournal:
             turnstile=None if run.turnstile is None else run.turnstile.name,
             parent=None if run.parent is None else run.parent.run,
             origin=_origin(self._tables, run),
+            who=run.who,
+            key=run.key,
         )
         self._tables.write(row, run.head, run.delta, run.output)
         self._tables.ages[run.id] = run.retention

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from datetime import datetime, timedelta
 
 from codemation.core.ids import RunId
@@ -39,6 +41,24 @@ class MemoryRunList:
         rows = [row for row in rows if _is_within(row, within)]
         chosen = [row for row in rows if workflow in (None, row.workflow) and (not statuses or row.status in statuses)]
         return tuple(sorted(chosen, key=_age, reverse=True)[:limit])
+
+    def hidden(
+        self,
+        *,
+        workflow: str | None = None,
+        statuses: Sequence[RunStatus] = (),
+        within: Within = ANYWHERE,
+        between: tuple[RunId | None, RunId | None] = (None, None),
+        most: int = 10_000,
+    ) -> int:
+        """How many children a page has left out."""
+        before, down_to = between
+        everything = replace(within, children=True)
+        rows = self.page(workflow=workflow, statuses=statuses, within=everything, before=before, limit=sys.maxsize)
+        with self._tables.lock:
+            mark = None if down_to is None else self._tables.runs.get(down_to)
+        last = [row for row in rows if down_to is None or (mark and _age(row) > _age(mark))]
+        return min(most, sum(row.parent is not None for row in last))
 
     def find(self, prefix: str) -> tuple[RunId, ...]:
         """Runs by the beginning or the end of their ids."""
@@ -114,6 +134,8 @@ def _age(row: RunRow) -> tuple[datetime, RunId]:
 
 def _is_within(row: RunRow, within: Within) -> bool:
     since, until = within.since or row.created_at, within.until
+    if row.parent is not None and not within.children:
+        return False
     return since <= row.created_at and (until is None or row.created_at < until) and _is_like(row.id, within.like)
 
 

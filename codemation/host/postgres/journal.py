@@ -156,7 +156,7 @@ class PostgresJournal:
         with self._connections.lease() as link:
             rows = link.all(run_statements.LOOK, values)
         row, entries = run_and_entries(run, rows)
-        fence, activation, queue, priority, starts = rows[0][16:]
+        fence, activation, queue, priority, starts = rows[0][-5:]
         claim = None
         if fence is not None:
             claim = Claim(

@@ -7,7 +7,7 @@ import json
 from codemation.core.ports import Deadline, NewRun
 from codemation.core.states import FINISHED
 from codemation.host.postgres import run_statements
-from codemation.host.postgres.rows import cleaned
+from codemation.host.postgres.rows import cleaned, storable
 from codemation.host.postgres.statements import Statement
 
 
@@ -23,7 +23,7 @@ def starting(run: NewRun) -> Statement:
 def origin_values(run: NewRun) -> dict[str, object]:
     """What has started it, and what those are told who wait for its end, or listen to it."""
     parent, origin = run.parent, None if run.origin is None else json.dumps(cleaned(run.origin))
-    told: dict[str, object] = {"origin": origin, "outcome": run.status.value}
+    told: dict[str, object] = {"origin": origin, "who": storable(run.who) or None, "outcome": run.status.value}
     return told if parent is None else {**told, "parent": parent.run, "parent_ticket": parent.ticket}
 
 

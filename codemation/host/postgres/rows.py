@@ -35,7 +35,7 @@ def run_and_entries(run: RunId, rows: list[Row]) -> tuple[RunRow, tuple[Entry, .
 def run_row(run: RunId, row: Row) -> RunRow:
     """A run from its columns, as `run_statements` and `run_queries` ask for them."""
     revision, head, created_at, _, workflow, digest, status, reason, stop, params, priority, *rest = row
-    started, finished, turnstile, parent, origin, *_ = rest
+    started, finished, turnstile, parent, origin, who, key, *_ = rest
     return RunRow(
         id=run,
         workflow=WorkflowId(workflow),
@@ -53,6 +53,8 @@ def run_row(run: RunId, row: Row) -> RunRow:
         turnstile=turnstile,
         parent=None if parent is None else RunId(parent),
         origin=origin,
+        who=who or "",
+        key=key,
     )
 
 

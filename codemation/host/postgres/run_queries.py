@@ -8,6 +8,7 @@ from typing import Any
 
 from sqlalchemy import (
     ColumnElement,
+    ScalarSelect,
     Select,
     Text,
     and_,
@@ -69,6 +70,8 @@ def columns() -> tuple[ColumnElement[Any], ...]:
         runs.c.turnstile,
         cast(runs.c.parent_run, Text),
         runs.c.origin,
+        runs.c.who,
+        runs.c.run_key,
         cast(runs.c.id, Text),
     )
 
@@ -83,10 +86,14 @@ def page(workflow: str | None, statuses: Sequence[int], before: str | None, limi
         if max(statuses) < FIRST_FINISHED:
             query = query.where(runs.c.finished_at.is_(None))
     if before is not None:
-        mark = runs.alias("mark")
-        place = select(mark.c.created_at, mark.c.id).where(mark.c.id == before).scalar_subquery()
-        query = query.where(func.row(runs.c.created_at, runs.c.id) < place)
+        query = query.where(func.row(runs.c.created_at, runs.c.id) < _place_of(before))
     return query
+
+
+def _place_of(run: str) -> ScalarSelect[Any]:
+    """Where a run stands among all."""
+    mark = runs.alias()
+    return select(mark.c.created_at, mark.c.id).where(mark.c.id == run).scalar_subquery()
 
 
 def narrowed(query: Select[Any], within: Within) -> Select[Any]:
@@ -95,7 +102,17 @@ def narrowed(query: Select[Any], within: Within) -> Select[Any]:
         query = query.where(runs.c.created_at >= within.since)
     if within.until is not None:
         query = query.where(runs.c.created_at < within.until)
+    if not within.children:
+        query = query.where(runs.c.parent_run.is_(None))
     return query.where(_is_like(within.like)) if within.like else query
+
+
+def hidden(query: Select[Any], down_to: str | None, most: int) -> Select[Any]:
+    """How many runs of a page are children, down to the last run that was shown."""
+    query = query.with_only_columns(runs.c.id).order_by(None).where(runs.c.parent_run.is_not(None)).limit(most)
+    if down_to is not None:
+        query = query.where(func.row(runs.c.created_at, runs.c.id) > _place_of(down_to))
+    return select(func.count()).select_from(query.subquery())
 
 
 def find(prefix: str) -> Select[Any]:

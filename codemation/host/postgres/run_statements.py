@@ -89,8 +89,8 @@ def start(*, keyed: bool = False, timed: bool = False, queued: bool = False, end
     opening, source = ("\n" + FREE + ",", "FROM free WHERE free.free") if queued else ("", "")
     key = _KEY.format(source=source) if keyed else ""
     record = _RECORD.format(
-        columns=", origin, turnstile" if queued else ", origin",
-        values=", :origin::jsonb, :turnstile" if queued else ", :origin::jsonb",
+        columns=", who, origin, run_key" + (", turnstile" if queued else ""),
+        values=", :who, :origin::jsonb, " + (":key" if keyed else "NULL") + (", :turnstile" if queued else ""),
         status=_QUEUED if queued else ":status::smallint",
         started="NULL::timestamptz" if queued else "now_()",
         source="FROM key" if keyed else source,
@@ -104,8 +104,8 @@ def start(*, keyed: bool = False, timed: bool = False, queued: bool = False, end
 def start_child(*, timed: bool, ended: bool) -> Statement:
     """The statement that records a child, if it is waited for still, and tells so if it has ended with its start."""
     record = _RECORD.format(
-        columns=", parent_run, parent_ticket, origin",
-        values=f", :parent::uuid, :parent_ticket::bigint, {_INHERITED}",
+        columns=", who, parent_run, parent_ticket, origin",
+        values=f", :who, :parent::uuid, :parent_ticket::bigint, {_INHERITED}",
         status=":status::smallint",
         started="now_()",
         source="FROM wanted",
@@ -163,7 +163,8 @@ MARK = statement(f"""
     {ask_for_fold(_MARKED)}""")
 
 RUN = """r.revision, r.head, r.created_at, NULL::bytea AS delta, r.workflow, r.digest, r.status, r.reason, r.stop,
-    r.params::text, r.priority, r.started_at, r.finished_at, r.turnstile, r.parent_run::text, r.origin"""
+    r.params::text, r.priority, r.started_at, r.finished_at, r.turnstile, r.parent_run::text, r.origin,
+    r.who, r.run_key"""
 
 
 def _entries(since: str, more: int = 0) -> str:

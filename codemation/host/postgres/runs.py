@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING, cast
 
 from codemation.core.ids import ActivationId, RunId, TicketId, WorkerId, WorkflowId
@@ -39,6 +40,23 @@ class PostgresRuns:
         query = run_queries.page(workflow, codes, before, limit)
         rows = self._ask(run_queries.narrowed(query, within))
         return tuple(run_row(RunId(row[-1]), row) for row in rows)
+
+    def hidden(
+        self,
+        *,
+        workflow: str | None = None,
+        statuses: Sequence[RunStatus] = (),
+        within: Within = ANYWHERE,
+        between: tuple[RunId | None, RunId | None] = (None, None),
+        most: int = 10_000,
+    ) -> int:
+        """How many runs that work for others a page without children has left out."""
+        from codemation.host.postgres import run_queries  # noqa: PLC0415 - imports SQLAlchemy
+
+        codes, (before, down_to) = [STATUS_CODES[status] for status in statuses], between
+        query = run_queries.narrowed(run_queries.page(workflow, codes, before, most), replace(within, children=True))
+        ((count,),) = self._ask(run_queries.hidden(query, down_to, most))
+        return int(count)
 
     def find(self, prefix: str) -> tuple[RunId, ...]:
         """The runs whose id begins or ends with `prefix`, at most ten, youngest first."""

@@ -78,6 +78,8 @@ runs = Table(
     Column("retention", JSONB),
     Column("turnstile", Text),  # where it has its place, or is queued for one
     Column("origin", JSONB),  # what has started it, if a trigger did
+    Column("who", Text),  # who or what has started it, in words
+    Column("run_key", Text),  # as it stands in run_keys, which is found by the key alone
     # Each check costs every step a little, so only those stand here that keep the protocol honest.
     CheckConstraint(text(f"(finished_at IS NULL) = (status < {FIRST_FINISHED})"), name="finished"),
     postgresql_with={"fillfactor": 80},
@@ -85,6 +87,8 @@ runs = Table(
 # Nothing here has revision or head in it, and the status of a run changes seldom: an update by a step stays HOT.
 Index("runs_of_workflow", runs.c.workflow, runs.c.created_at.desc(), runs.c.id.desc())
 Index("runs_by_age", runs.c.created_at.desc(), runs.c.id.desc())
+# One run may have a million children, among which those that somebody has started would not be found.
+Index("runs_for_nobody", runs.c.created_at.desc(), runs.c.id.desc(), postgresql_where=text("parent_run IS NULL"))
 Index("runs_unfinished", runs.c.status, runs.c.created_at.desc(), postgresql_where=text("finished_at IS NULL"))
 # When a run may be pruned follows from what stands in it since its beginning and its end, so no step writes it.
 Index(

@@ -15,6 +15,7 @@ from codemation.core.states import RunStatus
 from codemation.core.ticks import between
 from codemation.host.triggers.arms import SCHEDULES, KnownTrigger
 from codemation.host.triggers.by_hand import enter
+from codemation.host.triggers.firing import signed
 from codemation.host.triggers.ticking import new_tick
 from codemation.host.triggers.words import in_words
 
@@ -100,7 +101,7 @@ def _begin(app: App, known: KnownTrigger, at: datetime) -> Filled:
         return Filled(at=at, run=_run_of(app, known, at))
     for firing in app.engine.persist(stores.firings.claim, app.engine.worker, [known.id], 1, only=tick.id):
         try:
-            return Filled(at=at, run=app.upkeep.triggers.firer.start(firing, known).id)
+            return Filled(at=at, run=app.upkeep.triggers.firer.start(firing, known, signed(app.submit, app.who)).id)
         except StoreUnavailable:
             raise
         except Exception as error:  # noqa: BLE001  # code of the author: told of, and the others go on

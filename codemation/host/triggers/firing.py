@@ -10,7 +10,7 @@ import logging
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 from codemation.core.errors import InputError, RunError, RunInTheWay, StoreUnavailable
 from codemation.core.ids import RunId
@@ -26,6 +26,8 @@ if TYPE_CHECKING:
     from codemation.host.app import App
     from codemation.host.handles import RunHandle
 
+Begin: TypeAlias = "Callable[[Launch], RunHandle]"
+"""Starts a run, and works on it or leaves it to others."""
 _log = logging.getLogger("codemation.triggers")
 FIRST_WAIT, LONGEST_WAIT = 2.0, 900.0
 """Seconds after which something that failed is tried again: at first, and at the most."""
@@ -97,9 +99,7 @@ class Firer:
             return False
         return True
 
-    def start(
-        self, firing: Firing, known: KnownTrigger, begin: Callable[[Launch], RunHandle] | None = None
-    ) -> RunHandle:
+    def start(self, firing: Firing, known: KnownTrigger, begin: Begin | None = None) -> RunHandle:
         """Start the run that is owed; or find the one that its key has started.
 
         Raises:
@@ -135,15 +135,20 @@ def launch_of(known: KnownTrigger, origin: Origin, given: Any) -> Launch:
     """
     items, params = fired(known.trigger, given, datetime.now(UTC))
     launch = known.workflow.options(key=origin.run_key).launch(items, params or None)
-    return replace(launch, origin=origin)
+    return replace(launch, origin=origin, who=f"trigger {origin.trigger}")
 
 
-def begun(app: App, launch: Launch, begin: Callable[[Launch], RunHandle] | None = None) -> RunHandle:
+def begun(app: App, launch: Launch, begin: Begin | None = None) -> RunHandle:
     """Start a run that anybody may work on, or as `begin` does."""
     last = app.last
     handle = (begin or app.submit)(launch)
     app.last = last
     return handle
+
+
+def signed(begin: Begin, who: str) -> Begin:
+    """Begins runs in the name of somebody, who has had a trigger start them."""
+    return lambda launch: begin(replace(launch, who=who))
 
 
 def origin_of(firing: Firing) -> Origin:

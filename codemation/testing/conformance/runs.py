@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 
 from codemation.core.ids import ActivationId, RunId
 from codemation.core.ports import GoOn, Leave, Stores, Within
 from codemation.core.states import RunStatus
+from codemation.testing.conformance.children import Family
 from codemation.testing.conformance.world import Contract, World, gone_on
 
 Later = Callable[[float], None]
@@ -74,6 +76,25 @@ class PageContract(Contract):
         assert run in like(run[-4:])
         assert other in like(other[:4])
         assert like(run[9:-4]) == like("%") == like("_") == []
+
+    def test_a_page_leaves_children_out_and_counts_them(self, stores: Stores, world: World) -> None:
+        """Each page says how many children lie between its runs, and at its end how many are older than the last."""
+        oldest = Family(world, "a", "b")
+        for key in "ab":
+            stores.journal.start(oldest.new(key, who=f"run {oldest.run}"))
+        younger = [Family(world, "c"), Family(world)]
+        stores.journal.start(younger[0].new("c"))
+        roots = [younger[1].run, younger[0].run, oldest.run]
+        page, hidden = partial(stores.runs.page, within=Within(children=False)), stores.runs.hidden
+        assert [row.id for row in page()] == roots
+        assert {row.parent for row in stores.runs.page()} == {None, oldest.run, younger[0].run}
+        assert [row.who for row in stores.children.of(oldest.run)] == [f"run {oldest.run}"] * 2
+        first, second = page(limit=1), page(limit=1, before=roots[0])
+        assert (first[0].id, second[0].id) == (roots[0], roots[1])
+        spans = [(None, roots[0]), (roots[0], roots[1]), (roots[1], roots[2]), (roots[2], None), (None, None)]
+        assert sum(hidden(between=span) for span in spans[:-1]) == hidden() == hidden(between=spans[-1]) == 3
+        assert hidden(most=2) == 2
+        assert hidden(workflow="nothing") == hidden(statuses=[RunStatus.FAILED]) == 0
 
     def test_a_page_may_be_of_one_workflow(self, stores: Stores, world: World) -> None:
         """Only runs of the workflow that was asked for are listed."""

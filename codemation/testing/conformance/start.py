@@ -8,6 +8,7 @@ from functools import partial
 
 import pytest
 
+from codemation.core.concurrency import Turnstile
 from codemation.core.errors import HostError, InputError, UnknownRun
 from codemation.core.ports import Drop, Stores
 from codemation.core.states import RunStatus
@@ -82,6 +83,22 @@ class StartContract(Contract):
         worker = world.worker()
         claims = [world.claim(worker), world.claim(worker)]
         assert {claim.activation: claim.priority for claim in claims} == {"own/1": 7, "runs/1": 5}
+
+    def test_a_run_says_who_has_started_it_and_under_which_key(self, stores: Stores, world: World) -> None:
+        """Both come back wherever the run is read, before a turnstile too; where nobody says it there is neither."""
+        gate, who = Turnstile(name="flow", runs=1), "cli ada@desk"
+        runs = [world.start("a/1", who=who, key="k"), world.start("a/1", who=who, key="q", turnstile=gate)]
+        silent = world.start("a/1")
+        for run, key in zip(runs, ("k", "q"), strict=True):
+            assert (world.row(run).who, world.row(run).key) == ("cli ada@desk", key)
+        assert (world.row(silent).who, world.row(silent).key) == ("", None)
+        assert {row.id: (row.who, row.key) for row in stores.runs.page()} == {
+            runs[0]: ("cli ada@desk", "k"),
+            runs[1]: ("cli ada@desk", "q"),
+            silent: ("", None),
+        }
+        (placed,) = stores.turnstiles.at("flow")
+        assert (placed.who, placed.key) == ("cli ada@desk", "q")
 
     def test_params_come_back_as_they_were(self, stores: Stores, world: World) -> None:
         """Params are JSON, of any depth and in any script."""
