@@ -135,11 +135,11 @@ class Fleet:
 
 
 @contextmanager
-def running_fleet(files: dict[str, str] | None = None) -> Iterator[Fleet]:
+def running_fleet(files: dict[str, str] | None = None, *, connections: int = 60) -> Iterator[Fleet]:
     """A fleet without workers."""
     with ExitStack() as closing:
         folder = Path(closing.enter_context(tempfile.TemporaryDirectory(prefix="codemation-fleet-")))
-        server = closing.enter_context(running_server())
+        server = closing.enter_context(running_server(connections=connections))
         url = closing.enter_context(server.database("fleet"))
         redis = closing.enter_context(RedisServer(folder / "redis"))
         (folder / "workflows").mkdir()

@@ -35,21 +35,25 @@ _CLAIM_ONE = statement(
         WHERE id = :ticket AND state = {_READY} AND stop = 0 AND lane = ANY(:lanes::int[]) AND pool IS NULL"""
     )
 )
-# First a look at the head of each lane, then a claim in the most urgent one. A claim that comes away empty although the
-# look saw something has met others who were faster; it tries the lanes that are left.
+# First a look at the head of each lane, then a claim of what is as urgent in that lane. A claim that comes away empty
+# although the look saw something has met others who were faster; it looks on below what they are just taking, for what
+# stands behind that in the same lane may be less urgent than the heads of the others.
 _CLAIM_BEST = statement(f"""
     WITH best AS MATERIALIZED (
-        SELECT head.lane FROM unnest(:lanes::int[]) AS mine (lane) CROSS JOIN LATERAL (
-            SELECT lane, priority, due_at, id FROM tickets
-            WHERE state = {_READY} AND stop = 0 AND tickets.lane = mine.lane AND pool IS NULL {_URGENCY}) AS head
+        SELECT head.lane, head.priority FROM unnest(:lanes::int[], :most::int[]) AS mine (lane, most)
+            CROSS JOIN LATERAL (
+                SELECT lane, priority, due_at, id FROM tickets
+                WHERE state = {_READY} AND stop = 0 AND tickets.lane = mine.lane AND priority <= mine.most
+                    AND pool IS NULL {_URGENCY}) AS head
             {_URGENCY}),
     claimed AS ({
     _CLAIM.format(
         chosen=f'''SELECT id FROM tickets
-        WHERE state = {_READY} AND stop = 0 AND lane = (SELECT lane FROM best) AND pool IS NULL {_URGENCY}'''
+        WHERE state = {_READY} AND stop = 0 AND lane = (SELECT lane FROM best)
+            AND priority = (SELECT priority FROM best) AND pool IS NULL {_URGENCY}'''
     )
 })
-    SELECT best.lane, claimed.* FROM best LEFT JOIN claimed ON true""")
+    SELECT best.lane, best.priority, claimed.* FROM best LEFT JOIN claimed ON true""")
 
 _FREE = f"""(pool IS NULL OR (SELECT count(*) FROM tickets o WHERE o.pool = tickets.pool AND o.state = {_RUNNING})
             < (SELECT cap FROM pools WHERE name = tickets.pool))"""
@@ -74,6 +78,8 @@ _CANDIDATE = statement(f"""
                 AND lane = ANY(:lanes::int[]) {_URGENCY}) AS head
         WHERE (SELECT count(*) FROM tickets o WHERE o.pool = pools.name AND o.state = {_RUNNING}) < cap) AS heads
     {_URGENCY}""")
+_ANY = 2**31 - 1
+"""No priority is higher."""
 _TRIES = 3
 """How often another candidate is looked for when somebody else was faster."""
 
@@ -86,15 +92,15 @@ def claim_one(link: Link, worker: WorkerId, lanes: list[int], ticket: TicketId) 
 
 def claim_best(link: Link, worker: WorkerId, lanes: list[int]) -> Claim | None:
     """Claim the most urgent ticket of those that need no slot."""
-    while lanes:
-        row = link.one(_CLAIM_BEST, {"worker": worker, "lanes": numbers(lanes)})
+    most = dict.fromkeys(lanes, _ANY)
+    while True:
+        row = link.one(_CLAIM_BEST, {"worker": worker, "lanes": numbers(most), "most": numbers(most.values())})
         if row is None:
             return None
-        lane, *claimed = row
+        lane, priority, *claimed = row
         if claimed[0] is not None:
             return _claim(worker, tuple(claimed))
-        lanes = [other for other in lanes if other != lane]
-    return None
+        most[lane] = priority - 1
 
 
 def claim_with_slot(link: Link, worker: WorkerId, lanes: list[int], ticket: TicketId | None) -> Claim | None:

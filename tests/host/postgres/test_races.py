@@ -155,6 +155,24 @@ def test_claimers_at_once_get_each_ticket_once(stores: Stores, world: World) -> 
     assert len(claimed) == len(set(claimed)) == 60
 
 
+def test_who_meets_faster_ones_takes_the_next_most_urgent_of_all_lanes(
+    stores: Stores, world: World, database: psycopg.Connection[Row]
+) -> None:
+    """What stands behind a ticket that somebody is just taking may be less urgent than the head of another lane."""
+    tickets = (
+        *world.tickets("high/1", priority=9),
+        *world.tickets("low/1", priority=1),
+        *world.tickets("middle/1", priority=5, queue="slow"),
+    )
+    world.start(tickets=tickets)
+    worker, lanes = world.worker(), [world.lane(), world.lane("slow")]
+    with database.transaction():
+        database.execute("SELECT FROM tickets WHERE activation = 'high/1' FOR UPDATE")
+        claims = [stores.tickets.claim(worker, lanes) for _ in tickets]
+    claims.append(stores.tickets.claim(worker, lanes))
+    assert [claim and claim.activation for claim in claims] == ["middle/1", "low/1", None, "high/1"]
+
+
 def test_a_late_step_after_a_take_over_leaves_no_trace(stores: Stores, world: World) -> None:
     claim = world.held("a/1")
     commit = world.commit(claim)
