@@ -50,9 +50,11 @@ def drive(settings: Settings, screen: Screen, manner: Manner, begin: Callable[[A
             with App.open(settings) as app:
                 app.who = f"cli {user_at_host()}"
                 began = time.monotonic()
-                with _diverted(screen, manner), progress(app, screen, quiet=manner.quiet or manner.json):
+                quiet = manner.quiet or manner.json
+                with _diverted(screen, manner), progress(app, screen, quiet=quiet) as display:
                     handle = begin(app)
-                    _wait(handle, screen, quiet=manner.quiet or manner.json)
+                    display.follow(handle)
+                    _wait(handle, screen, quiet=quiet)
                 return _tell(handle, time.monotonic() - began, screen, manner)
         except KeyboardInterrupt:
             _say_paused(handle, screen)

@@ -5,26 +5,29 @@ from __future__ import annotations
 import os
 import shutil
 import time
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import AbstractContextManager, contextmanager, nullcontext
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import TYPE_CHECKING, assert_never
 
 import click
 
+from codemation.cli.onlooking import Onlooker, Sight, sight_of
 from codemation.cli.screen import COLOURS, Screen
 from codemation.core.durations import readable
 from codemation.core.ids import MAIN, NodeId, RunId
 from codemation.core.nodeplan import NodeKind
 from codemation.core.signals import Event
+from codemation.core.states import FINISHED
 from codemation.host.naming import short
-from codemation.host.overview import node_rows
 from codemation.views.lettering import cells, clipped, one_line, padded
 from codemation.views.marks import NodeStatus
 from codemation.views.runs import NodeRow
 
 if TYPE_CHECKING:
     from codemation.host.app import App
+    from codemation.host.handles import RunHandle
     from codemation.host.parts import Listener
     from codemation.host.runtime.meter import Reading
     from codemation.host.runtime.scheduler import Watched
@@ -41,17 +44,48 @@ NAMES = 40
 """Columns at most for the names of nodes."""
 _TOLD = ("node_succeeded", "node_failed", "node_retrying")
 _DONE = frozenset({NodeStatus.SUCCEEDED, NodeStatus.SKIPPED})
+_ENDED = frozenset({NodeStatus.SUCCEEDED, NodeStatus.FAILED})
 
 
-def progress(app: App, screen: Screen, *, quiet: bool) -> AbstractContextManager[None]:
-    """Tell how far the run is that is started meanwhile; to be entered before it is."""
-    if quiet:
-        return nullcontext()
-    return _live(app, screen) if screen.err.file.isatty() and os.environ.get("TERM") != "dumb" else _told(app, screen)
+class Display:
+    """Where it is told how far a run is."""
+
+    def __init__(self, show: Callable[[Sight], None] | None) -> None:
+        """`show` is what shows a run that others work on; nothing does where nobody wants to know."""
+        self._show = show
+        self._onlooker: Onlooker | None = None
+
+    def follow(self, handle: RunHandle) -> None:
+        """Tell also how far this run is, if others work on it."""
+        if self._show is not None and handle.watched is None and handle.status not in FINISHED:
+            self._onlooker = Onlooker(handle.app.attach(handle.id), self._show)
+            self._onlooker.begin()
+
+    def end(self) -> None:
+        """Tell how it stands in the end."""
+        if self._onlooker is not None:
+            self._onlooker.end()
 
 
 @contextmanager
-def _told(app: App, screen: Screen) -> Iterator[None]:
+def progress(app: App, screen: Screen, *, quiet: bool, waits: bool = False) -> Iterator[Display]:
+    """Tell how far the run is that is started meanwhile; to be entered before it is.
+
+    With `waits` it is also told that a node of a run that others work on waits for the world.
+    """
+    if quiet:
+        yield Display(None)
+        return
+    redrawn = screen.err.file.isatty() and os.environ.get("TERM") != "dumb"
+    with _live(app, screen) if redrawn else _told(app, screen, waits=waits) as display:
+        try:
+            yield display
+        finally:
+            display.end()
+
+
+@contextmanager
+def _told(app: App, screen: Screen, *, waits: bool) -> Iterator[Display]:
     """Write a line for each node that ends; of runs within the run, which may be many, only if it does not end well."""
 
     def hear(run: RunId, _revision: int, events: tuple[Event, ...]) -> None:
@@ -60,7 +94,7 @@ def _told(app: App, screen: Screen) -> Iterator[None]:
         if watched is None:
             return
         within = bool(watched.run.snapshot.parent)
-        rows = {row.id: row for row in rows_now(watched)}
+        rows = {row.id: row for row in sight_of(watched).rows}
         for event in ended:
             row = rows[NodeId(event.node)]
             if within and event.kind == "node_succeeded":
@@ -70,26 +104,48 @@ def _told(app: App, screen: Screen) -> Iterator[None]:
             screen.say(line_of(row, Rooms(names=_names([*rows.values(), row]), width=screen.width)))
 
     with _listening(app, hear):
-        yield
+        yield Display(Teller(screen, waits=waits).tell)
+
+
+class Teller:
+    """Writes a line for each node of a run that has ended since the last look, or failed for now."""
+
+    def __init__(self, screen: Screen, *, waits: bool) -> None:
+        self._screen = screen
+        self._waits = waits
+        self._told: dict[NodeId, tuple[object, ...]] = {}
+
+    def tell(self, sight: Sight) -> None:
+        """Tell what is new."""
+        rooms = Rooms(names=_names(sight.rows), width=self._screen.width)
+        for row in sight.rows:
+            mark = (row.status, sight.activations.get(row.id), row.attempts)
+            waits = row.status is NodeStatus.WAITING and (self._waits or row.id in sight.failing)
+            if (waits or row.status in _ENDED) and self._told.get(row.id) != mark:
+                self._told[row.id] = mark
+                self._screen.say(line_of(row, rooms))
 
 
 @contextmanager
-def _live(app: App, screen: Screen) -> Iterator[None]:
+def _live(app: App, screen: Screen) -> Iterator[Display]:
     """Redraw a table of the nodes; what nodes print goes above it."""
     from rich.console import Console  # noqa: PLC0415 - only a terminal pays for it
     from rich.live import Live  # noqa: PLC0415 - only a terminal pays for it
     from rich.text import Text  # noqa: PLC0415 - only a terminal pays for it
 
     began = time.monotonic()
-    seen: list[Watched] = []  # the last picture is drawn when the run is let go of already
+    seen: list[Callable[[], Sight]] = []  # the last picture is drawn when the run is let go of already
 
     def look(*_: object) -> None:
-        seen[:] = app.scheduler.watched() or seen
+        seen[:] = [partial(sight_of, watched) for watched in app.scheduler.watched()[:1]] or seen
+
+    def show(sight: Sight) -> None:
+        seen[:] = [lambda: sight]
 
     def drawn() -> Text:
         look()
         size = shutil.get_terminal_size()
-        lines = picture(seen[0], time.monotonic() - began, size.columns, size.lines) if seen else []
+        lines = picture(seen[0](), time.monotonic() - began, size.columns, size.lines) if seen else []
         return Text.from_ansi("\n".join(lines), no_wrap=True, overflow="crop", end="")
 
     console = Console(file=screen.err.file, no_color=not screen.err.colour, highlight=False, soft_wrap=True)
@@ -98,7 +154,7 @@ def _live(app: App, screen: Screen) -> Iterator[None]:
         _listening(app, look),
         Live(get_renderable=drawn, console=console, refresh_per_second=REDRAWS, redirect_stdout=above),
     ):
-        yield
+        yield Display(show)
 
 
 @contextmanager
@@ -115,29 +171,17 @@ def _watched(app: App, run: RunId) -> Watched | None:
     return next((one for one in app.scheduler.watched() if one.run.id == run), None)
 
 
-def rows_now(watched: Watched) -> list[NodeRow]:
-    """The nodes as they stand now."""
-    # No lock: whoever holds it may be waiting for the database, and a display that is a moment late harms nobody.
-    snapshot, readings = watched.run.snapshot.fork(), watched.meter.readings()
-    working = {record.activation for node, record in snapshot.nodes.items() if node in readings}
-    return node_rows(watched.run.definition, snapshot, working)
-
-
-def picture(watched: Watched, seconds: float, width: int, height: int) -> list[str]:
+def picture(sight: Sight, seconds: float, width: int, height: int) -> list[str]:
     """The lines of the live display: the run, and as many of its nodes as there is room for."""
-    rows, readings = rows_now(watched), watched.meter.readings()
+    rows, readings = sight.rows, sight.readings
     done = sum(row.status in _DONE for row in rows)
-    name = click.style(watched.run.definition.workflow, bold=True)
-    title = f"{name}  run {short(watched.run.id)}  {done}/{len(rows)} nodes  {readable(seconds)}"
+    name = click.style(sight.workflow, bold=True)
+    title = f"{name}  run {short(sight.run)}  {done}/{len(rows)} nodes  {readable(seconds)}"
     shown, folded = fold(rows, height - 4)
     items = max((cells(_items(row, readings.get(row.id))) for row in shown), default=0)
     rooms = Rooms(names=_names(shown), items=max(ITEMS, items), width=width)
     lines = [line_of(row, rooms, readings.get(row.id)) for row in shown]
-    note = (
-        [click.style("  pausing; Ctrl-C again stops at once", fg="yellow")]
-        if watched.pausing and watched.active
-        else []
-    )
+    note = [click.style("  pausing; Ctrl-C again stops at once", fg="yellow")] if sight.pausing else []
     return [title, *lines, *(click.style(f"  … {line}", dim=True) for line in folded), *note]
 
 
@@ -197,6 +241,8 @@ def line_of(row: NodeRow, rooms: Rooms, reading: Reading | None = None) -> str:
 
 def _items(row: NodeRow, reading: Reading | None) -> str:
     """How many items came and went, or how many of them are done."""
+    if row.shards is not None:
+        return f"{row.shards[0]:,} of {row.shards[1]:,} shards"
     if reading is not None:
         of = f" of {reading.total:,}" if reading.total is not None else ""
         return f"{reading.done:,}{of}" if of or reading.done else _given(row.items_in)

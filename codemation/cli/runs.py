@@ -17,6 +17,7 @@ from codemation.cli.replay import replay
 from codemation.cli.screen import Screen
 from codemation.cli.target import code_of_run
 from codemation.cli.waits import waits
+from codemation.cli.watching import watch as watched
 from codemation.core.ids import RunId
 from codemation.core.ports import Within
 from codemation.core.states import FINISHED, RunStatus
@@ -90,12 +91,18 @@ def list_(screen: Screen, /, workflow: str | None, statuses: tuple[str, ...], li
 
 @runs.command()
 @click.argument("run")
+@click.option("--watch", "-w", is_flag=True, help="First show how it goes on, until it is over.")
 @as_json
 @click.pass_obj
-def show(screen: Screen, run: str, as_json: bool) -> None:
-    """Show a run: its nodes, what was asked for, what came out or went wrong."""
+def show(screen: Screen, run: str, *, watch: bool, as_json: bool) -> None:
+    """Show a run: its nodes, what was asked for, what came out or went wrong.
+
+    With --watch Ctrl-C ends the watching, and never the run.
+    """
     with opened() as app:
         handle = app.attach(find_run(app, run))
+        if watch:
+            watched(handle, screen, quiet=as_json)
         if as_json:
             screen.show_json(run_view(handle, outputs=handle.status is RunStatus.SUCCEEDED).to_json())
             return

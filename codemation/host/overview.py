@@ -102,6 +102,13 @@ def run_view(handle: RunHandle, *, outputs: bool = False) -> RunView:
     )
 
 
+def nodes_now(handle: RunHandle) -> tuple[list[NodeRow], Snapshot]:
+    """The nodes of a run as they stand now, whoever works on them, and what they are seen from."""
+    snapshot = handle.snapshot
+    working = _working(handle) if snapshot.status not in FINISHED else frozenset[ActivationId]()
+    return node_rows(handle.definition, snapshot, working, _shards(handle)), snapshot
+
+
 def node_rows(
     definition: Definition,
     snapshot: Snapshot,

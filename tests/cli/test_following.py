@@ -114,3 +114,30 @@ def test_following_a_run_that_is_over_shows_its_lines(shop: Shop, gate: Path) ->
     assert shop.codemation("run", "talking").exit_code == 0
     followed = shop.codemation("runs", "logs", "last", "-f", "--tail", "1")
     assert [line.split()[1:] for line in followed.stdout.splitlines()] == [["after", "after"]]
+
+
+def test_a_run_is_watched_until_it_is_over_and_then_shown(shop: Shop, gate: Path) -> None:
+    with begun(shop) as running:
+        watching = shop.start("runs", "show", "last", "--watch")
+        assert watching.stderr is not None
+        assert "watching run" in watching.stderr.readline()
+        gate.touch()
+        out, err = watching.communicate(timeout=60)
+        assert [line.split()[:2] for line in err.splitlines()] == [["✓", "talk"], ["✓", "after"]]
+        assert (watching.returncode, "talking  ✓ succeeded" in out, "output  1 item" in out) == (0, True, True)
+        running.communicate(timeout=60)
+    again = shop.codemation("runs", "show", "last", "--watch", "--json")
+    assert (json.loads(again.stdout)["status"], again.stderr) == ("succeeded", "")
+
+
+def test_ctrl_c_ends_the_watching_and_not_the_run(shop: Shop, gate: Path) -> None:
+    with begun(shop) as running:
+        watching = shop.start("runs", "show", "last", "--watch")
+        assert watching.stderr is not None
+        assert "watching run" in watching.stderr.readline()
+        watching.send_signal(signal.SIGINT)
+        out, err = watching.communicate(timeout=60)
+        assert (watching.returncode, "no longer watching run" in err, "talking  ▶ running" in out) == (0, True, True)
+        assert running.poll() is None
+        gate.touch()
+        running.communicate(timeout=60)
