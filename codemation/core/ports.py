@@ -1161,6 +1161,16 @@ class Tick:
         return self.at.astimezone(UTC).isoformat()
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PastTick:
+    """A time of a schedule that was dealt with; without a run, and with none that is owed, it was left out."""
+
+    at: datetime
+    run: RunId | None
+    owed: bool
+    """Whether a run is to be started for it."""
+
+
 class Schedules(Protocol):
     """Ticks of schedules. A tick and the run that is owed for it are one: both are noted, or neither."""
 
@@ -1181,6 +1191,10 @@ class Schedules(Protocol):
 
     def ticks(self, trigger: str, since: datetime, until: datetime) -> Mapping[datetime, RunId | None]:
         """The ticks of a time that were dealt with, and their runs: from `since` on, and before `until`."""
+        ...
+
+    def past(self, trigger: str, before: datetime | None = None, limit: int = 50) -> tuple[PastTick, ...]:
+        """The ticks of a trigger that were dealt with, the latest first, from just before the tick `before`."""
         ...
 
     def forget(self, age: float, limit: int = 500) -> int:
@@ -1274,6 +1288,27 @@ class Firing:
     """Whether a later one of the same trigger is owed as well."""
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Owed:
+    """A run that is to be started, as people see it."""
+
+    id: str
+    trigger: str
+    workflow: WorkflowId
+    kind: str
+    key: str
+    at: datetime
+    """The tick, or when it was owed."""
+    due_at: datetime
+    """When it is tried next; of one that is being started, until when nobody else tries."""
+    tries: int
+    """How often it has failed."""
+    error: str
+    """What went wrong last."""
+    taken: bool
+    """Whether somebody is starting it."""
+
+
 class Firings(Protocol):
     """Runs that are owed. Whoever has the code of the workflow starts them by key; then they are forgotten."""
 
@@ -1319,6 +1354,17 @@ class Firings(Protocol):
 
     def run_of(self, workflow: WorkflowId, key: str) -> RunId | None:
         """The run that a key has started."""
+        ...
+
+    def page(
+        self,
+        *,
+        workflow: str | None = None,
+        trigger: str | None = None,
+        before: str | None = None,
+        limit: int = 50,
+    ) -> tuple[Owed, ...]:
+        """What is owed, the latest first, from just before what has the id `before`; never on a hot path."""
         ...
 
 

@@ -16,6 +16,7 @@ from codemation.core.errors import CodemationError
 from codemation.web import (
     access,
     decisions,
+    firing,
     fleet,
     health,
     hooks,
@@ -49,7 +50,7 @@ def application(service: Service) -> FastAPI:
         redirect_slashes=False,
     )
     app.state.service = service
-    for part in (workflows, runs, live, outputs, lines, waits, triggers, fleet, access):
+    for part in (workflows, runs, live, outputs, lines, waits, triggers, firing, fleet, access):
         app.include_router(part.router, prefix="/api/v1")
     for page in (decisions, hooks, health):
         app.include_router(page.router)

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from datetime import datetime
 from typing import Annotated, Any
 
-from pydantic import AfterValidator, Field, StringConstraints
+from pydantic import AfterValidator, AwareDatetime, Field, StringConstraints
 
+EARLIEST, LATEST = 1970, 2199
+"""Years of times that may be asked for."""
 DEEPEST = 64
 """Levels of lists and objects in one another that a body may have."""
 
@@ -56,6 +59,21 @@ Data = Annotated[Any, AfterValidator(shallow)]
 """JSON of any kind."""
 Fields = Annotated[dict[str, Any], AfterValidator(shallow)]
 """A JSON object."""
+
+
+def of_our_days(moment: datetime) -> datetime:
+    """The time, if calendars and time zones can reckon with it.
+
+    Raises:
+        ValueError: it is too far away.
+    """
+    if not EARLIEST <= moment.year <= LATEST:
+        raise ValueError(f"it must lie in the years {EARLIEST} to {LATEST}")
+    return moment
+
+
+Instant = Annotated[AwareDatetime, AfterValidator(of_our_days), Field(examples=["2026-01-31T06:00:00Z"])]
+"""A time with its zone."""
 Uuid = Annotated[
     str,
     StringConstraints(pattern=r"^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$"),

@@ -72,6 +72,7 @@ class OwedRow:
     serial: bool = False
     owner: WorkerId | None = None
     tries: int = 0
+    error: str = ""
 
 
 @dataclass(slots=True)

@@ -6,9 +6,9 @@ from collections.abc import Sequence
 from datetime import datetime, timedelta
 
 from codemation.core.ids import RunId, WorkerId, WorkflowId
-from codemation.core.ports import Emitted, Firing
+from codemation.core.ports import Emitted, Firing, Owed
 from codemation.core.states import FINISHED
-from codemation.host.memory.armed import OwedRow
+from codemation.host.memory.armed import OwedRow, TriggerRow
 from codemation.host.memory.tables import Tables
 
 
@@ -105,7 +105,7 @@ class MemoryFirings:
             row = self._tables.armed.owed.get(firing.id)
             if row is not None:
                 row.owner, row.due_at = None, self._tables.clock() + timedelta(seconds=wait)
-                row.tries += 1
+                row.tries, row.error = row.tries + 1, error
                 self._tables.armed.triggers[firing.trigger].fail(error, self._tables.clock())
 
     def later(self, firing: Firing, wait: float) -> None:
@@ -132,3 +132,37 @@ class MemoryFirings:
         with self._tables.lock:
             known = self._tables.keys.get((workflow, key))
             return known[0] if known is not None and self._tables.counts((workflow, key)) else None
+
+    def page(
+        self,
+        *,
+        workflow: str | None = None,
+        trigger: str | None = None,
+        before: str | None = None,
+        limit: int = 50,
+    ) -> tuple[Owed, ...]:
+        """What is owed, the latest first."""
+        with self._tables.lock:
+            rows = sorted(self._tables.armed.owed.values(), key=lambda row: (row.at, row.id), reverse=True)
+            mark = None if before is None else self._tables.armed.owed.get(before)
+            triggers = self._tables.armed.triggers
+            if before is not None:
+                rows = [row for row in rows if mark and (row.at, row.id) < (mark.at, mark.id)]
+            rows = [row for row in rows if trigger in (None, row.trigger)]
+            rows = [row for row in rows if workflow in (None, triggers[row.trigger].workflow)]
+            return tuple(_owed(row, triggers[row.trigger]) for row in rows[:limit])
+
+
+def _owed(row: OwedRow, trigger: TriggerRow) -> Owed:
+    return Owed(
+        id=row.id,
+        trigger=row.trigger,
+        workflow=trigger.workflow,
+        kind=trigger.arm.kind,
+        key=row.key,
+        at=row.at,
+        due_at=row.due_at,
+        tries=row.tries,
+        error=row.error,
+        taken=row.owner is not None,
+    )

@@ -13,6 +13,7 @@ from codemation.core.ports import (
     ArmedWorkflow,
     DueSchedule,
     Emitted,
+    PastTick,
     PollClaim,
     Tick,
 )
@@ -137,6 +138,14 @@ class MemorySchedules:
         with self._tables.lock:
             rows = sorted(self._tables.armed.ticks.items())
         return {at: run for (one, at), run in rows if one == trigger and since <= at < until}
+
+    def past(self, trigger: str, before: datetime | None = None, limit: int = 50) -> tuple[PastTick, ...]:
+        """The ticks of a trigger, the latest first."""
+        with self._tables.lock:
+            owed = {(row.trigger, row.at) for row in self._tables.armed.owed.values()}
+            rows = sorted(self._tables.armed.ticks.items(), reverse=True)
+        chosen = [(place, run) for place, run in rows if place[0] == trigger and (before is None or place[1] < before)]
+        return tuple(PastTick(at=place[1], run=run, owed=place in owed) for place, run in chosen[:limit])
 
     def forget(self, age: float, limit: int = 500) -> int:
         """Forget ticks of runs that are not there."""

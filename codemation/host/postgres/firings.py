@@ -7,7 +7,8 @@ from collections.abc import Sequence
 from psycopg import errors
 
 from codemation.core.ids import RunId, WorkerId, WorkflowId
-from codemation.core.ports import Emitted, Firing, PollClaim
+from codemation.core.ports import Emitted, Firing, Owed, PollClaim
+from codemation.host.postgres import owed
 from codemation.host.postgres.codes import FIRST_FINISHED
 from codemation.host.postgres.connection import Connections
 from codemation.host.postgres.rows import storable
@@ -195,6 +196,17 @@ class PostgresFirings:
         with self._connections.lease() as link:
             row = link.one(_RUN_OF, {"workflow": workflow, "key": key})
         return None if row is None else RunId(row[0])
+
+    def page(
+        self,
+        *,
+        workflow: str | None = None,
+        trigger: str | None = None,
+        before: str | None = None,
+        limit: int = 50,
+    ) -> tuple[Owed, ...]:
+        """What is owed, the latest first."""
+        return owed.page(self._connections, workflow, trigger, before, limit)
 
 
 class PostgresPolls:

@@ -10,7 +10,7 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime
 
 from codemation.core.ids import RunId, WorkflowId
-from codemation.core.ports import Arm, ArmedTrigger, ArmedWorkflow, DueSchedule, Tick
+from codemation.core.ports import Arm, ArmedTrigger, ArmedWorkflow, DueSchedule, PastTick, Tick
 from codemation.host.postgres.codes import digest_bytes
 from codemation.host.postgres.connection import Connections
 from codemation.host.postgres.link import Row
@@ -94,6 +94,11 @@ _OWE = statement("""
 _TICKS = statement("""
     SELECT tick_at, run_id::text FROM ticks
     WHERE trigger = :trigger AND tick_at >= :since::timestamptz AND tick_at < :until::timestamptz ORDER BY tick_at""")
+_PAST = statement("""
+    SELECT k.tick_at, k.run_id::text,
+        EXISTS (SELECT FROM firings f WHERE f.trigger = k.trigger AND f.at = k.tick_at)
+    FROM ticks k WHERE k.trigger = :trigger AND k.tick_at < COALESCE(:before::timestamptz, 'infinity')
+    ORDER BY k.tick_at DESC LIMIT :most::int""")
 _FORGET = statement("""
     DELETE FROM ticks WHERE (trigger, tick_at) IN (
         SELECT k.trigger, k.tick_at FROM ticks k
@@ -192,6 +197,13 @@ class PostgresSchedules:
         values = {"trigger": trigger, "since": since.isoformat(), "until": until.isoformat()}
         with self._connections.lease() as link:
             return {at: None if run is None else RunId(run) for at, run in link.all(_TICKS, values)}
+
+    def past(self, trigger: str, before: datetime | None = None, limit: int = 50) -> tuple[PastTick, ...]:
+        """The ticks of a trigger, the latest first."""
+        values = {"trigger": trigger, "before": None if before is None else before.isoformat(), "most": limit}
+        with self._connections.lease() as link:
+            rows = link.all(_PAST, values)
+        return tuple(PastTick(at=at, run=None if run is None else RunId(run), owed=owed) for at, run, owed in rows)
 
     def forget(self, age: float, limit: int = 500) -> int:
         """Forget ticks of runs that are not there."""

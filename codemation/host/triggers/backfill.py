@@ -68,6 +68,18 @@ def gap(app: App, known: KnownTrigger, since: datetime, until: datetime) -> Gap:
     return Gap(known=known, missing=missing, there=len(ticks) - len(missing))
 
 
+def owe(app: App, gap: Gap) -> int:
+    """Owe a run for each tick that has none, to be started by whoever has the code; says how many are new.
+
+    It goes by no overlap policy, and is done when this returns: nobody has to stay for it.
+    """
+    enter(app, gap.known)
+    owed = app.stores.schedules.owe
+    count = sum(app.engine.persist(owed, gap.known.id, new_tick(at), serial=False) for at in gap.missing)
+    app.upkeep.wake()
+    return count
+
+
 def backfill(app: App, gap: Gap, concurrency: int, tell: Callable[[Filled], None]) -> Iterator[Filled]:
     """Start a run for each tick that has none, `concurrency` at a time, and give each as it ends.
 

@@ -11,13 +11,14 @@ from codemation.core.ids import WorkflowId
 from codemation.core.ports import Stores
 from codemation.core.states import RunStatus
 from codemation.testing.conformance.crowd import together
+from codemation.testing.conformance.owed import OwedListContract
 from codemation.testing.conformance.town import FLOW, FUTURE, PAST, Town, arm, source
-from codemation.testing.conformance.world import Contract, World
+from codemation.testing.conformance.world import World
 
 Later = Callable[[float], None]
 
 
-class FiringsContract(Contract):
+class FiringsContract(OwedListContract):
     """Runs that are owed."""
 
     def test_what_is_owed_is_claimed_by_one_of_all(self, stores: Stores, world: World) -> None:
