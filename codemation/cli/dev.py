@@ -20,12 +20,14 @@ from codemation.host.settings import Settings
 @click.option(
     "--workers", default=2, show_default=True, type=click.IntRange(1, 32), help="With --production: how many."
 )
+@click.option("--no-triggers", is_flag=True, help="Arm no triggers; what was activated starts runs all the same.")
 @click.pass_obj
 def dev(screen: Screen, /, host: str, port: int, production: bool, **given: Any) -> None:
     """Work on the workflows of this app: they run here, behind HTTP, and are reloaded when a file is saved.
 
     What is broken is shown, and changes nothing: the last good version goes on. Runs under way are finished with the
-    code that they began with. Ctrl-C ends everything.
+    code that they began with. Triggers are armed as they are written, for as long as this goes on. Ctrl-C ends
+    everything.
 
     With --production the same app runs as a fleet would run it: with processes of their own for the web and for
     workers, over a Redis that comes and goes with them. What has died is started again.
@@ -40,4 +42,4 @@ def dev(screen: Screen, /, host: str, port: int, production: bool, **given: Any)
     if production:
         rehearsing.rehearse(settings, screen, rehearsing.Shape(host=host, port=port, workers=given["workers"]))
     else:
-        developing.develop(settings, screen, host, port)
+        developing.develop(settings, screen, host, port, triggers=not given["no_triggers"])

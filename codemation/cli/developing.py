@@ -7,7 +7,7 @@ import socket
 import threading
 import time
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
@@ -15,12 +15,12 @@ from pathlib import Path
 import click
 import watchfiles
 
+from codemation.cli.arming import DevTriggers
 from codemation.cli.screen import Screen, status_text
-from codemation.core.errors import CodemationError, HostError
+from codemation.core.errors import CodemationError, HostError, StoreUnavailable
 from codemation.core.ids import RunId
 from codemation.core.signals import Event
 from codemation.host.builds.reloading import Reload, Reloader
-from codemation.host.builds.watching import take_up
 from codemation.host.catalog import Problem
 from codemation.host.naming import short
 from codemation.host.settings import Settings
@@ -38,8 +38,8 @@ LEFT_OUT = frozenset({"node_modules", "__pycache__", "build", "dist", "site-pack
 FILES = (".py", ".toml")
 
 
-def develop(settings: Settings, screen: Screen, host: str, port: int) -> None:
-    """Serve an app, and reload its workflows, until Ctrl-C.
+def develop(settings: Settings, screen: Screen, host: str, port: int, *, triggers: bool = True) -> None:
+    """Serve an app, and reload its workflows, until Ctrl-C; as long as that lasts, their `triggers` are armed.
 
     Raises:
         HostError: no port is free, or the database cannot be used; says what to do.
@@ -49,16 +49,21 @@ def develop(settings: Settings, screen: Screen, host: str, port: int) -> None:
     first = reloader.load()
     with open_door(host, port) as door:
         service = Service(settings, loopback=is_loopback(door), catalog=first.catalog)
+        teller = Teller(screen, service)
+        armed = DevTriggers(teller.say, wanted=triggers)
+        service.take_up = armed.take_up
         service.open()
         try:
             server = Server(service, Listening(host=host))
-            teller = Teller(screen, service)
             service.app.listeners.append(teller.hear)
             _greet(screen, service, door)
             teller.problems(first.catalog.problems)
             with _watching(settings, reloader, service, teller):
                 server.run([door])
         finally:
+            if service.trouble is None:
+                with suppress(StoreUnavailable):  # they are armed anew, or disarmed, by the next session
+                    armed.end(service.app)
             service.close()
     screen.say("stopped")
 
@@ -206,7 +211,7 @@ def _reload(settings: Settings, files: Sequence[Path], reloader: Reloader, servi
     try:
         reload = reloader.load()
         service.catalog = reload.catalog
-        take_up(service.app, reload.catalog, str(settings.root / settings.config.workflows))
+        service.take_up(service.app, reload.catalog, str(settings.root / settings.config.workflows))
     except CodemationError as error:
         teller.say(f"{click.style('✗', fg='red', bold=True)} {error}")
     except Exception:  # noqa: BLE001  # the next change may fare better

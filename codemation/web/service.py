@@ -74,6 +74,8 @@ class Service:
         self._given = catalog is not None
         self.catalog = catalog or Catalog(settings.root, settings.config.workflows)
         """Replaced as a whole when workflows have changed; whoever reads it holds on to the one it has."""
+        self.take_up: Callable[[App, Catalog, str], None] = take_up
+        """Has the workflows of a catalogue at hand; named otherwise before the service is opened."""
         self.draining = threading.Event()
         """Set when the server stops: streams end, and nothing new is begun."""
         self.trouble: CodemationError | None = None
@@ -223,7 +225,7 @@ class Service:
             self.trouble = error
             return False
         try:
-            take_up(app, self.catalog)
+            self.take_up(app, self.catalog, "")
             if app.fleet is None:  # nobody else works on what is started here
                 app.work()
             if not self._given:

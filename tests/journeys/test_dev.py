@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 import shutil
 import signal
@@ -138,6 +139,38 @@ def test_what_is_saved_takes_over_and_what_is_broken_is_shown_and_changes_nothin
         session.process.send_signal(signal.SIGINT)
         assert session.process.wait(PATIENCE) == 0
         session.hear("^stopped")
+
+
+CLOCK = """
+import codemation as cm
+
+
+@cm.node
+def strike() -> int:
+    return 1
+
+
+clock = cm.workflow("shop.clock").on(cm.every("1s")).then(strike).build()
+"""
+
+
+def test_triggers_are_armed_as_they_are_written_and_disarmed_in_the_end() -> None:
+    with developing("--port", "0") as session:
+        session.hear("reloaded when they are saved")
+        said = session.write("workflows/clock.py", CLOCK)
+        session.hear("triggers of shop.clock armed: every 1", said)
+        said = session.hear("succeeded +shop.clock", said)
+        run = session.ask("/runs?workflow=shop.clock&limit=1")["items"][0]
+        assert run["started_by"].startswith("trigger shop.clock/every-")
+        said = session.write("workflows/clock.py", CLOCK.replace("1s", "2s").replace("return 1", "return 2"))
+        said = session.hear("triggers of shop.clock armed: every 2", said)
+        session.hear("succeeded +shop.clock", said)
+        session.process.send_signal(signal.SIGINT)
+        assert session.process.wait(PATIENCE) == 0
+        session.hear("triggers of shop.clock disarmed", said)
+        with command(session.root, "triggers", "list", "--all", "--json") as listing:
+            out, _ = listing.communicate(timeout=PATIENCE)
+        assert {one["active"] for one in json.loads(out)} == {False}
 
 
 @pytest.mark.parametrize("end", [signal.SIGINT, signal.SIGKILL], ids=["ctrl-c", "kill -9"])

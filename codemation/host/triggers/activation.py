@@ -27,6 +27,8 @@ if TYPE_CHECKING:
 _log = logging.getLogger("codemation.triggers")
 GIVES_ITEMS = frozenset({"webhook", "poll", "watch"})
 """Triggers whose runs are given what has set them off, as an item."""
+BY_DEV = "codemation dev"
+"""Who has armed what is being written, for as long as that goes on; afterwards it is as if nobody ever had."""
 BY_SETTINGS = "settings"
 """Who has armed what the setting `activate` names."""
 
@@ -110,18 +112,23 @@ def _trial(app: App, known: KnownTrigger) -> list[str]:
     return []
 
 
-def refresh(app: App, workflows: Mapping[str, Workflow[Any, ...]], where: str) -> None:
+def refresh(app: App, workflows: Mapping[str, Workflow[Any, ...]], where: str, *, developing: bool = False) -> None:
     """Let what is armed be what the code at hand says: new code arms anew, and what the settings name is armed.
 
-    A workflow that is not there any more is reported, and stays armed. What an operator has disarmed stays so.
+    A workflow that is not there any more is reported, and stays armed. What an operator has disarmed stays so. What was
+    armed while it was being written, by a process that was killed, is disarmed, unless it is `developing` again.
     """
     armory = app.stores.armory
+    if not developing:
+        for left in app.engine.persist(armory.workflows):
+            if left.active and left.by == BY_DEV:
+                deactivate(app, left.workflow, BY_DEV)
     rows = {row.workflow: row for row in app.engine.persist(armory.workflows)}
     for id_, workflow in workflows.items():
         row = rows.get(WorkflowId(id_))
         if row is not None and row.active:
             _renew(app, workflow, row)
-        elif row is None and workflow.triggers and _is_named(id_, app.settings.config.activate):
+        elif (row is None or row.by == BY_DEV) and workflow.triggers and _is_named(id_, app.settings.config.activate):
             _arm_or_tell(app, workflow, BY_SETTINGS)
     for id_, row in rows.items():
         if row.active and id_ not in workflows:

@@ -25,13 +25,14 @@ class Triggers:
         self.known: Mapping[str, KnownTrigger] = {}
         """By id. Replaced as a whole, so that whoever reads it need not wait."""
 
-    def load(self, workflows: Mapping[str, Workflow[Any, ...]], where: str = "") -> None:
+    def load(self, workflows: Mapping[str, Workflow[Any, ...]], where: str = "", *, developing: bool = False) -> None:
         """Have the code of these workflows at hand, and no other; what is armed and has changed is armed anew.
 
         `where` says where they were found, for the report on one that is armed and not among them.
         """
         self.know(workflows)
-        refresh(self._app, workflows, where or f"{self._app.settings.root}/{self._app.settings.config.workflows}")
+        place = where or f"{self._app.settings.root}/{self._app.settings.config.workflows}"
+        refresh(self._app, workflows, place, developing=developing)
 
     def know(self, workflows: Mapping[str, Workflow[Any, ...]]) -> None:
         """Have the code of these workflows at hand, and no other."""
