@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -42,6 +43,9 @@ class Chain:
 
     steps: int = 0
     began: float = field(default_factory=time.monotonic)
+    fence: int = 0
+    """Of the claim that it has come to. Whoever is done with an earlier one may be late to say so: as soon as the database
+    has let go of a ticket, another thread of this process may have it."""
 
 
 class Walker:
@@ -62,6 +66,8 @@ class Walker:
         self._committer = Committer(engine)
         self._slots = SlotQueues(engine, told.submit)
         self._hands: dict[TicketId, Chain] = {}
+        self._guard = threading.Lock()
+        """For what is held, here and in the runs."""
         self.tired: Callable[[Chain], bool] = lambda chain: False
         """Whether a chain has been walked for long enough, so that its ticket is left to anybody."""
         self.freed: Callable[[], None] = lambda: None
@@ -78,14 +84,20 @@ class Walker:
             if ready.ticket is not None and watched.run.definition.digest == watched.digest:
                 claim = self._claimed(watched, ready, ready.ticket)
             while claim is not None:
-                watched.holding[claim.holding.ticket] = claim
-                chain = self._hands.setdefault(claim.holding.ticket, Chain())
-                chain.steps += 1
-                step = self._step(watched, claim)
+                step = self._step(watched, claim, self._held(watched, claim))
                 if step is None:
                     return False
                 claim = self._recorded(watched, *step)
         return True
+
+    def _held(self, watched: Watched, claim: Claim) -> Chain:
+        """Take note that a claim is worked on; the chain that it belongs to."""
+        with self._guard:
+            watched.holding[claim.holding.ticket] = claim
+            chain = self._hands.setdefault(claim.holding.ticket, Chain())
+            chain.steps += 1
+            chain.fence = claim.holding.fence
+            return chain
 
     def _claimed(self, watched: Watched, ready: Ready, ticket: TicketId) -> Claim | None:
         claim = self._engine.claim(watched.run, ticket)
@@ -104,14 +116,14 @@ class Walker:
             self._give_back(watched, claim())
         except Exception as error:  # noqa: BLE001  # the engine's own trouble reaches whoever waits for the run
             watched.error = error
-            held = claim()
-            self._hands.pop(held.holding.ticket if held else TicketId(0), None)
+            if (held := claim()) is not None:
+                self._drop(held)
         except BaseException:
             watched.pausing = True
             self._give_back(watched, claim())
             raise
 
-    def _step(self, watched: Watched, claim: Claim) -> tuple[Performance, Claim, Outcome] | None:
+    def _step(self, watched: Watched, claim: Claim, chain: Chain) -> tuple[Performance, Claim, Outcome] | None:
         """Perform one activation and record it; `None` if that was left to others."""
         if watched.stop():
             raise Interrupted
@@ -121,7 +133,7 @@ class Walker:
             watched.errors[node_of(claim.activation)] = work.error
         if isinstance(signal, Ending):
             return work, claim, self._engine.settle_shards(claim, signal)
-        tired = self.tired(self._hands[claim.holding.ticket])
+        tired = self.tired(chain)
         delivery = self._engine.delivery(watched.run, claim, signal, output, progressed=work.progressed, leaves=tired)
         outcome = self._committer.record(delivery, lambda told: self._told(watched, work, claim, told))
         return None if outcome is None else (work, claim, outcome)
@@ -162,11 +174,19 @@ class Walker:
         self._let_go(watched, claim)
 
     def _let_go(self, watched: Watched, claim: Claim) -> None:
-        watched.holding.pop(claim.holding.ticket, None)
-        self._hands.pop(claim.holding.ticket, None)
+        self._drop(claim, watched)
         self._slots.released(watched, claim)
         if pool_of(watched, claim):
             self.freed()
+
+    def _drop(self, claim: Claim, watched: Watched | None = None) -> None:
+        """Forget a claim, but not what another thread has come to hold of the same ticket since."""
+        ticket, fence = claim.holding.ticket, claim.holding.fence
+        with self._guard:
+            if watched is not None and (held := watched.holding.get(ticket)) and held.holding.fence <= fence:
+                del watched.holding[ticket]
+            if (chain := self._hands.get(ticket)) and chain.fence <= fence:
+                del self._hands[ticket]
 
 
 def _outcome(told: Outcome | Exception) -> Outcome:

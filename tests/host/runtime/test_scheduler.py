@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import signal
 import threading
+import time
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -14,7 +15,9 @@ from pydantic import BaseModel
 
 import codemation as cm
 from codemation.core.errors import PayloadLost, RunFailed, RunPaused, StoreUnavailable
+from codemation.core.ids import ActivationId
 from codemation.core.launch import Launch
+from codemation.core.opening import OpenRun
 from codemation.core.ports import Stores
 from codemation.core.workflow import Workflow
 from codemation.host.app import App
@@ -106,6 +109,29 @@ def test_two_hundred_runs_side_by_side(app: App, launch: Run) -> None:
     handles = [launch(workflow).serve() for _ in range(200)]
     assert [handle.result(timeout=4 * PATIENCE) for handle in handles] == [3] * 200
     assert app.stores.runs.unattended() == ()
+
+
+def test_who_is_late_to_let_go_of_a_ticket_takes_it_from_nobody(app: App, launch: Run) -> None:
+    begun, told = threading.Event(), threading.Event()
+    tell = app.scheduler.recorded
+
+    def last(n: int) -> int:
+        begun.set()
+        assert told.wait(PATIENCE)
+        time.sleep(0.1)  # whoever had the ticket before lets go of it now
+        return n + 1
+
+    def recorded(run: OpenRun, activation: ActivationId) -> None:
+        tell(run, activation)
+        if activation == "one/1":
+            assert begun.wait(PATIENCE)
+            told.set()
+
+    app.scheduler.recorded = recorded
+    app.scheduler._walker.tired = lambda chain: True  # so that each step leaves its ticket to any thread
+    handle = launch(cm.workflow("chain").then(one).then(cm.node(last)).then(plus).build())
+    app.scheduler.serve(next(iter(app.scheduler.watched())))
+    assert handle.result(PATIENCE) == [3]
 
 
 def test_a_second_run_on_the_same_app_and_runs_from_several_threads(run: Run) -> None:
