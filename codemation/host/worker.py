@@ -160,11 +160,11 @@ class FleetWorker:
                 app = WorkerApp(open_backend(self.settings), self.settings, self.part)
             except StoreUnavailable as error:
                 if not said:
-                    _log.warning("the database does not answer; waiting for it: %s", error.message)
+                    _log.warning("the database does not answer; waiting for it: %s", _told(error))
                 said = True
                 self._over.wait(AGAIN)
             except HostError as error:
-                _log.error("this worker cannot work: %s", " -> ".join(filter(None, (error.message, error.way_out))))
+                _log.error("this worker cannot work: %s", _told(error))
                 self._over.wait(10 * AGAIN)
             else:
                 self._begin(app)
@@ -232,6 +232,11 @@ class FleetWorker:
             if event.kind.startswith("run_") or level == logging.WARNING:
                 said = f"{event.kind.replace('_', ' ')}{f' at {event.node}' if event.node else ''}"
                 _log.log(level, "%s", said, extra={"run": run, "node": event.node or ""})
+
+
+def _told(error: HostError) -> str:
+    """An error in one line, with the way out."""
+    return " -> ".join(filter(None, (error.message, error.way_out)))
 
 
 def _resident() -> int:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import os
 import threading
+import time
 from collections.abc import Callable, Mapping
 from types import TracebackType
 from typing import Self
@@ -17,8 +18,8 @@ import psycopg
 from psycopg.conninfo import conninfo_to_dict, make_conninfo
 from psycopg.types.numeric import Int8BinaryDumper
 
-from codemation.core.errors import HostError
-from codemation.host.postgres.faults import loses_connection, translate, unreachable
+from codemation.core.errors import HostError, StoreUnavailable
+from codemation.host.postgres.faults import is_full, loses_connection, translate, unreachable
 from codemation.host.postgres.link import Link
 from codemation.host.postgres.silence import Attentive, answer_limit
 
@@ -53,6 +54,10 @@ NETWORK: Mapping[str, str | int] = {
     "target_session_attrs": "read-write",
     "client_encoding": "UTF8",
 }
+REST = 10.0
+"""Seconds after which a connection that nobody needs is closed, apart from the last one: others may wait for one."""
+FULL = 5.0
+"""Seconds for which a process makes do with what it has, after the server had no more connections."""
 
 
 class Lease:
@@ -134,6 +139,7 @@ class Connections:
         self._open = 0
         self._generation = 0
         self._lost = False
+        self._refused_at = float("-inf")
 
     def _check_process(self) -> None:
         if self._process != os.getpid():
@@ -143,24 +149,39 @@ class Connections:
 
     def _take(self) -> Link:
         self._check_process()
-        with self._guard:
-            while not self._idle and self._open >= self._limit:
-                self._waiting += 1
-                self._turn.wait()
-                self._waiting -= 1
-            if self._closed:
-                raise HostError(f"the stores on {self.target} were closed")
-            if self._idle:
-                return self._idle.pop()
-            self._open += 1
-            generation, lost = self._generation, self._lost
-        try:
-            return Link(self._connect(lost), generation, prepare=self._prepare)
-        except BaseException:
+        waited = False
+        while True:
             with self._guard:
-                self._open -= 1
-                self._turn.notify()
-            raise
+                while not self._idle and self._open >= self._may_have():
+                    self._waiting += 1
+                    self._turn.wait(FULL)
+                    self._waiting -= 1
+                if self._closed:
+                    raise HostError(f"the stores on {self.target} were closed")
+                if self._idle:
+                    return self._idle.pop()
+                self._open += 1
+                generation, lost = self._generation, self._lost
+            try:
+                return Link(self._connect(lost), generation, prepare=self._prepare)
+            except BaseException as error:
+                if not self._makes_do(error) or waited:  # what there is may be held by whoever asks
+                    raise
+                waited = True
+
+    def _may_have(self) -> int:
+        refused = time.monotonic() - self._refused_at < FULL
+        return max(1, self._open) if refused else self._limit
+
+    def _makes_do(self, error: BaseException) -> bool:
+        """Give up opening one more connection; whether those that there are will do, for the server has no more."""
+        with self._guard:
+            self._open -= 1
+            self._turn.notify()
+            if not (self._open and isinstance(error, StoreUnavailable) and is_full(error.__cause__)):
+                return False
+            self._refused_at = time.monotonic()
+            return True
 
     def _give_back(self, link: Link, error: BaseException | None) -> None:
         if link.process != os.getpid():
@@ -176,7 +197,10 @@ class Connections:
                 useless, self._idle = self._idle, []
             current = link.generation == self._generation and not self._closed
             if current and (error is None or link.usable):
+                link.rests_since = time.monotonic()
                 self._idle.append(link)
+                if len(self._idle) > 1 and link.rests_since - self._idle[0].rests_since > REST:
+                    useless.append(self._idle.pop(0))
             else:
                 useless.append(link)
             self._open -= len(useless)

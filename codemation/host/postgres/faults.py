@@ -53,11 +53,17 @@ def unreachable(error: psycopg.OperationalError, target: str) -> StoreUnavailabl
         way_out = "create the database, or correct its name in CODEMATION_DATABASE_URL"
     elif "unsupported startup parameter" in said:
         way_out = "a pooler stands before the database: set database_pooler = true"
-    elif "too many" in said or "remaining connection slots" in said:
+    elif is_full(error):
         way_out = "raise max_connections of the server, or run fewer processes"
     else:
         way_out = "start the server, or correct CODEMATION_DATABASE_URL"
     return StoreUnavailable(f"{target} cannot be reached: {said}", way_out=way_out)
+
+
+def is_full(error: BaseException | None) -> bool:
+    """Whether a server, or a pooler before it, has no connection left to give; it says so in words alone."""
+    said = str(error)
+    return any(words in said for words in ("too many", "remaining connection slots", "no more connections"))
 
 
 def _first_line(error: psycopg.Error) -> str:

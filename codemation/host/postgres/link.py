@@ -31,12 +31,25 @@ _TEXT, _BINARY = int(Format.TEXT), int(Format.BINARY)
 class Link:
     """One connection; whoever leased it is alone with it."""
 
-    __slots__ = ("_awaited", "_limit", "_names", "_poll", "_prepares", "_reader", "connection", "generation", "process")
+    __slots__ = (
+        "_awaited",
+        "_limit",
+        "_names",
+        "_poll",
+        "_prepares",
+        "_reader",
+        "connection",
+        "generation",
+        "process",
+        "rests_since",
+    )
 
     def __init__(self, connection: Attentive, generation: int, *, prepare: bool) -> None:
         self.connection = connection
         self.generation = generation
         self.process = os.getpid()
+        self.rests_since = 0.0
+        """When it was last given back, on the monotonic clock."""
         self._prepares = prepare
         self._names: dict[Statement, bytes] = {}
         self._reader = Transformer(connection)

@@ -44,8 +44,8 @@ class Chain:
     steps: int = 0
     began: float = field(default_factory=time.monotonic)
     fence: int = 0
-    """Of the claim that it has come to. Whoever is done with an earlier one may be late to say so: as soon as the database
-    has let go of a ticket, another thread of this process may have it."""
+    """Of the claim that it has come to. Whoever is done with an earlier one may be late to say so: as soon as the
+    database has let go of a ticket, another thread of this process may have it."""
 
 
 class Walker:

@@ -11,6 +11,7 @@ import psycopg
 import pytest
 
 from codemation.core.errors import CodemationError, HostError, SchemaMismatch, StoreUnavailable
+from codemation.host.postgres import connection
 from codemation.host.postgres.connection import Connections, connection_string
 from codemation.host.postgres.faults import translate
 from codemation.host.postgres.link import Row
@@ -19,7 +20,7 @@ from codemation.host.postgres.statements import statement
 from codemation.host.postgres.stores import open_stores
 from codemation.testing.conformance.crowd import together
 from codemation.testing.conformance.world import World
-from tests.host.postgres.server import Server
+from tests.host.postgres.server import Server, running_server
 
 ONE = statement("SELECT 1")
 NAP = statement("SELECT pg_sleep(0.05)")
@@ -277,3 +278,53 @@ def test_threads_that_wait_for_a_turn_are_woken_when_the_stores_are_closed(url: 
 def _nap(connections: Connections) -> None:
     with connections.lease() as link:
         link.all(NAP, {})
+
+
+@pytest.fixture
+def crowded() -> Iterator[tuple[str, psycopg.Connection[Row]]]:
+    """A server with five connections, of which somebody has one."""
+    with (
+        running_server(connections=5) as server,
+        server.database("crowded") as url,
+        psycopg.connect(url, autocommit=True) as database,
+    ):
+        yield url, database
+
+
+def test_a_process_makes_do_with_the_connections_that_it_has_when_the_server_has_no_more(
+    crowded: tuple[str, psycopg.Connection[Row]],
+) -> None:
+    url, database = crowded
+    with Connections(url, limit=4) as many, Connections(url, limit=4) as few:
+        together(*[lambda: _nap(few)] * 2)
+        assert sessions(database) == 2
+        together(*[lambda: _nap(many)] * 8)
+        together(*[lambda: _nap(few)] * 8)
+        assert sessions(database) == 4
+
+
+def test_a_process_that_has_no_connection_is_told_what_to_do_and_gets_one_that_another_does_not_need(
+    crowded: tuple[str, psycopg.Connection[Row]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    url, database = crowded
+    monkeypatch.setattr(connection, "REST", 0.05)
+    with Connections(url, limit=4) as first, Connections(url, limit=4) as late:
+        together(*[lambda: _nap(first)] * 4)
+        assert sessions(database) == 4
+        with pytest.raises(StoreUnavailable, match=r"(?s)too many clients.*raise max_connections"):
+            _nap(late)
+        for _ in range(4):
+            _nap(first)  # takes long enough for the others to have rested
+        assert sessions(database) == 1
+        _nap(late)
+
+
+def test_who_holds_all_that_there_is_does_not_wait_for_himself(
+    crowded: tuple[str, psycopg.Connection[Row]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    url, _ = crowded
+    monkeypatch.setattr(connection, "FULL", 0.1)
+    with Connections(url, limit=4) as first, Connections(url, limit=4) as other:
+        together(*[lambda: _nap(first)] * 3)
+        with other.lease(), pytest.raises(StoreUnavailable, match="too many clients"):
+            _nap(other)
