@@ -124,6 +124,39 @@ def test_work_that_redis_has_forgotten_is_found_in_the_table(fleet: Fleet, app: 
     fleet.world.judge(app, work, [*handles, *more])
 
 
+def test_a_redis_without_memory_ends_no_worker_and_what_is_due_is_found_in_the_table(fleet: Fleet, app: App) -> None:
+    work, crew = fleet.world.work(), living(fleet)
+    with Redis.from_url(fleet.redis.url) as redis:
+        with fleet.world.braked() as brake:
+            slow = fleet.world.work(brake=brake)
+            held = fleet.submit(app, slow, *[fleet.world.key() for _ in range(8)])
+            within(PATIENCE, lambda: redis.llen(QUEUE) > 0)  # more than they do at a time: hints lie there
+            redis.config_set("maxmemory", 1)  # and the policy is that nothing is thrown away
+        fleet.submit(app, work, fleet.world.key())
+        began = time.monotonic()
+        handles = fleet.submit(app, work, *[fleet.world.key() for _ in range(4)])
+        for handle in (*held, *handles):
+            within(SOON, lambda handle=handle: handle.status in FINISHED)  # type: ignore[misc]
+        assert time.monotonic() - began < SOON
+        late = fleet.worker(pool="solo")
+        fleet.until_ready(late)
+        redis.config_set("maxmemory", 0)
+        within(PATIENCE, lambda: not _lies(redis))
+        handles += fleet.submit(app, work, fleet.world.key())
+        handles[-1].wait(PATIENCE)
+    fleet.world.judge(app, work, [*held, *handles])
+    assert all(member.lives for member in [*crew, late])
+    late.kill()
+
+
+def _lies(redis: Redis) -> bool:
+    """Whether a message that nobody needs stays where it is."""
+    if not redis.llen(QUEUE):
+        redis.lpush(QUEUE, "nothing")
+    time.sleep(0.2)
+    return bool(redis.llen(QUEUE))
+
+
 def test_a_database_that_is_killed_again_and_again_loses_nothing_and_doubles_nothing(fleet: Fleet, app: App) -> None:
     work, crew = fleet.world.work(pace=0.05), living(fleet)
     handles = fleet.submit(app, work, *[fleet.world.key() for _ in range(6)])

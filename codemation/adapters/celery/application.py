@@ -18,6 +18,7 @@ TRANSPORT = {
     "socket_timeout": 5.0,  # without it a worker waits for ever for an answer over a connection that is half open
     "socket_keepalive": True,
     "health_check_interval": 5,
+    "ack_emulation": False,  # two writes for each hint, and the end of the worker when Redis is full
 }
 """How Celery talks to Redis; a connection over which nothing comes is given up after some 11 seconds."""
 

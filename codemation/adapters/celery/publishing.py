@@ -25,7 +25,7 @@ from redis.backoff import NoBackoff
 from redis.exceptions import RedisError
 from redis.retry import Retry
 
-from codemation.adapters.celery.naming import TASK, queue_on_broker
+from codemation.adapters.celery.naming import PREFIX, TASK, queue_on_broker
 from codemation.core.ports import Hint
 from codemation.host.settings import Settings, without_password
 
@@ -36,6 +36,8 @@ PAUSE = 0.5
 """Seconds for which a Redis that did not answer is left alone."""
 MOST = 10_000
 """Hints that wait to be sent; older ones are forgotten."""
+ALIVE = f"{PREFIX}alive"
+"""Set to see whether Redis takes anything."""
 USUAL = 8
 """Slots of a queue of whose workers nothing is known."""
 _BOUNDED = """
@@ -85,7 +87,7 @@ class RedisHints:
                 return True
             if time.monotonic() - self._heard_at < PAUSE:
                 return False
-        self._try(self._client.ping)
+        self._try(self._client.set, ALIVE, "", px=1000)  # a Redis that is full answers, and takes nothing
         return self._away_at is not None
 
     def close(self) -> None:
@@ -120,10 +122,10 @@ class RedisHints:
         limit, key = 2 * (self._slots(queue) or USUAL), queue_on_broker(queue)
         self._send(keys=[key], args=[limit, *(self._message(hint, key) for hint in hints[:limit])])
 
-    def _try(self, ask: Callable[..., Any], *args: Any) -> None:
+    def _try(self, ask: Callable[..., Any], *args: Any, **more: Any) -> None:
         """Ask Redis something, and take note of whether it answers."""
         try:
-            ask(*args)
+            ask(*args, **more)
         except (RedisError, OSError) as error:
             if self._away_at is None and not self._closed:
                 _log.warning("Redis at %s does not answer; workers look for work by themselves: %s", self._shown, error)
