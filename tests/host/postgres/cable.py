@@ -9,13 +9,23 @@ from __future__ import annotations
 import contextlib
 import socket
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Self
 
 FIRST = 4096
 """Bytes by which a connection is known: its client says early who it is."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Blow:
+    """A moment at which something is struck: the server has done what it was asked, and its answer is not passed on."""
+
+    words: bytes
+    """Of what the client says; the first time that it does on any connection."""
+    pieces: int = 0
+    """So many pieces later: a statement is first prepared, then carried out."""
 
 
 @dataclass(eq=False, slots=True, kw_only=True)
@@ -26,6 +36,8 @@ class _Strand:
     server: socket.socket
     dark: bool = False
     said: bytes = b""
+    left: int | None = None
+    """Pieces that the client has still to say until the blow falls; the answer to the last one is not passed on."""
     threads: list[threading.Thread] = field(default_factory=list)
 
     def hang_up(self) -> None:
@@ -50,6 +62,7 @@ class Cable:
         self._guard = threading.Lock()
         self._strands: list[_Strand] = []
         self._dark: bytes | None = None
+        self._blow: tuple[Blow, Callable[[], None]] | None = None
         self._listener = socket.create_server(("127.0.0.1", 0))
         self.port = int(self._listener.getsockname()[1])
         self._thread = threading.Thread(target=self._accept, daemon=True)
@@ -83,6 +96,11 @@ class Cable:
             for strand in found:
                 strand.dark = True
         return len(found)
+
+    def strike(self, blow: Blow, strike: Callable[[], None]) -> None:
+        """Call `strike` at a moment, once."""
+        with self._guard:
+            self._blow = (blow, strike)
 
     def lighten(self) -> None:
         """New connections work again."""
@@ -126,8 +144,11 @@ class Cable:
     def _carry(self, strand: _Strand, source: socket.socket, sink: socket.socket) -> None:
         with contextlib.suppress(OSError):
             while data := source.recv(1 << 16):
-                if source is strand.client and len(strand.said) < FIRST:
-                    strand.said += data
+                if source is strand.client:
+                    self._listen(strand, data)
+                elif strand.left == 0 and self._blow is not None:
+                    self._blow[1]()
+                    break
                 with self._guard:
                     strand.dark |= self._dark is not None and self._dark in strand.said
                     if strand.dark:
@@ -135,6 +156,15 @@ class Cable:
                 sink.sendall(data)
         if not strand.dark:
             strand.hang_up()
+
+    def _listen(self, strand: _Strand, data: bytes) -> None:
+        """Take note of what a client says."""
+        if len(strand.said) < FIRST:
+            strand.said += data
+        if strand.left:
+            strand.left -= 1
+        elif strand.left is None and self._blow is not None and self._blow[0].words in data:
+            strand.left = self._blow[0].pieces
 
 
 @contextlib.contextmanager
