@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from itertools import product
 from typing import TYPE_CHECKING, Any
 
-from codemation.core.errors import CodemationError, HostError, StoreUnavailable
+from codemation.core.errors import CodemationError, StoreUnavailable
 from codemation.core.ids import WorkerId
 from codemation.core.opening import OpenRun
 from codemation.core.ports import Claim, Hint, Lane
@@ -16,7 +16,7 @@ from codemation.core.workflow import Workflow
 from codemation.host.fleet import Fleet
 from codemation.host.launching import decoded_params
 from codemation.host.runtime.activity import RunCode
-from codemation.host.runtime.visiting import ODD
+from codemation.host.runtime.visiting import ODD, CodeMissing
 
 if TYPE_CHECKING:
     from codemation.host.app import App
@@ -68,7 +68,7 @@ class WorkerDesk:
         """The code of a run, and its params."""
         workflow: Workflow[Any, ...] | None = self._app.known(run.definition.digest)
         if workflow is None:
-            raise HostError(f"the code of definition {run.definition.digest[:12]} is not at hand")
+            raise CodeMissing(run.definition.digest)
         return RunCode(nodes=workflow.code, params=decoded_params(workflow, run.params), cache=not run.snapshot.fresh)
 
     def fold(self, claim: Claim) -> None:

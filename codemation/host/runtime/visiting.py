@@ -16,7 +16,7 @@ from collections.abc import Collection, Sequence
 from typing import Protocol
 
 from codemation.core.engine import Engine
-from codemation.core.errors import CodemationError, StoreUnavailable
+from codemation.core.errors import CodemationError, HostError, StoreUnavailable
 from codemation.core.ids import RunId
 from codemation.core.opening import OpenRun
 from codemation.core.ports import Claim, Hint, Lane
@@ -31,6 +31,14 @@ ODD = 60.0
 """Seconds until somebody tries again what cannot be worked on here."""
 FULL = 0.2
 """Seconds until somebody tries again what had no room in its run."""
+
+
+class CodeMissing(HostError):
+    """The code of a run cannot be had in this process."""
+
+    def __init__(self, digest: str) -> None:
+        super().__init__(f"the code of definition {digest[:12]} is not at hand")
+        self.digest = digest
 
 
 class Desk(Protocol):
@@ -48,7 +56,7 @@ class Desk(Protocol):
         """The code of a run.
 
         Raises:
-            HostError: it is not at hand.
+            CodeMissing: it is not at hand.
             InputError: the params of the run do not fit it.
         """
         ...
@@ -97,6 +105,9 @@ class VisitingScheduler(InlineScheduler):
                 watched = self._known(claim) or self._opened(claim)
         except StoreUnavailable:
             raise
+        except CodeMissing as error:
+            self._leave_to_others(claim, error)
+            return None
         except Exception as error:  # noqa: BLE001  # one run that cannot be read stops no other
             said = error.message if isinstance(error, CodemationError) else f"{type(error).__name__}: {error}"
             _log.error("run %s cannot be worked on here, and is left for %.0f s: %s", claim.run, ODD, said)
@@ -105,6 +116,16 @@ class VisitingScheduler(InlineScheduler):
         if watched is None:
             engine.persist(engine.stores.tickets.postpone, claim.holding, FULL)
         return watched
+
+    def _leave_to_others(self, claim: Claim, error: CodeMissing) -> None:
+        """Give back at once what others have the code for; if it would be claimed here again, leave it for a while."""
+        if any(lane.digest == error.digest for lane in self._desk.lanes()):
+            _log.error("run %s cannot be worked on here, and is left for %.0f s: %s", claim.run, ODD, error.message)
+            self._engine.persist(self._engine.stores.tickets.postpone, claim.holding, ODD)
+            return
+        _log.warning("run %s is left to workers that have its code: %s", claim.run, error.message)
+        self._engine.persist(self._engine.stores.tickets.hand_back, [claim.holding])
+        self._desk.dispatch([Hint(ticket=claim.holding.ticket, queue=claim.queue, passed=1)])
 
     def _known(self, claim: Claim) -> Watched | None:
         """The run of a claim, if something of it is under way here."""
