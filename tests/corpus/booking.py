@@ -5,6 +5,7 @@
 from pydantic import BaseModel
 
 import codemation as cm
+from tests.corpus.deeds import Deeds
 
 
 class Booking(BaseModel):
@@ -20,7 +21,7 @@ class Ticket(BaseModel):
     id: str
 
 
-DONE: list[str] = []
+DONE = Deeds("booking")
 """What the workflow has done to the world."""
 
 paid = cm.event("payment.received", Payment)

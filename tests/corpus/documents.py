@@ -8,6 +8,7 @@ from typing import Annotated, Any
 from pydantic import BaseModel
 
 import codemation as cm
+from tests.corpus.deeds import Deeds
 
 
 class Mail(BaseModel):
@@ -24,7 +25,7 @@ class Text(BaseModel):
     confidence: float
 
 
-INDEXED: list[str] = []
+INDEXED = Deeds("documents")
 """What the workflow has done to the world."""
 
 

@@ -9,6 +9,7 @@ from pyarrow import csv
 from pydantic import BaseModel
 
 import codemation as cm
+from tests.corpus.deeds import Deeds
 
 
 class File(BaseModel):
@@ -25,7 +26,7 @@ class Checked(cm.Ports):
     suspect: Row = cm.port("quantity outside the usual range")
 
 
-DONE: list[str] = []
+DONE = Deeds("ingest")
 """What the workflow has done to the world."""
 
 

@@ -8,6 +8,7 @@ from typing import Literal
 from pydantic import BaseModel
 
 import codemation as cm
+from tests.corpus.deeds import Deeds
 
 
 class Line(BaseModel):
@@ -36,7 +37,7 @@ class Crm(cm.Credential):
     token: cm.Secret
 
 
-BOOKED: list[str] = []
+BOOKED = Deeds("intake")
 """What the workflow has done to the world."""
 
 

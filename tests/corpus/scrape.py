@@ -5,6 +5,7 @@
 from pydantic import BaseModel
 
 import codemation as cm
+from tests.corpus.deeds import Deeds
 
 
 class PageUrl(BaseModel):
@@ -21,7 +22,7 @@ class Page(BaseModel):
     next_url: str | None
 
 
-STORED: list[str] = []
+STORED = Deeds("scrape")
 """What the workflow has done to the world."""
 
 

@@ -5,8 +5,9 @@
 import polars as pl
 
 import codemation as cm
+from tests.corpus.deeds import Deeds
 
-SAVED: list[str] = []
+SAVED = Deeds("supply")
 """What the workflow has done to the world."""
 
 

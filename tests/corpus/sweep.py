@@ -9,6 +9,7 @@ import polars as pl
 from pydantic import BaseModel
 
 import codemation as cm
+from tests.corpus.deeds import Deeds
 
 
 class Params(cm.Params):
@@ -25,8 +26,8 @@ class Score(BaseModel):
     auc: float
 
 
-OPENED: list[str] = []
-PUBLISHED: list[int] = []
+OPENED = Deeds("sweep-opened")
+PUBLISHED = Deeds("sweep-published")
 
 
 def open_gpu(memory: str = "8GB") -> Iterator[Any]:
@@ -59,7 +60,7 @@ def best(scores: list[Score]) -> Score:
 
 @cm.node
 def publish(score: Score) -> None:
-    PUBLISHED.append(score.trial.depth)
+    PUBLISHED.append(str(score.trial.depth))
 
 
 @cm.workflow("models.sweep", params=Params, max_parallel=16)

@@ -7,6 +7,7 @@ from datetime import date, timedelta
 import polars as pl
 
 import codemation as cm
+from tests.corpus.deeds import Deeds
 
 
 class Params(cm.Params):
@@ -20,7 +21,7 @@ class Warehouse(cm.Credential):
     url: cm.Secret
 
 
-WRITTEN: list[str] = []
+WRITTEN = Deeds("sync")
 """What the workflow has done to the world."""
 
 

@@ -5,6 +5,7 @@
 from pydantic import BaseModel
 
 import codemation as cm
+from tests.corpus.deeds import Deeds
 
 
 class Params(cm.Params):
@@ -21,7 +22,7 @@ class Smtp(cm.Credential):
     password: cm.Secret
 
 
-SENT: list[str] = []
+SENT = Deeds("weekly")
 """What the workflow has done to the world."""
 
 
