@@ -13,12 +13,12 @@ from benchmarks.rounds import interleaved
 from benchmarks.stand import Stand
 from codemation.core.advance import advance
 from codemation.core.definition import Definition, Input, NodeKind, NodePlan, Source
-from codemation.core.delivery import Means
 from codemation.core.engine import Engine, Start
 from codemation.core.errors import StoreUnavailable
 from codemation.core.facts import encode_delta
 from codemation.core.ids import MAIN, START, ActivationId, NodeId, WorkerId, WorkflowId
 from codemation.core.items import Batch
+from codemation.core.means import Means
 from codemation.core.outcome import Outcome
 from codemation.core.ports import Claim, Lane
 from codemation.core.signals import Signal, Started, Succeeded

@@ -16,8 +16,10 @@ def announces(run: OpenRun, status: RunStatus) -> bool:
 
 def written(run: OpenRun, step: Step) -> tuple[str, ...]:
     """The names of the data that a step has written; what was not executed has written none."""
+    names: tuple[str, ...] = ()
     if run.snapshot.session:
-        return ()
-    done = [fact for fact in step.delta if type(fact) is Done and not fact.how]
-    names = [run.snapshot.plan.nodes[node_of(fact.activation)].writes for fact in done]
-    return tuple([name for name in names if name])
+        return names
+    for fact in step.delta:
+        if type(fact) is Done and not fact.how and (name := run.snapshot.plan.nodes[node_of(fact.activation)].writes):
+            names = (*names, name)
+    return names

@@ -6,12 +6,13 @@ from hashlib import sha256
 
 from codemation.core.concurrency import Turnstile
 from codemation.core.definition import Definition
-from codemation.core.delivery import Courier, Means
+from codemation.core.delivery import Courier
 from codemation.core.errors import RunError, UnknownRun
 from codemation.core.facts import encode_delta
 from codemation.core.ids import NodeId, RunId, WorkerId
 from codemation.core.items import Batch, BatchKind
 from codemation.core.limits import UNLIMITED, Limits
+from codemation.core.means import Means
 from codemation.core.opening import Opener, OpenRun
 from codemation.core.origins import Origin
 from codemation.core.ports import Deadline, NewRun, NewTicket, Parent, Reopening

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from codemation.core.advance import advance
-from codemation.core.delivery import Courier, Means
+from codemation.core.delivery import Courier
 from codemation.core.facts import encode_delta
 from codemation.core.ids import RunId
+from codemation.core.means import Means
 from codemation.core.opening import Opener
 from codemation.core.signals import CancelRequested
 from codemation.core.states import RunStatus

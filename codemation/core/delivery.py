@@ -10,47 +10,26 @@ stop, or that the ticket was taken over; only the last two give the work up.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
+from functools import partial
 from typing import TypedDict, Unpack
 
 from codemation.core.advance import advance
 from codemation.core.announcing import announces, written
-from codemation.core.definition import Plan
 from codemation.core.errors import StoreUnavailable
-from codemation.core.facts import encode_delta
-from codemation.core.ids import ActivationId, Head, RunId, TicketId, node_of
-from codemation.core.opening import Lock, Opener, OpenRun
-from codemation.core.outcome import SESSION, Outcome, Refusal, outcome_of
-from codemation.core.ports import Claim, Commit, Drop, GoOn, Leave, News, NewTicket, Stores, WaitTicket
+from codemation.core.facts import Done, encode_delta
+from codemation.core.ids import Head, node_of
+from codemation.core.items import Batch
+from codemation.core.knowledge import recorded_at
+from codemation.core.means import Means
+from codemation.core.opening import Opener, OpenRun
+from codemation.core.outcome import Outcome, Refusal, outcome_of
+from codemation.core.ports import Claim, Commit, GoOn, Leave, Stores, nothing
 from codemation.core.sealed import sealed
 from codemation.core.settling import Step
-from codemation.core.signals import Event, Signal
-from codemation.core.snapshot import Snapshot
+from codemation.core.signals import Signal
 from codemation.core.states import FINISHED, RunStatus
-
-
-def _unheard(news: News, events: tuple[Event, ...]) -> None:
-    """Nobody watches."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Means:
-    """What the engine has from its host, because the core knows neither chance nor time nor threads."""
-
-    entropy: Callable[[], int]
-    """63 random bits."""
-    lock: Callable[[], Lock]
-    """A lock that its holder may take again."""
-    patience: Callable[[int, StoreUnavailable], None]
-    """Given the number of the failed try, waits before another one to reach the database, or raises."""
-    publish: Callable[[News, tuple[Event, ...]], None] = _unheard
-    """Told what became true, after it was recorded."""
-    tell: Callable[[str], object] = str
-    """Told what is odd and harms nobody."""
-    retention: Mapping[str, float | None] = field(default_factory=dict)
-    """Seconds for which a run is kept after its end, by outcome, whose workflow does not say it."""
-    key_age: float | None = None
-    """Seconds for which the key of a start counts at least; `None` for ever."""
+from codemation.core.ticketing import Ticketing
 
 
 @sealed
@@ -74,6 +53,8 @@ class Delivery:
     leaves: bool
     """Whether the ticket is left to anybody, whatever it goes on with."""
     head: Head
+    meanwhile: Callable[[Claim, Mapping[str, Batch]], object] | None = None
+    """Told, while it is being written, what its ticket goes on with if it stands, and what its node has given then."""
     sent: Sent | None = None
     """What was sent of it last without an answer that says that it stands."""
 
@@ -83,6 +64,7 @@ class Manner(TypedDict, total=False):
 
     progressed: bool
     leaves: bool
+    meanwhile: Callable[[Claim, Mapping[str, Batch]], object] | None
 
 
 class Enclosed(TypedDict, total=False):
@@ -100,6 +82,9 @@ class Courier:
         self._stores = stores
         self._opener = opener
         self._means = means
+        self._tickets = Ticketing(means)
+        self.tickets = self._tickets.for_due
+        self.new_ticket = self._tickets.new
 
     def deliver(self, run: OpenRun, claim: Claim, signal: Signal, output: bytes | None = None) -> Outcome:
         """Fold a signal into the run and record it, together with what becomes of the claim.
@@ -124,6 +109,7 @@ class Courier:
             progressed=progressed,
             leaves=leaves,
             head=self.new_head(),
+            meanwhile=more.get("meanwhile"),
         )
 
     def settle(self, delivery: Delivery) -> Outcome:
@@ -137,7 +123,7 @@ class Courier:
                 if sent is None:
                     refusal = Refusal.STOPPING if run.snapshot.cancelling else Refusal.SILENCE
                 else:
-                    refusal = self._written(run, sent.commit, sent.step)
+                    refusal = self._written(run, sent.commit, sent.step, partial(self._foreseen, delivery, sent))
             if refusal is None and sent is not None:
                 return self.recorded(delivery, sent)
         self._opener.persist(self._stores.tickets.hand_back, [delivery.claim.holding])
@@ -173,7 +159,7 @@ class Courier:
         self, run: OpenRun, claim: Claim, step: Step, *, head: Head, leaves: bool = False, **more: Unpack[Enclosed]
     ) -> Commit:
         """The revision that a step makes of what the run is now."""
-        then, tickets = self._then(run.snapshot, claim, step)
+        then, tickets = self._tickets.then(run.snapshot, claim, step)
         if leaves and isinstance(then, GoOn):
             urgent = run.snapshot.plan.nodes[node_of(then.activation)].policy.priority or claim.priority
             then = Leave(activation=then.activation, queue=claim.queue, priority=urgent)
@@ -187,7 +173,7 @@ class Courier:
             delta=encode_delta(step.delta),
             then=then,
             more=tickets,
-            waits=self._waits(run.id, claim, step),
+            waits=self._tickets.waits(run.id, claim, step),
             status=RunStatus.QUEUED if run.queued and not ends else step.status,
             reason=step.reason,
             cancelling=run.snapshot.cancelling,
@@ -207,47 +193,24 @@ class Courier:
             self._opener.mark(run)
         return refusal
 
-    def tickets(self, plan: Plan, due: tuple[ActivationId, ...], *, session: bool) -> tuple[NewTicket, ...]:
-        """A ticket for each activation that is due, the most urgent first."""
-        policies = [(activation, plan.nodes[node_of(activation)].policy) for activation in due]
-        return tuple(
-            NewTicket(
-                id=self.new_ticket(),
-                activation=activation,
-                queue=SESSION if session else policy.queue,
-                priority=policy.priority,
-                pool=policy.pool,
-            )
-            for activation, policy in sorted(policies, key=lambda one: -one[1].priority)
-        )
-
-    def _waits(self, run: RunId, claim: Claim, step: Step) -> tuple[WaitTicket, ...]:
-        """A ticket for each thing that the claim's activation waits for."""
-        return tuple(
-            WaitTicket(
-                id=self.new_ticket(),
-                activation=claim.activation,
-                wait=wait.key,
-                kind=wait.kind,
-                wait_key=wait.wait_key(run, claim.activation),
-                delay=wait.delay,
-                until=wait.until,
-                detail=wait.detail,
-            )
-            for wait in step.waits
-        )
-
     def new_head(self) -> Head:
         """A name for a revision."""
         return Head(self._means.entropy())
 
-    def new_ticket(self) -> TicketId:
-        """An id for a ticket."""
-        return TicketId(self._means.entropy())
+    def _foreseen(self, delivery: Delivery, sent: Sent) -> None:
+        """Tell whoever wants to prepare it what the ticket goes on with; a gate may let others begin anew first."""
+        snapshot, done, then = delivery.run.snapshot, sent.step.delta[0], sent.commit.then
+        if delivery.meanwhile is None or not isinstance(done, Done) or not isinstance(then, GoOn):
+            return
+        if node_of(done.activation) not in snapshot.plan.loops:
+            given = {port: recorded_at(snapshot.revision + 1, port, one) for port, one in done.outputs.items()}
+            delivery.meanwhile(delivery.claim.going_on(then.activation), given)
 
-    def _written(self, run: OpenRun, commit: Commit, step: Step) -> Refusal | None:
+    def _written(
+        self, run: OpenRun, commit: Commit, step: Step, meanwhile: Callable[[], object] = nothing
+    ) -> Refusal | None:
         try:
-            if self._stores.journal.step(commit):
+            if self._stores.journal.step(commit, meanwhile):
                 run.apply(step.delta, commit.new_head, len(commit.delta))
                 return None
         except StoreUnavailable as error:
@@ -264,25 +227,3 @@ class Courier:
         if look.claim is None or look.claim.holding.fence != commit.holding.fence:
             return Refusal.TAKEN_OVER
         return Refusal.OVERTAKEN
-
-    def _then(self, snapshot: Snapshot, claim: Claim, step: Step) -> tuple[GoOn | Leave | Drop, tuple[NewTicket, ...]]:
-        """What becomes of the claim's ticket, and the tickets beside it.
-
-        The most urgent due activation of the same queue is gone on with, among equals the first; but what needs a slot
-        is claimed by itself, and whoever has one gives it back.
-        """
-        plan, session = snapshot.plan, snapshot.session
-        if claim.is_fold:
-            return Drop(), self.tickets(plan, step.due, session=session)
-        if step.retry_in is not None:
-            queue, priority = claim.queue, claim.priority
-            return Leave(activation=claim.activation, queue=queue, priority=priority, delay=step.retry_in), ()
-        policies = {one: plan.nodes[node_of(one)].policy for one in step.due}
-        own = plan.nodes.get(node_of(claim.activation))
-        mine = [one for one in step.due if session or policies[one].queue == claim.queue]
-        mine = [one for one in mine if not policies[one].pool]
-        if own is not None and own.policy.pool:
-            mine = []
-        same = max(mine, key=lambda one: policies[one].priority, default=None)
-        rest = self.tickets(plan, tuple([one for one in step.due if one != same]), session=session)
-        return (Drop() if same is None else GoOn(activation=same)), rest

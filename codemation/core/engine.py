@@ -13,12 +13,13 @@ from codemation.core.advance import advance
 from codemation.core.beginning import Scribe, Start, Stored, known_run, started
 from codemation.core.cancelling import Cancels
 from codemation.core.definition import Definition
-from codemation.core.delivery import Courier, Means
+from codemation.core.delivery import Courier
 from codemation.core.errors import RunError
 from codemation.core.folding import Inboxes
 from codemation.core.grouping import Groups
 from codemation.core.ids import RunId, TicketId, WorkerId
 from codemation.core.items import Batch
+from codemation.core.means import Means
 from codemation.core.opening import Opener, OpenRun
 from codemation.core.outcome import SESSION, Outcome, priorities, queues
 from codemation.core.ports import Claim, Holding, Lane, NewTicket, Reopening, Stores
@@ -65,12 +66,14 @@ class Engine:
         plan = definition.plan  # what is broken is not stored
         self.persist(self.stores.definitions.put, definition)
         given, output = (start.given, None) if start.given else self._stored(start)
-        step = advance(Snapshot(plan), started(start, given)) or _NOTHING
+        snapshot = Snapshot(plan, self.opener.plan)
+        step = advance(snapshot, started(start, given)) or _NOTHING
         run = self._scribe.new_run(definition, start, step, output, self.worker)
         known = self.persist(self.stores.journal.start, run)
         if known != start.id:
             return known_run(self.opener, known, start), Outcome()
-        opened = self.opener.begun(run, definition, step.delta)
+        snapshot.apply(step.delta)
+        opened = self.opener.begun(run, definition, snapshot)
         self._means.publish(opened.news(), step.events)
         if run.turnstile is not None:
             return opened, self._let_in(opened, run.tickets)

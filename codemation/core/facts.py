@@ -13,7 +13,7 @@ from codemation.core.ids import ActivationId, NodeId
 from codemation.core.items import EMPTY, Batch
 from codemation.core.limits import UNLIMITED, Limits
 from codemation.core.sealed import sealed
-from codemation.core.signals import ErrorInfo
+from codemation.core.signals import ErrorInfo, error_row
 from codemation.core.spelling import (
     answer_row,
     batch_row,
@@ -152,12 +152,21 @@ _fast = TypeAdapter(Any).serializer.to_json
 """Several times as quick, but not for every text and number that people can give."""
 _OURS = frozenset({Done, Due, Skipped})
 """Facts that hold nothing but ids and counts."""
+_LARGE = 2**53
 
 
 def encode_delta(delta: Delta) -> bytes:
     """The facts of one revision as compact JSON."""
     rows = [_row(fact) for fact in delta]
-    return _fast(rows) if _OURS.issuperset(map(type, delta)) else _encode(rows).encode()
+    return _fast(rows) if all(map(_is_ours, delta)) else _encode(rows).encode()
+
+
+def _is_ours(fact: Fact) -> bool:
+    """Whether a fact holds nothing but ids and counts, that is no text of a person's and no number without bound."""
+    kind = type(fact)
+    if kind is Began:
+        return all(limit < _LARGE for limit in fact.limits.to_json().values())  # type: ignore[union-attr]
+    return kind in _OURS or (kind is Ended and not fact.reason)  # type: ignore[union-attr]
 
 
 def decode_delta(data: bytes) -> Delta:
@@ -194,11 +203,11 @@ def _row(fact: Fact) -> list[Any]:
         case Began():
             return ["begin", batch_row(fact.input), *_began_rest(fact)]
         case Retrying():
-            return ["retry", fact.activation, fact.attempt, fact.delay, _error_row(fact.error)]
+            return ["retry", fact.activation, fact.attempt, fact.delay, error_row(fact.error)]
         case Waiting() | Answered():
             return _waiting_row(fact)
         case Broke():
-            row = ["broke", fact.activation, fact.attempt, _error_row(fact.error), fact.milliseconds]
+            row = ["broke", fact.activation, fact.attempt, error_row(fact.error), fact.milliseconds]
             return [*row, batch_row(fact.partial)] if fact.partial.size else row
         case Cancelling() | Reopened() | Ended():
             return _turn_row(fact)
@@ -287,12 +296,3 @@ def _waiting(row: list[Any]) -> Waiting | Answered:
     if kind == "wait":
         return Waiting(activation=activation, attempt=what, waits=tuple(map(read_wait, rest)))
     return Answered(activation=activation, wait=what, answer=read_answer(rest))
-
-
-def _error_row(error: ErrorInfo) -> dict[str, Any]:
-    row: dict[str, Any] = {"type": error.type, "message": error.message}
-    if error.traceback:
-        row["traceback"] = error.traceback
-    if error.item is not None:
-        row["item"] = error.item
-    return row

@@ -6,19 +6,19 @@ names the node, the item and the place inside of it.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from functools import lru_cache
-from typing import Any, get_origin
+from typing import Any, Protocol, get_origin
 
 from pydantic import BaseModel, ConfigDict, TypeAdapter, ValidationError
 from pydantic.errors import PydanticSchemaGenerationError
 
 from codemation.core.annotations import readable
-from codemation.core.definition import Input, NodePlan
+from codemation.core.definition import Input, NodePlan, Plan
 from codemation.core.errors import ContractError
 from codemation.core.ids import START, NodeId
-from codemation.core.items import AttachmentSource, Batch, Item
+from codemation.core.items import EMPTY, AttachmentSource, Batch, Item
 from codemation.core.payload import NO_ATTACHMENTS, Path, StoredItems, decode_items
 from codemation.core.sealed import sealed
 from codemation.core.signature import Parameter, Shape
@@ -39,11 +39,35 @@ class Given:
     """Position of the first item, where this is a part of what reached the input."""
 
 
+class Held(Protocol):
+    """What the ports of a run's nodes hold, as its snapshot knows it."""
+
+    plan: Plan
+
+    def output(self, node: NodeId, port: str) -> Batch:
+        """What a port holds; empty when nothing was given there."""
+        ...
+
+
+class Foreseen:
+    """What they will hold once the outputs of one more node stand, which are being recorded."""
+
+    def __init__(self, snapshot: Snapshot, node: NodeId, outputs: Mapping[str, Batch]) -> None:
+        self.plan = snapshot.plan
+        self._known = snapshot.output
+        self._node = node
+        self._outputs = outputs
+
+    def output(self, node: NodeId, port: str) -> Batch:
+        """What a port will hold."""
+        return self._outputs.get(port, EMPTY) if node == self._node else self._known(node, port)
+
+
 @sealed
 class Fetcher:
     """Reads the inputs of a node's activation."""
 
-    snapshot: Snapshot
+    snapshot: Held
     fetch: Callable[[Batch], bytes]
     tables: Tables
     files: AttachmentSource | None = None
@@ -51,9 +75,12 @@ class Fetcher:
     def given(self, wanted: Input) -> Given:
         """What the sources of an input gave, joined in origin order when there are several."""
         held = [(source, self.snapshot.output(source.node, source.port)) for source in wanted.sources]
-        held = [(source, batch) for source, batch in held if batch.size]
+        held = [one for one in held if one[1].size]
         if not held:
             return Given(items=StoredItems(values=[], scope=START))
+        if len(held) == 1 and held[0][1].kind == "items":
+            items = decode_items(self.fetch(held[0][1]))
+            return Given(items=items, count=len(items.values), key=f"{held[0][0].node}:")
         key = f"{held[0][0].node}:" if len(held) == 1 else f"{wanted.name}:"
         if all(batch.kind == "table" for _, batch in held):
             parts = [self.fetch(batch) for _, batch in held]
@@ -136,9 +163,10 @@ class Door:
     def __init__(self, node: NodePlan, parameter: Parameter) -> None:
         self._node = node
         self._parameter = parameter
-        self._check = None if _anything(parameter.item_type) else adapter(parameter.item_type).validator.validate_python
-        self._class = parameter.item_type if isinstance(parameter.item_type, type) else None
-        self._wants_dict = get_origin(parameter.item_type) is dict or parameter.item_type is dict
+        try:
+            self._check, self._class, self._wants_dict = _known_check(parameter.item_type)
+        except TypeError:  # an annotation that cannot be hashed
+            self._check, self._class, self._wants_dict = _check(parameter.item_type)
 
     def value(self, value: object, position: int | None = None) -> Any:
         """The value as the function wants it.
@@ -226,8 +254,14 @@ def _made(annotation: Any) -> TypeAdapter[Any]:
         return TypeAdapter(annotation, config=ConfigDict(arbitrary_types_allowed=True))
 
 
-def _anything(annotation: Any) -> bool:
-    return annotation is Any or annotation is object
+def _check(annotation: Any) -> tuple[Callable[[Any], Any] | None, type | None, bool]:
+    """How a value is checked, if not everything fits; the class of those that fit; and whether that is a dict."""
+    check = None if annotation is Any or annotation is object else adapter(annotation).validator.validate_python
+    own = annotation if isinstance(annotation, type) else None
+    return check, own, annotation is dict or get_origin(annotation) is dict
+
+
+_known_check = lru_cache(maxsize=1024)(_check)
 
 
 _OPEN: frozenset[type | None] = frozenset({dict, list, None})

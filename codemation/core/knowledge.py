@@ -123,17 +123,15 @@ class Knowledge:
         return sorted(broken, key=self.plan.rank.__getitem__)
 
     def _stored(self, port: str, batch: Batch) -> Batch:
-        """A batch with bytes and no reference lies in the journal, at this revision."""
-        if not batch.size or batch.ref:
-            return batch
-        return Batch(ref=f"j:{self.revision}:{port}", count=batch.count, kind=batch.kind, size=batch.size)
+        return recorded_at(self.revision, port, batch)
 
     def _partial(self, node: NodeId) -> Batch:
         record = self.nodes.get(node)
         return record.partial if record else EMPTY
 
     def _note(self, node: NodeId, **known: Any) -> None:
-        self.nodes[node] = NodeRecord(revision=self.revision, **known)
+        known["revision"] = self.revision
+        self.nodes[node] = NodeRecord(**known)
 
     def _report(self, node: NodeId) -> None:
         for after in self.plan.heard_by(node, self.rounds):
@@ -147,6 +145,13 @@ class Knowledge:
 
     def _count_missing(self) -> None:
         self.missing = {node: owed(self, node) for node in self.plan.nodes}
+
+
+def recorded_at(revision: int, port: str, batch: Batch) -> Batch:
+    """What a port was given, as it is known once it is recorded: with bytes and no reference it lies in the journal."""
+    if not batch.size or batch.ref:
+        return batch
+    return Batch(ref=f"j:{revision}:{port}", count=batch.count, kind=batch.kind, size=batch.size)
 
 
 COMPARED = (

@@ -31,6 +31,8 @@ class Limits:
 
     def within(self, other: Limits) -> Limits:
         """The smaller of both, limit by limit."""
+        if self == UNLIMITED:
+            return other
         return Limits(**{name: _smaller(getattr(self, name), getattr(other, name)) for name in _NAMES})
 
     def objection(self, *, items: int = 0, payload: int = 0) -> str:

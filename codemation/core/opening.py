@@ -204,7 +204,7 @@ class Opener:
             return
         run.passed, run.marked = 0, max(LEAST, len(state))
 
-    def begun(self, run: NewRun, definition: Definition, delta: Delta) -> OpenRun:
+    def begun(self, run: NewRun, definition: Definition, snapshot: Snapshot) -> OpenRun:
         """A run whose first revision was just recorded here, so that nothing of it has to be read."""
         row = Unread(
             id=run.id,
@@ -212,7 +212,7 @@ class Opener:
             params=run.params,
             read=lambda: self.persist(self.stores.journal.load, run.id)[0],
         )
-        return OpenRun(row, definition, Snapshot.of(definition.plan, [delta], self.plan), self._lock())
+        return OpenRun(row, definition, snapshot, self._lock())
 
     def folded(
         self,

@@ -58,6 +58,8 @@ def queues(tickets: Iterable[NewTicket]) -> Mapping[TicketId, str]:
 
 def outcome_of(claim: Claim, commit: Commit) -> Outcome:
     """What a commit has led to that stands."""
+    if not commit.more and isinstance(commit.then, GoOn):
+        return Outcome(next=claim.going_on(commit.then.activation))
     ready = tuple(ticket.id for ticket in commit.more)
     urgent, named = priorities(commit.more), queues(commit.more)
     match commit.then:

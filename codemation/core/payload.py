@@ -138,16 +138,19 @@ def decode_items(data: bytes) -> StoredItems:
     """The batch that `encode_items` wrote."""
     line, _, body = bytes(data).partition(b"\n")
     head = _known(line) if len(line) <= _SHORT else json.loads(line)
-    files = {
+    return StoredItems(
+        values=unpack(body),
+        scope=head["s"],
+        origins=_paths(head["o"]) if "o" in head else None,
+        attachments=_files(head["a"]) if "a" in head else NO_ATTACHMENTS,
+    )
+
+
+def _files(written: Mapping[str, Mapping[str, Sequence[Any]]]) -> Mapping[int, Mapping[str, Attachment]]:
+    return {
         int(at): {
             name: Attachment(blob=blob, size=size, sha256=sha256, mime=mime)
             for name, (blob, size, sha256, mime) in named.items()
         }
-        for at, named in head.get("a", {}).items()
+        for at, named in written.items()
     }
-    return StoredItems(
-        values=unpack(body),
-        scope=NodeId(head["s"]),
-        origins=_paths(head.get("o")),
-        attachments=files or NO_ATTACHMENTS,
-    )

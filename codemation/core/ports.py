@@ -334,6 +334,10 @@ class Look:
     tail: tuple[Entry, ...]
 
 
+def nothing() -> None:
+    """What is done where there is nothing to do."""
+
+
 class Journal(Protocol):
     """The truth about runs: one statement and one commit a revision."""
 
@@ -350,8 +354,10 @@ class Journal(Protocol):
         """
         ...
 
-    def step(self, commit: Commit) -> bool:
+    def step(self, commit: Commit, meanwhile: Callable[[], object] = nothing) -> bool:
         """Write one revision; `False` when it was refused, by fence, revision or a cancel: `look` says which.
+
+        `meanwhile` is called once or not at all, where whoever asks would only wait for the answer; it asks no store.
 
         A finished run takes only revisions that leave it finished. What was recorded of an activation's progress goes
         with it, unless the ticket goes on being about that activation. The end of a run takes its unread letters along,

@@ -25,6 +25,16 @@ class ErrorInfo:
     """Position of the item that failed in the node's input; `None` when the whole batch did."""
 
 
+def error_row(error: ErrorInfo) -> dict[str, Any]:
+    """What is known of an error, as far as there is anything to say."""
+    row: dict[str, Any] = {"type": error.type, "message": error.message}
+    if error.traceback:
+        row["traceback"] = error.traceback
+    if error.item is not None:
+        row["item"] = error.item
+    return row
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Started:
     """The run begins with its input, and with what stands from the start."""

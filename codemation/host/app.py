@@ -26,7 +26,7 @@ from codemation.host.backend import Backend, open_backend
 from codemation.host.caretaking import Caretaker
 from codemation.host.children import Family
 from codemation.host.code import CodeByDigest
-from codemation.host.credentials import slots
+from codemation.host.credentials import slots_below
 from codemation.host.desk import Part
 from codemation.host.duties.upkeep import Upkeep
 from codemation.host.handles import RunHandle
@@ -153,7 +153,7 @@ class App:
 
     def started(self, workflow: Workflow[Any, ...], start: Start) -> tuple[OpenRun, Outcome]:
         """Record a run, of which nobody does anything yet."""
-        self.credentials.check(workflow.id, [slot for one in below(workflow) for slot in slots(one.code)])
+        self.credentials.check(workflow.id, slots_below(workflow))
         if self.fleet is None or start.session:
             self.work()
         else:
@@ -180,9 +180,9 @@ class App:
 
     def know(self, workflow: Workflow[Any, ...]) -> None:
         """Have the code of a workflow at hand, and that of the workflows that it lets work."""
-        for one in below(workflow):
-            self.code.know(one)
+        for one in () if self.code.has(workflow) else reversed(below(workflow)):  # itself when the others are there
             self.lookout.know(one)
+            self.code.know(one)
 
     def known(self, digest: str) -> Workflow[Any, ...] | None:
         """The workflow with this digest, if its code is at hand."""

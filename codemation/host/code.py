@@ -22,6 +22,10 @@ class CodeByDigest:
         """Have a workflow at hand."""
         self._workflows[workflow.digest] = workflow
 
+    def has(self, workflow: Workflow[Any, ...]) -> bool:
+        """Whether it is this that is at hand for its digest."""
+        return self._workflows.get(workflow.digest) is workflow
+
     def provide(self, provider: Provider, digests: Callable[[], Collection[str]]) -> None:
         """Ask `provider` as well for what is not at hand; `digests` says what it can give."""
         self._providers.append((provider, digests))

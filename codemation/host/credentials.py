@@ -8,12 +8,15 @@ import os
 import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import lru_cache
 from typing import Any
 
 from codemation.core.credentials import Credential, MissingCredential, Secret, read_credential
 from codemation.core.ids import NodeId
+from codemation.core.nesting import below
 from codemation.core.ports import CredentialSource, Slot
 from codemation.core.signature import NodeCode
+from codemation.core.workflow import Workflow
 
 VARIABLES = "CODEMATION_CREDENTIAL_"
 """What the variables begin with that hold the fields of credentials."""
@@ -101,6 +104,12 @@ def slots(code: Mapping[NodeId, NodeCode]) -> list[Slot]:
         for injection in called.signature.injections
         for one in injection.credentials()
     ]
+
+
+@lru_cache(maxsize=64)
+def slots_below(workflow: Workflow[Any, ...]) -> tuple[Slot, ...]:
+    """The credentials that the nodes of a workflow ask for, and those of the workflows that it lets work."""
+    return tuple(slot for one in below(workflow) for slot in slots(one.code))
 
 
 def source_of(given: Any) -> CredentialSource:

@@ -74,6 +74,8 @@ def _rests(app: App, snapshot: Snapshot) -> bool:
 
 def wait_for_others(run: RunHandle, until: float, enough: Callable[[], bool] = lambda: False) -> None:
     """Wait while another process works on the run, up to a time of the monotonic clock, or until it is `enough`."""
+    if run.snapshot.status in FINISHED:
+        return
     with run.app.bus.subscribe(run.id) as news:
         while run.snapshot.status not in FINISHED and (left := until - time.monotonic()) > 0 and not enough():
             if run.app.fleet is None:

@@ -6,8 +6,10 @@ import getpass
 import os
 import secrets
 import socket
+import struct
 import time
 import uuid
+from collections import deque
 
 from codemation.core.ids import RunId
 
@@ -45,4 +47,15 @@ def user_at_host() -> str:
 
 def entropy() -> int:
     """63 random bits, never zero: they fit a signed bigint."""
-    return int.from_bytes(os.urandom(8)) >> 1 or 1
+    try:
+        return _drawn.pop()
+    except IndexError:
+        _drawn.extend(number >> 1 or 1 for number in struct.unpack(f"{_DRAWS}Q", os.urandom(8 * _DRAWS)))
+        return _drawn.pop()
+
+
+_DRAWS = 64
+"""Numbers that the system is asked for at a time: the question takes longer than they do."""
+_drawn: deque[int] = deque()
+"""Those that nobody has been given yet."""
+os.register_at_fork(after_in_child=_drawn.clear)

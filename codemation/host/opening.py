@@ -31,6 +31,8 @@ def asked(app: App, launch: Launch, *, session: bool = False) -> Start:
     pins = pinning.pins_of(launch.pins, workflow, app.tables)
     pinning.check_allowed(app.settings.config, workflow.id, pins)
     start = prepared(launch, app.settings.limits, app.tables)
+    if not (session or pins) and launch.cache:
+        return start
     return replace(
         start,
         session=session,

@@ -8,8 +8,8 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-from codemation.core.delivery import Means
 from codemation.core.ids import RunId
+from codemation.core.means import Means
 from codemation.core.ports import CredentialSource, News, WorkerRow
 from codemation.core.retention import age_of
 from codemation.core.signals import Event

@@ -8,6 +8,7 @@ import re
 import tomllib
 import traceback
 from collections.abc import Mapping
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -79,7 +80,7 @@ class Settings:
         key = self.config.link_key
         return self.state if key is None else key.get_secret_value().encode()
 
-    @property
+    @cached_property
     def limits(self) -> Limits:
         """What a run may use at the most on this host."""
         config = self.config

@@ -8,10 +8,10 @@ from collections.abc import Callable
 from typing import Any
 
 from codemation.core.definition import Definition
-from codemation.core.delivery import Means
 from codemation.core.engine import Engine, Start
 from codemation.core.errors import StoreUnavailable
 from codemation.core.ids import MAIN, RunId, WorkerId
+from codemation.core.means import Means
 from codemation.core.opening import OpenRun
 from codemation.core.outcome import Outcome
 from codemation.core.ports import Claim, News, Stores, WorkerRow

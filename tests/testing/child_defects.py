@@ -18,8 +18,8 @@ from tests.testing.defect import Defect, defects
 class _EndsTellNobody(MemoryJournal):
     """The parent would be told by another statement, after the commit."""
 
-    def step(self, commit: Commit) -> bool:
-        return super().step(replace(commit, tells=False))
+    def _step(self, commit: Commit) -> bool:
+        return super()._step(replace(commit, tells=False))
 
 
 class _StartsTellNobody(MemoryJournal):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 
 from codemation.core.errors import InputError
@@ -15,6 +15,7 @@ from codemation.core.ports import (
     NewRun,
     Reopening,
     RunRow,
+    nothing,
 )
 from codemation.core.states import FINISHED, RunStatus
 from codemation.host.memory.journal import MemoryJournal
@@ -24,38 +25,44 @@ from codemation.testing.conformance import (
 from tests.testing.defect import defects
 
 
+class _TakesItsTimeTwice(MemoryJournal):
+    def step(self, commit: Commit, meanwhile: Callable[[], object] = nothing) -> bool:
+        meanwhile()
+        return super().step(commit, meanwhile)
+
+
 class _NoFence(MemoryJournal):
-    def step(self, commit: Commit) -> bool:
+    def _step(self, commit: Commit) -> bool:
         ticket = self._tables.tickets.get(commit.holding.ticket)
         if ticket is None or ticket.owner is None:
-            return super().step(commit)
+            return super()._step(commit)
         holding = replace(commit.holding, worker=ticket.owner, fence=ticket.fence)
-        return super().step(replace(commit, holding=holding))
+        return super()._step(replace(commit, holding=holding))
 
 
 class _FenceByWorkerAlone(MemoryJournal):
-    def step(self, commit: Commit) -> bool:
+    def _step(self, commit: Commit) -> bool:
         ticket = self._tables.tickets.get(commit.holding.ticket)
         if ticket is None or ticket.owner != commit.holding.worker:
-            return super().step(commit)
-        return super().step(replace(commit, holding=replace(commit.holding, fence=ticket.fence)))
+            return super()._step(commit)
+        return super()._step(replace(commit, holding=replace(commit.holding, fence=ticket.fence)))
 
 
 class _NoCompare(MemoryJournal):
-    def step(self, commit: Commit) -> bool:
+    def _step(self, commit: Commit) -> bool:
         row = self._tables.runs.get(commit.run)
-        return super().step(replace(commit, revision=row.revision, head=row.head) if row else commit)
+        return super()._step(replace(commit, revision=row.revision, head=row.head) if row else commit)
 
 
 class _CompareWithoutHead(MemoryJournal):
-    def step(self, commit: Commit) -> bool:
+    def _step(self, commit: Commit) -> bool:
         row = self._tables.runs.get(commit.run)
-        return super().step(replace(commit, head=row.head) if row else commit)
+        return super()._step(replace(commit, head=row.head) if row else commit)
 
 
 class _WritesWhenRefused(MemoryJournal):
-    def step(self, commit: Commit) -> bool:
-        written = super().step(commit)
+    def _step(self, commit: Commit) -> bool:
+        written = super()._step(commit)
         row = self._tables.runs.get(commit.run)
         if not written and row is not None:
             self._tables.write(replace(row, revision=row.revision + 1), commit.new_head, commit.delta, None)
@@ -63,66 +70,66 @@ class _WritesWhenRefused(MemoryJournal):
 
 
 class _ForgetsProgressWhenRefused(MemoryJournal):
-    def step(self, commit: Commit) -> bool:
-        written = super().step(commit)
+    def _step(self, commit: Commit) -> bool:
+        written = super()._step(commit)
         if not written:
             self._tables.forget_progress(commit.holding.ticket)
         return written
 
 
 class _HalfAStep(MemoryJournal):
-    def step(self, commit: Commit) -> bool:
-        return super().step(replace(commit, more=()))
+    def _step(self, commit: Commit) -> bool:
+        return super()._step(replace(commit, more=()))
 
 
 class _IgnoresTheStop(MemoryJournal):
-    def step(self, commit: Commit) -> bool:
+    def _step(self, commit: Commit) -> bool:
         row = self._tables.runs.get(commit.run)
-        return super().step(replace(commit, cancelling=row.stop) if row else commit)
+        return super()._step(replace(commit, cancelling=row.stop) if row else commit)
 
 
 class _ProgressLost(MemoryJournal):
-    def step(self, commit: Commit) -> bool:
-        written = super().step(commit)
+    def _step(self, commit: Commit) -> bool:
+        written = super()._step(commit)
         if written:
             self._tables.forget_progress(commit.holding.ticket)
         return written
 
 
 class _ProgressForEver(MemoryJournal):
-    def step(self, commit: Commit) -> bool:
+    def _step(self, commit: Commit) -> bool:
         before = {place: dict(chunks) for place, chunks in self._tables.progress.items()}
-        written = super().step(commit)
+        written = super()._step(commit)
         self._tables.progress.update(before)
         return written
 
 
 class _ConsumesEverything(MemoryJournal):
-    def step(self, commit: Commit) -> bool:
-        written = super().step(commit)
+    def _step(self, commit: Commit) -> bool:
+        written = super()._step(commit)
         if written and commit.consumed:
             self._tables.letters[commit.run] = []
         return written
 
 
 class _LeavesWithoutDelay(MemoryJournal):
-    def step(self, commit: Commit) -> bool:
+    def _step(self, commit: Commit) -> bool:
         then = replace(commit.then, delay=0.0) if isinstance(commit.then, Leave) else commit.then
-        return super().step(replace(commit, then=then))
+        return super()._step(replace(commit, then=then))
 
 
 class _NeverFinished(MemoryJournal):
-    def step(self, commit: Commit) -> bool:
-        written = super().step(commit)
+    def _step(self, commit: Commit) -> bool:
+        written = super()._step(commit)
         if written and commit.status in FINISHED:
             self._tables.runs[commit.run] = replace(self._tables.runs[commit.run], finished_at=None)
         return written
 
 
 class _EndLeavesTickets(MemoryJournal):
-    def step(self, commit: Commit) -> bool:
+    def _step(self, commit: Commit) -> bool:
         others = [one for one in self._tables.of_run(commit.run) if one.id != commit.holding.ticket]
-        written = super().step(commit)
+        written = super()._step(commit)
         self._tables.tickets.update({ticket.id: ticket for ticket in others})
         return written
 
@@ -246,8 +253,8 @@ class _KeepsTheOldLanes(MemoryJournal):
 
 
 class _TheDeadAreRefused(MemoryJournal):
-    def step(self, commit: Commit) -> bool:
-        return commit.holding.worker not in self._tables.buried and super().step(commit)
+    def _step(self, commit: Commit) -> bool:
+        return commit.holding.worker not in self._tables.buried and super()._step(commit)
 
 
 class _GroupAllOrNothing(MemoryJournal):
@@ -289,6 +296,7 @@ JOURNAL_DEFECTS = [
         JournalContract,
         "journal",
         no_fence=_NoFence,
+        takes_its_time_twice=_TakesItsTimeTwice,
         fence_by_worker_alone=_FenceByWorkerAlone,
         no_compare_and_set=_NoCompare,
         compare_without_head=_CompareWithoutHead,

@@ -27,8 +27,8 @@ class _LetsEverybodyIn(MemoryJournal):
 class _ForgetsWhoIsQueued(MemoryJournal):
     """The place is free again, and nobody is told."""
 
-    def step(self, commit: Commit) -> bool:
-        return super().step(replace(commit, turnstile=None))
+    def _step(self, commit: Commit) -> bool:
+        return super()._step(replace(commit, turnstile=None))
 
 
 class _QueuesWhereItShouldRefuse(MemoryJournal):
@@ -53,9 +53,9 @@ class _ResumesPastTheQueue(MemoryJournal):
 class _AStepLetsTheRunIn(MemoryJournal):
     """The status that was written last stands, whatever the row says of its place."""
 
-    def step(self, commit: Commit) -> bool:
+    def _step(self, commit: Commit) -> bool:
         queued = commit.status is RunStatus.QUEUED
-        return super().step(replace(commit, status=RunStatus.RUNNING) if queued else commit)
+        return super()._step(replace(commit, status=RunStatus.RUNNING) if queued else commit)
 
 
 class _LastComeFirstServed(MemoryTurnstiles):
@@ -158,15 +158,15 @@ class _OneRateForAll(MemoryRates):
 
 
 class _NotesBeforeTheEndStands(MemoryJournal):
-    def step(self, commit: Commit) -> bool:
+    def _step(self, commit: Commit) -> bool:
         if commit.follow_up:
             self._tables.follow_ups[commit.run, commit.revision + 1] = commit.follow_up
-        return super().step(commit)
+        return super()._step(commit)
 
 
 class _NotesNothing(MemoryJournal):
-    def step(self, commit: Commit) -> bool:
-        return super().step(replace(commit, follow_up="") if commit.status in FINISHED else commit)
+    def _step(self, commit: Commit) -> bool:
+        return super()._step(replace(commit, follow_up="") if commit.status in FINISHED else commit)
 
 
 class _GivesWhatOthersFollow(MemoryFollowUps):

@@ -86,7 +86,7 @@ class _StepsLater(MemoryJournal):
         super().__init__(tables)
         self._gap = _Gap()
 
-    def step(self, commit: Commit) -> bool:
+    def _step(self, commit: Commit) -> bool:
         with self._tables.lock:
             row = self._tables.runs[commit.run]
             if (row.revision, row.head) != (commit.revision, commit.head):
@@ -94,7 +94,7 @@ class _StepsLater(MemoryJournal):
         self._gap.cross()
         with self._tables.lock:
             row = self._tables.runs[commit.run]
-            return super().step(replace(commit, revision=row.revision, head=row.head))
+            return super()._step(replace(commit, revision=row.revision, head=row.head))
 
 
 class _WritesGroupsLater(MemoryJournal):
@@ -110,7 +110,7 @@ class _WritesGroupsLater(MemoryJournal):
         with self._tables.lock:
             for commit in free:
                 row = self._tables.runs[commit.run]
-                super().step(replace(commit, revision=row.revision, head=row.head))
+                super()._step(replace(commit, revision=row.revision, head=row.head))
             return frozenset(commit.new_head for commit in free)
 
 

@@ -84,9 +84,9 @@ class _TakesLettersOfTheFinished(MemoryInbox):
 
 
 class _FoldTicketDroppedAnyway(MemoryJournal):
-    def step(self, commit: Commit) -> bool:
+    def _step(self, commit: Commit) -> bool:
         letters = self._tables.letters.get(commit.run, [])
-        written = super().step(commit)
+        written = super()._step(commit)
         if written and letters and isinstance(commit.then, Drop):
             self._tables.tickets.pop(commit.holding.ticket, None)
         return written

@@ -233,20 +233,20 @@ class _SavesTheStateAlone(MemoryPolls):
 
 
 class _AnnouncesNothing(MemoryJournal):
-    def step(self, commit: Commit) -> bool:
-        return super().step(replace(commit, announces=False))
+    def _step(self, commit: Commit) -> bool:
+        return super()._step(replace(commit, announces=False))
 
 
 class _ForgetsWhatWasWritten(MemoryJournal):
-    def step(self, commit: Commit) -> bool:
-        return super().step(replace(commit, written=()))
+    def _step(self, commit: Commit) -> bool:
+        return super()._step(replace(commit, written=()))
 
 
 class _AnnouncesWhatWasOver(MemoryJournal):
     """Each late result of a run that is over ends it anew."""
 
-    def step(self, commit: Commit) -> bool:
-        done = super().step(commit)
+    def _step(self, commit: Commit) -> bool:
+        done = super()._step(commit)
         row = self._tables.runs[commit.run]
         if done and commit.announces:
             self._tables.armed.tell("finished", row.workflow, row, self._tables.clock())
@@ -254,10 +254,10 @@ class _AnnouncesWhatWasOver(MemoryJournal):
 
 
 class _AnnouncesBeforeTheStep(MemoryJournal):
-    def step(self, commit: Commit) -> bool:
+    def _step(self, commit: Commit) -> bool:
         row = self._tables.runs[commit.run]
         self._tables.armed.tell("finished", row.workflow, replace(row, status=commit.status), self._tables.clock())
-        return super().step(replace(commit, announces=False))
+        return super()._step(replace(commit, announces=False))
 
 
 class _ForgetsTheChain(MemoryJournal):

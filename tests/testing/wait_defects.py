@@ -91,23 +91,23 @@ class _FiresInCancelledRuns(MemoryTickets):
 class _WaitsOfTheRefused(MemoryJournal):
     """The waits hang on the statement alone, and not on its guard."""
 
-    def step(self, commit: Commit) -> bool:
-        if super().step(commit):
+    def _step(self, commit: Commit) -> bool:
+        if super()._step(commit):
             return True
         self._tables.add_waits(commit.run, commit.waits)
         return False
 
 
 class _DatesByDelay(MemoryJournal):
-    def step(self, commit: Commit) -> bool:
+    def _step(self, commit: Commit) -> bool:
         waits = tuple(replace(wait, until=None, delay=wait.delay or 0.0) for wait in commit.waits)
-        return super().step(replace(commit, waits=waits))
+        return super()._step(replace(commit, waits=waits))
 
 
 class _TheDateCounts(MemoryJournal):
-    def step(self, commit: Commit) -> bool:
+    def _step(self, commit: Commit) -> bool:
         waits = (replace(one, delay=None if one.until else one.delay) for one in commit.waits)
-        return super().step(replace(commit, waits=tuple(waits)))
+        return super()._step(replace(commit, waits=tuple(waits)))
 
 
 class _EarlyEventsAreLost(MemoryEvents):

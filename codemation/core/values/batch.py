@@ -52,12 +52,12 @@ def unpack(data: bytes) -> list[object]:
         PayloadLost: the bytes are damaged, or use a tag that nobody here has registered.
         ContractError: a class has changed, and what is stored does not fit it any more.
     """
-    return Reader().guard(lambda: _read(data), "batch of items")
-
-
-def _read(data: bytes) -> list[object]:
-    stored = _parsed(data)
     reader = Reader()
+    return reader.guard(lambda: _read(data, reader), "batch of items")
+
+
+def _read(data: bytes, reader: Reader) -> list[object]:
+    stored = _parsed(data)
     match stored:
         case list():
             return [reader.read(form) for form in stored] if _TAGGED in data else stored

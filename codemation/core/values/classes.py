@@ -12,7 +12,6 @@ import sys
 import types
 import typing
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass, fields, is_dataclass
 from enum import StrEnum
@@ -37,14 +36,19 @@ _build: ContextVar[str] = ContextVar("_build", default="")
 """What the modules are called that classes are looked for in first."""
 
 
-@contextmanager
-def classes_of(build: str) -> Iterator[None]:
+class classes_of:  # noqa: N801 - used as a function is
     """Find the classes of stored values in a build of the app; `build` is what its modules' names begin with."""
-    token = _build.set(build)
-    try:
-        yield
-    finally:
-        _build.reset(token)
+
+    __slots__ = ("_build", "_token")
+
+    def __init__(self, build: str) -> None:
+        self._build = build
+
+    def __enter__(self) -> None:
+        self._token = _build.set(self._build)
+
+    def __exit__(self, *_: object) -> None:
+        _build.reset(self._token)
 
 
 class Kind(StrEnum):

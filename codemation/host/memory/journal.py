@@ -3,14 +3,27 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime
 from typing import Any, assert_never
 
 from codemation.core.errors import HostError, InputError, UnknownRun, UnwantedChild
 from codemation.core.ids import Head, RunId, TicketId
-from codemation.core.ports import Commit, Drop, Entry, GoOn, Holding, Leave, Look, NewRun, Parent, Reopening, RunRow
+from codemation.core.ports import (
+    Commit,
+    Drop,
+    Entry,
+    GoOn,
+    Holding,
+    Leave,
+    Look,
+    NewRun,
+    Parent,
+    Reopening,
+    RunRow,
+    nothing,
+)
 from codemation.core.states import FINISHED, RunStatus
 from codemation.host.memory.tables import Tables, Ticket
 from codemation.host.memory.turnstiles import check_free, let_in, queue
@@ -66,8 +79,13 @@ class MemoryJournal:
             if run.announces:
                 self._tables.armed.tell("finished", row.workflow, row, now)
 
-    def step(self, commit: Commit) -> bool:
-        """Write one revision."""
+    def step(self, commit: Commit, meanwhile: Callable[[], object] = nothing) -> bool:
+        """Write one revision; there is no answer to wait for, but `meanwhile` is called as it is where there is one."""
+        stands = self._step(commit)
+        meanwhile()
+        return stands
+
+    def _step(self, commit: Commit) -> bool:
         tables = self._tables
         with tables.lock:
             row, ticket = tables.runs.get(commit.run), tables.held(commit.holding)
@@ -166,9 +184,8 @@ class MemoryJournal:
         tables = self._tables
         with tables.lock:
             row = tables.runs.get(reopening.run)
-            if row is None or row.stop or row.status not in reopening.of:
-                return False
-            if (row.revision, row.head) != (reopening.revision, reopening.head):
+            known = (reopening.revision, reopening.head)
+            if row is None or row.stop or row.status not in reopening.of or (row.revision, row.head) != known:
                 return False
             row = replace(
                 row,
@@ -196,9 +213,8 @@ class MemoryJournal:
         tables = self._tables
         with tables.lock:
             now = tables.runs.get(run)
-            if now is None or now.stop or now.status in FINISHED:
-                return False
-            if (now.revision, now.head) != (row.revision, row.head):
+            known = (row.revision, row.head)
+            if now is None or now.stop or now.status in FINISHED or (now.revision, now.head) != known:
                 return False
             now = replace(now, revision=now.revision + 1, head=new_head, stop=True)
             tables.write(now, new_head, delta, None)

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import assert_never
 
 import psycopg
@@ -25,6 +24,7 @@ from codemation.core.ports import (
     NewTicket,
     Reopening,
     RunRow,
+    nothing,
 )
 from codemation.core.states import FINISHED, RunStatus
 from codemation.host.postgres import run_statements
@@ -33,7 +33,7 @@ from codemation.host.postgres.connection import Connections
 from codemation.host.postgres.grouping import group, group_values, in_groups, shape_of
 from codemation.host.postgres.lanes import Lanes
 from codemation.host.postgres.link import Link
-from codemation.host.postgres.new_runs import deadline_values, origin_values, starting
+from codemation.host.postgres.new_runs import deadline_values, kept_for, origin_values, starting
 from codemation.host.postgres.rows import run_and_entries, storable
 from codemation.host.postgres.statements import StepShape, Then, numbers, step, texts
 from codemation.host.postgres.turnstiles import at, let_in, reopened, started, turnstile_values
@@ -62,7 +62,7 @@ class PostgresJournal:
             "head": run.head,
             "priority": run.priority,
             "params": run.params,
-            "retention": json.dumps(dict(run.retention)) if run.retention else None,
+            "retention": kept_for(tuple(run.retention.items())),
             "key_age": run.key_age,
             "delta": run.delta,
             "output": run.output,
@@ -105,11 +105,11 @@ class PostgresJournal:
             raise UnwantedChild(f"nobody waits for child {run.id} any more, or somebody else has started it")
         raise HostError(f"another run has the id {run.id}", way_out="start it again under an id of its own")
 
-    def step(self, commit: Commit) -> bool:
+    def step(self, commit: Commit, meanwhile: Callable[[], object] = nothing) -> bool:
         """Write one revision; `False` when it was refused, by fence, revision or a cancel: `look` says which."""
         shape = _shape(commit)
         with self._connections.lease() as link:
-            written = self._write(link, shape, commit)
+            written = self._write(link, shape, commit, meanwhile)
             if not written and shape.then is Then.DROP:
                 # It may have been the ticket of a fold that had nothing to answer.
                 written = self._write(link, shape._replace(then=Then.DROP_FOLD), commit)
@@ -117,10 +117,10 @@ class PostgresJournal:
                 let_in(link, commit.turnstile)
         return written
 
-    def _write(self, link: Link, shape: StepShape, commit: Commit) -> bool:
+    def _write(self, link: Link, shape: StepShape, commit: Commit, meanwhile: Callable[[], object] = nothing) -> bool:
         values = _values(commit)
         try:
-            return link.gives(step(shape), values)
+            return link.gives(step(shape), values, meanwhile)
         except errors.NotNullViolation:
             # Only a lane that nobody has entered yet can be missing; the statement has changed nothing.
             self._lanes.enter_for(link, commit)
@@ -282,7 +282,7 @@ def _values(commit: Commit) -> dict[str, object]:
         "activation": commit.activation,
         "turnstile": commit.turnstile,
         "follow_up": commit.follow_up,
-        "outcome": commit.status.value,
+        "outcome": commit.status,
         "written": texts(commit.written),
     }
     if isinstance(then, Leave):

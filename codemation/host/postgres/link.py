@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from select import POLLIN, POLLOUT, poll
 from typing import Any
 
@@ -18,6 +18,7 @@ from psycopg.adapt import Transformer
 from psycopg.pq import ConnStatus, DiagnosticField, ExecStatus, Format, TransactionStatus
 from psycopg.pq.abc import PGresult
 
+from codemation.core.ports import nothing
 from codemation.host.postgres.silence import Attentive, unanswered
 from codemation.host.postgres.statements import Statement
 
@@ -65,9 +66,15 @@ class Link:
             return None
         return self._read(result, 1)[0]
 
-    def gives(self, statement: Statement, values: Mapping[str, object]) -> bool:
-        """Whether the statement gives a row; what stands in it is not looked at."""
-        return self._execute(statement, values).ntuples > 0
+    def gives(
+        self, statement: Statement, values: Mapping[str, object], meanwhile: Callable[[], object] = nothing
+    ) -> bool:
+        """Whether the statement gives a row; what stands in it is not looked at.
+
+        `meanwhile` is called while the server works on it. Whatever it raises leaves the answer unread, so that the
+        connection is of no use any more.
+        """
+        return self._execute(statement, values, meanwhile).ntuples > 0
 
     def all(self, statement: Statement, values: Mapping[str, object]) -> list[Row]:
         """Every row that the statement gives."""
@@ -103,7 +110,9 @@ class Link:
         pgconn = self.connection.pgconn
         return pgconn.status == ConnStatus.OK and pgconn.transaction_status == TransactionStatus.IDLE
 
-    def _execute(self, statement: Statement, values: Mapping[str, object]) -> PGresult:
+    def _execute(
+        self, statement: Statement, values: Mapping[str, object], meanwhile: Callable[[], object] = nothing
+    ) -> PGresult:
         pgconn = self.connection.pgconn
         sent, formats = _encode(statement, values)
         if self._prepares:
@@ -111,6 +120,7 @@ class Link:
             pgconn.send_query_prepared(name, sent, formats, Format.BINARY)
         else:
             pgconn.send_query_params(statement.text, sent, None, formats, Format.BINARY)
+        meanwhile()
         return self._answer()
 
     def _prepare(self, statement: Statement) -> bytes:
@@ -160,17 +170,20 @@ def _error(result: PGresult) -> psycopg.Error:
 
 
 def _encode(statement: Statement, values: Mapping[str, object]) -> tuple[list[bytes | None], list[int]]:
-    names = statement.names
-    given = [values[name] for name in names]
-    formats = [_BINARY if isinstance(value, bytes) else _TEXT for value in given]
-    sent = [
-        value
-        if value is None or isinstance(value, bytes)
-        else b"%d" % value
-        if type(value) is int
-        else _text(name, str(value))
-        for name, value in zip(names, given, strict=True)
-    ]
+    sent: list[bytes | None] = []
+    formats: list[int] = []
+    for name in statement.names:
+        value: Any = values[name]
+        kind = type(value)
+        if kind is int:
+            sent.append(b"%d" % value)
+            formats.append(_TEXT)
+        elif kind is bytes or value is None:
+            sent.append(value)
+            formats.append(_BINARY)
+        else:
+            sent.append(_text(name, str(value)))
+            formats.append(_TEXT)
     return sent, formats
 
 

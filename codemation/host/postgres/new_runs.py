@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from functools import lru_cache
 
 from codemation.core.ports import Deadline, NewRun
 from codemation.core.states import FINISHED
@@ -30,3 +31,9 @@ def origin_values(run: NewRun) -> dict[str, object]:
 def deadline_values(deadline: Deadline | None) -> dict[str, object]:
     """When it is told that its time is over, if it is."""
     return {} if deadline is None else {"deadline_ticket": deadline.ticket, "deadline": deadline.seconds}
+
+
+@lru_cache(maxsize=256)
+def kept_for(retention: tuple[tuple[str, float | None], ...]) -> str | None:
+    """For how long a run is kept, as JSON."""
+    return json.dumps(dict(retention)) if retention else None

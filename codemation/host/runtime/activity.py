@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
@@ -10,13 +9,12 @@ from functools import partial
 from typing import Any
 
 from codemation.core.context import Context
-from codemation.core.definition import Input, NodeKind, NodePlan, Source
+from codemation.core.definition import NodeKind, NodePlan
 from codemation.core.engine import Engine, Stored
 from codemation.core.expression import Computed
-from codemation.core.ids import ERROR, NodeId, RunId, node_of, turn_of
-from codemation.core.inputs import Fetcher, Given, taken
+from codemation.core.ids import ERROR, NodeId, node_of
+from codemation.core.inputs import Fetcher, Given, Held, taken
 from codemation.core.items import EMPTY, Batch, Item
-from codemation.core.mistakes import listed
 from codemation.core.names import build_of_any
 from codemation.core.opening import OpenRun
 from codemation.core.outputs import Outputs, failure_of
@@ -24,18 +22,17 @@ from codemation.core.params import ParamRef, Params
 from codemation.core.ports import Claim, NotebookRunner, Slot
 from codemation.core.sharding import Ending, ShardAgain, ShardEnded
 from codemation.core.signals import ErrorInfo, Failed, Signal, Succeeded
-from codemation.core.signature import Injection, NodeCode, Parameter
+from codemation.core.signature import Injection, NodeCode
 from codemation.core.tables import Tables
 from codemation.host.credentials import Credentials
 from codemation.host.runtime.allowance import Allowance
 from codemation.host.runtime.calling import Loop
-from codemation.host.runtime.capture import NODE_LOGGER
 from codemation.host.runtime.clock import REAL, Clock
+from codemation.host.runtime.fetching import at_hand, fetched
 from codemation.host.runtime.giving import check_output, part_given
 from codemation.host.runtime.meter import Meter
 from codemation.host.runtime.patient_blobs import PatientBlobs
 from codemation.host.runtime.recent import Recent
-from codemation.host.runtime.replying import reply
 from codemation.host.runtime.resources import Resources
 from codemation.host.runtime.saying import Listening
 from codemation.host.runtime.trouble import info_of, retry_delay, trace_of
@@ -80,11 +77,6 @@ class RunCode:
         object.__setattr__(self, "build", build_of_any(code.function for code in self.nodes.values()))
 
 
-def handed(parameter: Parameter, value: Any) -> tuple[tuple[Any, ...], dict[str, Any]]:
-    """How a function is given its data: by name, since what is injected may stand before it, where it has a name."""
-    return ((value,), {}) if parameter.positional else ((), {parameter.name: value})
-
-
 class Activity:
     """What the ways to perform an activation share."""
 
@@ -110,11 +102,13 @@ class Activity:
         if self._code is not None and self.node.kind is NodeKind.NOTEBOOK:
             self._code = replace(self._code, function=partial(self._code.function, _runner=bench.notebooks))
         self._began = time.monotonic()
-        self._blobs = PatientBlobs(bench.engine)
+        self.blobs = PatientBlobs(bench.engine)
         self.fetch = partial(fetched, bench, run.id)  # without self: an activity is freed as soon as it is over
         """The bytes of a batch, from this process if it has them."""
         self.allowance = Allowance(self.node, partial(_age, bench, run, self.node.id))
-        self.fetcher = Fetcher(snapshot=run.snapshot, fetch=self.fetch, tables=bench.tables, files=self._blobs)
+        self.fetcher = Fetcher(snapshot=run.snapshot, fetch=self.fetch, tables=bench.tables, files=self.blobs)
+        self._given: dict[str, Given] | None = None
+        """What was read ahead of the inputs."""
 
     @property
     def has_code(self) -> bool:
@@ -141,16 +135,37 @@ class Activity:
         """Once the step stands: have at hand what the next nodes will read."""
         record = self.run.snapshot.nodes.get(self.node.id)
         if record is not None and record.activation == self.claim.activation:  # nobody has gone on, round a loop
-            for port in record.outputs.keys() & self.stored.keys():
-                self.bench.recent.put(self.run.id, record.outputs[port].ref, self.stored[port])
+            for ref, data in self.stored_as(record.outputs).items():
+                self.bench.recent.put(self.run.id, ref, data)
+
+    def stored_as(self, outputs: Mapping[str, Batch]) -> dict[str, bytes]:
+        """What the ports were given, by the references that it has as outputs."""
+        return {outputs[port].ref: data for port, data in self.stored.items() if port in outputs}
+
+    def begin(self) -> None:
+        """Let the time that it takes count from now on."""
+        self._began = time.monotonic()
+
+    def read_ahead(self, held: Held, fresh: Mapping[str, bytes]) -> None:
+        """Have at hand what `inputs` will give; `fresh` are payloads that are being recorded, by reference.
+
+        Raises:
+            LookupError: it is not all there, or too large to be held beside what is still at work.
+        """
+        fetch = partial(at_hand, self.bench, self.run.id, fresh)
+        self._given = self._reached(Fetcher(snapshot=held, fetch=fetch, tables=self.bench.tables, files=self.blobs))
 
     def inputs(self) -> dict[str, Given]:
         """What reached each input that carries something, by name; the node's data comes first.
 
         A gate is given what leads into its loop, and what comes back once its loop is under way.
         """
+        given, self._given = self._given, None
+        return self._reached(self.fetcher) if given is None else given
+
+    def _reached(self, fetcher: Fetcher) -> dict[str, Given]:
         back = self.node.id in self.run.snapshot.rounds
-        given = {one.name: self.fetcher.given(one) for one in self.node.inputs if not one.ordering and one.back is back}
+        given = {one.name: fetcher.given(one) for one in self.node.inputs if not one.ordering and one.back is back}
         if self.shard is not None and self.node.grain == "batch":
             name, whole = next(iter(given.items()))
             given[name] = self.fetcher.part(whole, self.shard.start, self.shard.stop)
@@ -189,37 +204,6 @@ class Activity:
     def computed(self) -> dict[str, Computed]:
         """The arguments that are computed for each call."""
         return {name: value for name, value in self.code.arguments.items() if isinstance(value, Computed)}
-
-    def context(self, stop: Stop, suffix: str = "") -> Context:
-        """The context of one call; `suffix` names the item."""
-        return Context(
-            run_id=self.run.id,
-            workflow_id=self.run.definition.workflow,
-            node_id=self.node.id,
-            turn=turn_of(self.claim.activation),
-            attempt=self.attempt,
-            idempotency_key=f"{self.seed}{suffix}",
-            params=self.params,
-            clock=self.bench.clock.now,
-            log=logging.getLogger(f"{NODE_LOGGER}.{self.run.definition.workflow}.{self.node.id}"),
-            store=self._blobs.attach,
-            stopping=stop,
-            report=lambda done, total: self.meter.move(self.node.id, done, total, part=self.claim.part),
-            finished=self._finished,
-            answer=partial(reply, self.bench.engine, self.run.id),
-        )
-
-    def _finished(self, node: str, port: str) -> list[Any]:
-        """The items that another node has given to a port, once it has finished."""
-        nodes = self.run.snapshot.plan.nodes
-        plan = nodes.get(NodeId(node))
-        if plan is None or port not in plan.ports:
-            missing = f"port {port!r} of {node!r}" if plan else f"node {node!r}"
-            raise KeyError(f"there is no {missing}; there are: {listed(plan.ports if plan else nodes)}")
-        if not self.run.snapshot.reported(plan.id):
-            raise KeyError(f"{node!r} has not finished; what {self.node.id!r} stands on has")
-        given = self.fetcher.given(Input(name=port, sources=(Source(node=plan.id, port=port),)))
-        return list(self.fetcher.items(given).values)
 
     def outputs(self) -> Outputs:
         """Where what the node gives is collected."""
@@ -288,12 +272,3 @@ class Activity:
 
 def _age(bench: Workbench, run: OpenRun, node: NodeId) -> float:
     return bench.engine.persist(bench.engine.stores.journal.age, run.id, run.snapshot.nodes[node].since)
-
-
-def fetched(bench: Workbench, run: RunId, batch: Batch) -> bytes:
-    """The bytes of a batch of a run, from this process if it has them."""
-    data = bench.recent.get(run, batch.ref)
-    if data is None:
-        data = bench.engine.persist(bench.engine.stores.payloads.get, run, batch)
-        bench.recent.put(run, batch.ref, data)
-    return data

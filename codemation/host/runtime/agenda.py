@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import heapq
 import itertools
+import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
@@ -23,6 +24,8 @@ class Ready:
     run: RunId = field(compare=False)
     ticket: TicketId | None = field(compare=False)
     claim: Claim | None = field(compare=False, default=None)
+    since: float = field(compare=False, default_factory=time.monotonic)
+    """When it became ready, by the clock of the machine."""
 
 
 class Agenda:
@@ -65,6 +68,11 @@ class Agenda:
         for one in left:
             heapq.heappush(self._ready, one)
         return found
+
+    def oldest(self) -> float:
+        """For how many seconds something waits here to be taken; 0 where nothing does."""
+        now = time.monotonic()
+        return max((now - one.since for one in self._ready), default=0.0)
 
     def knows(self, run: RunId) -> bool:
         """Whether anything of a run is ready."""

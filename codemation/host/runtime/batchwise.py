@@ -11,8 +11,9 @@ from codemation.core.inputs import Given, taken
 from codemation.core.items import Item
 from codemation.core.outputs import batch_outputs, failure_of
 from codemation.core.tables import Derived, is_table
-from codemation.host.runtime.activity import Activity, Performed, Stop, handed
-from codemation.host.runtime.calling import awaited, called, outcome
+from codemation.host.runtime.activity import Activity, Performed, Stop
+from codemation.host.runtime.calling import awaited, called, handed, outcome
+from codemation.host.runtime.contexts import context_of
 from codemation.host.runtime.pacing import pace_of
 from codemation.host.runtime.passing import derived, part_passed_on, passed_on
 from codemation.host.runtime.trouble import trace_of
@@ -24,7 +25,9 @@ def perform_batch(activity: Activity, stop: Stop) -> Performed:
     given = activity.inputs()
     activity.meter.begin(node.id, None, part=activity.claim.part)
     data, first = code.signature.data, next(iter(given.values()), None)
-    context = activity.context(stop, "" if activity.shard is None else f"/{activity.shard.start}-{activity.shard.stop}")
+    context = context_of(
+        activity, stop, "" if activity.shard is None else f"/{activity.shard.start}-{activity.shard.stop}"
+    )
     args, kwargs, named = (), activity.arguments(given, context), dict[str, Any]()
     entered, a_table = None, False
     if data and first:

@@ -14,6 +14,7 @@ from weakref import WeakSet
 
 from codemation.core.durations import readable
 from codemation.core.errors import NodeError
+from codemation.core.signature import Parameter
 from codemation.host.runtime.trouble import Interrupted
 
 _STEP = 0.05
@@ -181,3 +182,8 @@ WHOLE = frozenset({dict, list, tuple, str, bytes, int, float, bool, type(None)})
 def _exhausted(value: Any) -> Any:
     """A generator runs here, inside the call, so that its errors and its time belong to the call."""
     return list(value) if type(value) not in WHOLE and isinstance(value, Iterator) else value
+
+
+def handed(parameter: Parameter, value: Any) -> tuple[tuple[Any, ...], dict[str, Any]]:
+    """How a function is given its data: by name, since what is injected may stand before it, where it has a name."""
+    return ((value,), {}) if parameter.positional else ((), {parameter.name: value})

@@ -176,6 +176,8 @@ class Capture:
         self._guard = threading.Lock()
         self._users = 0
         self._handler = _Handler()
+        self._tees: dict[str, _Tee] = {}
+        """What stands in for a stream, or has done so last: made anew when the process has got another stream."""
 
     def into(self, sink: Sink) -> Into:
         """Everything printed or logged in this context goes to the sink as well."""
@@ -188,7 +190,10 @@ class Capture:
             for name, level in _STREAMS.items():
                 stream = getattr(sys, name)
                 if not isinstance(stream, _Tee):  # the first one, or somebody has put another stream there since
-                    setattr(sys, name, _Tee(stream, level))
+                    tee = self._tees.get(name)
+                    if tee is None or tee.stream is not stream:
+                        tee = self._tees[name] = _Tee(stream, level)
+                    setattr(sys, name, tee)
             logging.getLogger().addHandler(self._handler)  # which is there once, however often it is added
             logger = logging.getLogger(NODE_LOGGER)
             if logger.level == logging.NOTSET:

@@ -23,6 +23,8 @@ IDLE = 5.0
 """Seconds after which a committer without work ends."""
 LONG = 0.02
 """Seconds after which a lone writer is not waited for any more."""
+AGAIN, LONGEST = 0.002, 0.5
+"""Seconds after which it is seen again, at first and at the most, to what was told and is not taken up yet."""
 Told = Callable[[Outcome | Exception], None]
 """Called with what followed from a delivery that was left, in another thread."""
 
@@ -30,8 +32,10 @@ Told = Callable[[Outcome | Exception], None]
 class Committer:
     """Records what the threads of a process bring."""
 
-    def __init__(self, engine: Engine, idle: float = IDLE) -> None:
+    def __init__(self, engine: Engine, rouse: Callable[[], bool] = lambda: False, idle: float = IDLE) -> None:
+        """`rouse` lets threads go on with what was told, and says whether to ask again soon because something waits."""
         self._engine = engine
+        self._rouse = rouse
         self._idle = idle
         self._guard = threading.RLock()
         self._changed = threading.Condition(self._guard)
@@ -69,18 +73,29 @@ class Committer:
             self._changed.notify()
 
     def _commit(self) -> None:
+        pause = self._idle
         while True:
-            with self._guard:
-                self._rests = True
-                if not self._changed.wait_for(lambda: self._left, timeout=self._idle):
-                    self._alive = self._rests = False
-                    return
-                self._rests = False
-                self._changed.wait_for(lambda: self._writer is None, timeout=LONG)
-                group = self._next()
-                self._writer = group
-            self._record(group)
-            self._written(group)
+            group = self._awaited(pause)
+            if group is None and pause == self._idle:
+                return
+            if group is not None:
+                self._record(group)
+                self._written(group)
+                pause = AGAIN
+            pause = min(2 * pause, LONGEST) if self._rouse() else self._idle
+
+    def _awaited(self, pause: float) -> list[tuple[Delivery, Told]] | None:
+        """What is to be written next; `None` when nothing has come for a while."""
+        with self._guard:
+            self._rests = True
+            came = self._changed.wait_for(lambda: self._left, timeout=pause)
+            self._rests = False
+            if not came:
+                self._alive = pause != self._idle
+                return None
+            self._changed.wait_for(lambda: self._writer is None, timeout=LONG)
+            self._writer = group = self._next()
+            return group
 
     def _next(self) -> list[tuple[Delivery, Told]]:
         """What is written next: one delivery of each run, the oldest first."""
@@ -111,3 +126,4 @@ class Committer:
         except Exception as error:  # noqa: BLE001  # it is told to whoever works on the run
             outcome = error
         told(outcome)
+        self._rouse()

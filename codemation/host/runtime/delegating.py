@@ -25,8 +25,9 @@ from codemation.core.waits import Answer, Wait
 from codemation.core.workflow import Workflow
 from codemation.host.identity import new_run_id
 from codemation.host.launching import encoded_params
-from codemation.host.runtime.activity import Activity, Performed, fetched
+from codemation.host.runtime.activity import Activity, Performed
 from codemation.host.runtime.batchwise import computed_of, let_go
+from codemation.host.runtime.fetching import fetched
 from codemation.host.runtime.trouble import ItemFailed, trace_of
 
 WHOLE = ""
@@ -161,12 +162,8 @@ class _Delegation(ABC):
         """What a run has given, by the port of this node that it goes to, with what reads it."""
         child = self.opened(RunId(answer.who))
         bench, outputs = self.activity.bench, child.definition.outputs
-        fetcher = Fetcher(
-            snapshot=child.snapshot,
-            fetch=partial(fetched, bench, child.id),
-            tables=bench.tables,
-            files=self.activity.fetcher.files,
-        )
+        fetch, files = partial(fetched, bench, child.id), self.activity.fetcher.files
+        fetcher = Fetcher(snapshot=child.snapshot, fetch=fetch, tables=bench.tables, files=files)
         given = {name: fetcher.given(Input(name=name, sources=ends)) for name, ends in outputs.items()}
         return {MAIN if len(outputs) == 1 else name: (one, fetcher) for name, one in given.items()}
 

@@ -55,6 +55,8 @@ class FleetScheduler(VisitingScheduler):
         self._walker.tired = self._tired
         self._walker.freed = desk.rouse
         self._looker: threading.Thread | None = None
+        self._times = threading.Condition(self._guard)
+        """For whoever waits for the next of the times."""
 
     @property
     def busy(self) -> int:
@@ -103,7 +105,7 @@ class FleetScheduler(VisitingScheduler):
     def _wake_in(self, delay: float, hint: Hint) -> None:
         with self._changed:
             heapq.heappush(self._soon, (time.monotonic() + delay, hint.ticket, hint))
-            self._news.notify_all()
+            self._times.notify_all()
 
     @property
     def idle(self) -> bool:
@@ -115,7 +117,7 @@ class FleetScheduler(VisitingScheduler):
         with self._changed:
             self._leaving = True
             self._changed.notify_all()
-            self._news.notify_all()
+            self._times.notify_all()
 
     def rest(self, grace: float) -> bool:
         """Wait until nobody works any more, at most so many seconds; whether that is so."""
@@ -153,6 +155,8 @@ class FleetScheduler(VisitingScheduler):
         finally:
             with self._changed:
                 self._alive -= 1
+                if self._agenda:  # it has come while this thread was about to go
+                    self._hire(1)
                 self._changed.notify_all()
 
     def _next(self) -> tuple[Watched, Ready] | None:
@@ -188,7 +192,7 @@ class FleetScheduler(VisitingScheduler):
             with self._changed:
                 soon = self._soon[0][0] - time.monotonic() if self._soon else NET
                 if soon > 0:
-                    self._news.wait(min(soon, ALONE))
+                    self._times.wait(min(soon, ALONE))
                 now = time.monotonic()
                 due = []
                 while self._soon and self._soon[0][0] <= now:

@@ -7,9 +7,10 @@ from typing import Any
 
 from codemation.core.errors import RunError
 from codemation.core.inputs import Given, each, taken
-from codemation.host.runtime.activity import Activity, handed
+from codemation.host.runtime.activity import Activity
 from codemation.host.runtime.batchwise import computed_of
-from codemation.host.runtime.calling import outcome
+from codemation.host.runtime.calling import handed, outcome
+from codemation.host.runtime.contexts import context_of
 from codemation.host.runtime.itemwise import asking
 
 
@@ -47,7 +48,7 @@ def _of_item(activity: Activity, given: dict[str, Given], first: Given, position
 
 def _of_batch(activity: Activity, given: dict[str, Given], first: Given | None) -> Any:
     data, args = activity.code.signature.data, ()
-    kwargs = activity.arguments(given, activity.context(lambda: False))
+    kwargs = activity.arguments(given, context_of(activity, lambda: False))
     if data and first:
         args, named = handed(data, taken(activity.fetcher, activity.node, data, first))
         kwargs |= named

@@ -18,7 +18,9 @@ from codemation.core.progress import Finished, decode_finished, encode_finished
 from codemation.core.sharding import ShardAgain
 from codemation.core.signals import ItemsLeft
 from codemation.core.signature import Parameter
-from codemation.host.runtime.activity import Activity, Performed, Stop, handed
+from codemation.host.runtime.activity import Activity, Performed, Stop
+from codemation.host.runtime.calling import handed
+from codemation.host.runtime.contexts import context_of
 from codemation.host.runtime.items import Ask, Flag, ItemWork, Postponed, checked
 from codemation.host.runtime.pacing import pace_of
 from codemation.host.runtime.trouble import Interrupted, ItemFailed, info_of
@@ -43,6 +45,12 @@ class ItemwisePerformance:
         """How many were recorded before, and the number of the next."""
         self.errors: list[Mapping[str, Any]] = []
         """Why parts are missing that were worked on as shards."""
+        self._ready: tuple[Given, ItemWork, Door] | None = None
+        """What was prepared before the activation began."""
+
+    def prepare(self) -> None:
+        """Make all ready for the first call."""
+        self._ready = self._prepared(self.activity.inputs())
 
     def perform(self) -> Performed:
         """Work on every item that is left.
@@ -53,9 +61,9 @@ class ItemwisePerformance:
         """
         activity = self.activity
         with without_collecting():
-            given = activity.inputs()
-            first = next(iter(given.values()))
-            work, door = self._prepared(given, first)
+            first, work, door = self._ready or self._prepared(activity.inputs())
+            self._ready = None
+            activity.meter.begin(activity.node.id, len(self.own(len(work.items))), part=activity.claim.part)
             said = self.instead(work, door)
             if said is not None:
                 return said
@@ -98,15 +106,15 @@ class ItemwisePerformance:
         data = encode_finished(self._finished.values())
         return engine.persist(engine.stores.payloads.put, run.id, data, len(self._finished), "items")
 
-    def _prepared(self, given: Mapping[str, Given], first: Given) -> tuple[ItemWork, Door]:
+    def _prepared(self, given: Mapping[str, Given]) -> tuple[Given, ItemWork, Door]:
         activity, node, code = self.activity, self.activity.node, self.activity.code
+        first = next(iter(given.values()))
         if code.signature.data is None:
             raise LookupError(f'the code of "{node.id}" takes no item')
         items, door = self.entering(first, code.signature.data)
         if not items and node.policy.run_on_empty:
             items = [Item(None)]
         self._finished = {one.position: one for one in self._recorded()}
-        activity.meter.begin(node.id, len(self.own(len(items))), part=activity.claim.part)
         work = ItemWork(
             node=node,
             code=code,
@@ -123,7 +131,7 @@ class ItemwisePerformance:
             clock=activity.bench.clock,
             rows=self._rows,
         )
-        return work, door
+        return first, work, door
 
     def entering(self, first: Given, data: Parameter) -> tuple[list[Item[Any]], Door]:
         """The items by their positions, and the door to check them with."""
@@ -150,7 +158,8 @@ class ItemwisePerformance:
                 self._finished[ending.position] = ending
                 self.fresh.append(ending)
                 done += 1
-                self.activity.meter.move(node, done, part=self.activity.claim.part)
+                if len(work.items) > 1:
+                    self.activity.meter.move(node, done, part=self.activity.claim.part)
                 due = len(self.fresh) >= CHUNK_ITEMS or time.monotonic() - recorded_at >= CHUNK_SECONDS
                 if due and len(self._finished) < len(work.items):
                     self._record()
@@ -230,7 +239,7 @@ def asking(activity: Activity, stop: Stop, data: Parameter, door: Door, given: M
             named |= {name: one.of_item(checked, params) for name, one in computed.items()}
         if not contexts:
             return args, {**arguments, **named}, None
-        context = activity.context(stop, f"/{position}")
+        context = context_of(activity, stop, f"/{position}")
         return args, {**arguments, **named, **dict.fromkeys(contexts, context)}, context
 
     return ask

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 
 from codemation.core.definition import NodeKind
 from codemation.core.errors import LimitExceeded, StoreUnavailable
+from codemation.core.ids import node_of
+from codemation.core.inputs import Foreseen, Held
+from codemation.core.items import Batch
 from codemation.core.opening import OpenRun
 from codemation.core.pausing import WAITING
 from codemation.core.ports import Claim
@@ -25,18 +28,22 @@ from codemation.host.runtime.saying import Saying
 from codemation.host.runtime.sharding import ItemJoin, ItemShard, ItemSplit, join_batches, split_batch
 from codemation.host.runtime.trouble import ItemFailed
 from codemation.host.runtime.waiting import perform_waiting
+from codemation.host.runtime.watched import Watched
 
 
 class Performance:
     """One activation, from its claim to the signal that says how it ended."""
 
     def __init__(self, bench: Workbench, run: OpenRun, code: RunCode, claim: Claim, meter: Meter) -> None:
+        self.claim = claim
         self.error: Exception | None = None
         """What the node raised."""
         self._key: bytes | None = None
         """Names what is given, where it is to be taken again."""
         self._bench = bench
         self._build = code.build
+        self._items: ItemwisePerformance | None = None
+        """The way to perform it, prepared before it begins."""
         self._activity = Activity(bench, run, code, claim, meter)
         self._sink = Sink(claim.activation, self._activity.attempt, run.id)
         self._saying = Saying(bench.engine, run.id, self._sink)
@@ -48,6 +55,7 @@ class Performance:
             Interrupted: `stop` said so; what was finished until then is recorded as progress.
         """
         activity = self._activity
+        activity.begin()
         self._bench.listening.begin(self._saying)
         with CAPTURE.into(self._sink), classes_of(self._build):
             try:
@@ -64,6 +72,31 @@ class Performance:
                 self._bench.listening.end(self._saying)
                 self._saying.keep(last=True)
 
+    def prepare(self, stop: Stop, held: Held, fresh: Mapping[str, bytes]) -> None:
+        """Before it may begin: make ready what needs neither the node's code nor a store; see `Activity.read_ahead`."""
+        activity = self._activity
+        record = activity.run.snapshot.nodes.get(activity.node.id)
+        with classes_of(self._build):
+            try:
+                activity.read_ahead(held, fresh)
+                if self._is_plain and not (record and record.partial.size):
+                    self._items = ItemwisePerformance(activity, stop, self._saying.keep)
+                    self._items.prepare()
+            except Exception:  # noqa: BLE001  # whatever it is comes up again when it is performed
+                self._items = None
+
+    @property
+    def _is_plain(self) -> bool:
+        """Whether its code is called item by item with nothing that has to be opened for it."""
+        node = self._activity.node
+        return (
+            node.grain == "item"
+            and node.kind in _PLAIN
+            and not (node.policy.cache or is_sharded(node.policy))
+            and self._activity.has_code
+            and not self._activity.code.signature.injections
+        )
+
     @property
     def progressed(self) -> bool:
         """Whether finished items may have been recorded."""
@@ -77,6 +110,8 @@ class Performance:
 
     def _performed(self, stop: Stop, *, splits: bool) -> Performed:
         activity = self._activity
+        if self._items is not None:
+            return self._itemwise(self._items)
         if activity.shard is not None:
             return self._part(stop)
         if activity.node.policy.cache:
@@ -89,18 +124,18 @@ class Performance:
         if not (splits and is_sharded(activity.node.policy)):
             return self._executed(stop)
         if activity.node.grain == "item":
-            return self._itemwise(stop, ItemSplit)
+            return self._itemwise(self._way(stop, ItemSplit))
         split = split_batch(activity)
         return (split, None) if split is not None else self._executed(stop)
 
     def _part(self, stop: Stop) -> Performed:
         if self._activity.node.grain == "item":
-            return self._itemwise(stop, ItemShard)
+            return self._itemwise(self._way(stop, ItemShard))
         return perform_batch(self._activity, stop)
 
     def _joined(self, stop: Stop) -> Performed:
         if self._activity.node.grain == "item":
-            return self._itemwise(stop, ItemJoin)
+            return self._itemwise(self._way(stop, ItemJoin))
         return join_batches(self._activity)
 
     def _executed(self, stop: Stop) -> Performed:
@@ -112,13 +147,13 @@ class Performance:
             case NodeKind.CATCH:
                 return perform_catch(self._activity)
             case NodeKind.LOOP:
-                return self._itemwise(stop, Gate) if Gate.is_under_way(self._activity) else entered(self._activity)
+                return self._round(stop)
             case kind if kind in WAITING:
                 return self._asking(perform_waiting)
             case NodeKind.SUBWORKFLOW if self._activity.code.model is not None:
                 return self._asking(perform_subworkflow)
             case _ if self._activity.node.grain == "item":
-                return self._itemwise(stop)
+                return self._itemwise(self._way(stop, ItemwisePerformance))
             case _:
                 return perform_batch(self._activity, stop)
 
@@ -134,9 +169,16 @@ class Performance:
             self.error = failed.error
             return self._activity.failure(failed.error, item=failed.position), None
 
-    def _itemwise(self, stop: Stop, way: type[ItemwisePerformance] = ItemwisePerformance) -> Performed:
+    def _round(self, stop: Stop) -> Performed:
+        if not Gate.is_under_way(self._activity):
+            return entered(self._activity)
+        return self._itemwise(self._way(stop, Gate))
+
+    def _way(self, stop: Stop, way: type[ItemwisePerformance]) -> ItemwisePerformance:
+        return way(self._activity, stop, self._saying.keep)
+
+    def _itemwise(self, work: ItemwisePerformance) -> Performed:
         """A failure was decided item by item, retries included; anything else that goes wrong is final."""
-        work = way(self._activity, stop, self._saying.keep)
         try:
             return work.perform()
         except (StoreUnavailable, ResourceError):  # the latter fails the whole activation, which may be tried again
@@ -149,3 +191,18 @@ class Performance:
             if self._caught:
                 return self._activity.caught(error)
             return work.failed(error)
+
+
+_PLAIN = frozenset({NodeKind.THEN, NodeKind.MAP, NodeKind.FILTER, NodeKind.BRANCH, NodeKind.SWITCH, NodeKind.SPLIT})
+
+
+def prepared(
+    bench: Workbench, watched: Watched, claim: Claim, before: Performance, outputs: Mapping[str, Batch]
+) -> Performance | None:
+    """What is done after an activation whose outputs are being recorded; `None` where that has to wait for them."""
+    run, finished = watched.run, before._activity  # noqa: SLF001 - of its own kind
+    if run.snapshot.plan.nodes[node_of(claim.activation)].policy.total_timeout is not None:
+        return None
+    after = Performance(bench, run, watched.code, claim, watched.meter)
+    after.prepare(watched.stop, Foreseen(run.snapshot, finished.node.id, outputs), finished.stored_as(outputs))
+    return after

@@ -11,7 +11,6 @@ is found there.
 from __future__ import annotations
 
 import logging
-import threading
 import time
 from collections.abc import Callable, Collection
 
@@ -21,11 +20,13 @@ from codemation.core.ids import ActivationId, RunId
 from codemation.core.opening import OpenRun
 from codemation.core.outcome import Outcome
 from codemation.core.ports import Claim, Holding
+from codemation.core.states import RunStatus
 from codemation.host.runtime.activity import RunCode, Workbench
 from codemation.host.runtime.agenda import Agenda, Ready
 from codemation.host.runtime.capture import CAPTURE
 from codemation.host.runtime.walking import Walker
 from codemation.host.runtime.watched import Watched
+from codemation.host.runtime.workforce import Workforce
 
 __all__ = ["GRACE", "IDLE", "InlineScheduler", "Watched"]
 
@@ -39,27 +40,20 @@ LOOK = 2.0
 """Seconds without anything to do after which a run is looked for in the database: others may have worked on it."""
 
 
-class InlineScheduler:
+class InlineScheduler(Workforce):
     """Works on runs with the threads of this process."""
 
     def __init__(
         self, engine: Engine, bench: Workbench, threads: int, *, idle: float = IDLE, look: float = LOOK
     ) -> None:
+        super().__init__(threads, Agenda(bench.clock))
         self._engine = engine
         self._bench = bench
-        self._threads = threads
         self._longest_idle = idle
         self._look = look
-        guard = threading.RLock()
-        self._changed = threading.Condition(guard)
-        """For those who wait for a run."""
-        self._news = threading.Condition(guard)
-        """For those who wait for work."""
         self.recorded: Recorded = lambda run, activation: None  # told of each result that stands
-        self._walker = Walker(engine, bench, self, self._resume)
-        self._agenda = Agenda(bench.clock)
+        self._walker = Walker(engine, bench, self, self._resume, self._rouse)
         self._runs: dict[RunId, Watched] = {}
-        self._alive = self._idle = 0
 
     def watch(self, run: OpenRun, code: RunCode) -> Watched:
         """Adopt a run: from now on this process works on what becomes ready in it."""
@@ -90,7 +84,7 @@ class InlineScheduler:
         with self._changed:
             self._agenda.add(watched.run.id, outcome)
             self._hire(len(outcome.ready) if driven else len(self._agenda))
-            self._news.notify(len(self._agenda) or 1)  # a ticket that waits is news as well: it may be the next
+            self._sleepers.wake(len(self._agenda) or 1)  # a ticket that waits is news as well: it may be the next
 
     def serve(self, watched: Watched) -> None:
         """Let threads of the process work on a run that nobody waits for."""
@@ -108,12 +102,21 @@ class InlineScheduler:
             with self._changed:
                 self._changed.wait_for(lambda: watched.settled, timeout=patience)
             return
-        while not (watched.settled or until()):
-            taken = self._take(lambda: watched.settled or until())
-            if taken is not None:
-                self._work(*taken)
-            elif not (watched.settled or until()):
-                self._look_after(watched)
+        with self._changed:
+            self._drivers += 1
+        try:
+            while not (watched.settled or until()):
+                taken = self._take(lambda: watched.settled or until(), watched)
+                if taken is not None:
+                    self._work(*taken)
+                elif not (watched.settled or until()):
+                    self._look_after(watched)
+        finally:
+            with self._changed:
+                self._drivers -= 1
+                self._see_to_it()
+                if watched.run.snapshot.status is RunStatus.SUCCEEDED:  # then nobody is in a node any more
+                    self._changed.wait_for(lambda: not watched.active, timeout=GRACE)
 
     def pause(self, watched: Watched, grace: float = GRACE) -> None:
         """Stop working on a run and hand its tickets back, so that anybody may go on with it at once."""
@@ -139,15 +142,9 @@ class InlineScheduler:
                     watched.run.stopping = True
                     held += self._agenda.withdraw(watched.run.id)
             self._changed.notify_all()
-            self._news.notify_all()
+            self._sleepers.wake_all()
         if held:
             self._engine.persist(self._engine.stores.tickets.hand_back, held)
-
-    def _hire(self, pieces: int) -> None:
-        """Start threads for so many pieces of work, as far as there are not enough that are free."""
-        for _ in range(min(pieces - self._idle, self._threads - self._alive)):
-            self._alive += 1
-            threading.Thread(target=self._labour, name="codemation-worker", daemon=True).start()
 
     def _labour(self) -> None:
         idle_since = time.monotonic()
@@ -169,7 +166,7 @@ class InlineScheduler:
                     self._alive -= 1
                     return
 
-    def _take(self, enough: Callable[[], bool]) -> tuple[Watched, Ready] | None:
+    def _take(self, enough: Callable[[], bool], concern: Watched | None = None) -> tuple[Watched, Ready] | None:
         """The next piece of work; `None` when it is enough, or nothing has come for a while."""
         with self._changed:
             deadline = time.monotonic() + self._look
@@ -183,13 +180,9 @@ class InlineScheduler:
                     return None
                 if self._leap():
                     continue
-                self._idle += 1
-                try:
-                    self._news.wait(min(left, self._agenda.until_next()))
-                finally:
-                    self._idle -= 1
+                self._sleepers.sleep(min(left, self._agenda.until_next()), concern)
             if self._agenda:
-                self._news.notify()  # what this thread was woken for is for another one
+                self._sleepers.wake()  # what this thread was woken for is for another one
             return None
 
     def _leap(self) -> bool:
@@ -214,7 +207,7 @@ class InlineScheduler:
             with self._changed:
                 watched.active = 0
                 self._changed.notify_all()
-                self._news.notify_all()
+                self._sleepers.wake_all()
         if outcome is not None:
             self.submit(watched, outcome, driven=True)
 
@@ -232,11 +225,8 @@ class InlineScheduler:
             watched.active -= 1
             if claim is not None:
                 self._agenda.add(watched.run.id, Outcome(next=claim))
-                self._hire(len(self._agenda))
             if watched.settled:
-                self._news.notify_all()  # who drives it is among them
-            elif self._agenda:
-                self._news.notify()
+                self._sleepers.wake_for(watched)
             self._changed.notify_all()
         if watched.served and watched.settled and not watched.active:
             self.release(watched)

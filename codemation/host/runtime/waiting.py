@@ -21,7 +21,8 @@ from codemation.core.outputs import Outputs, failed_item, failure_of
 from codemation.core.pausing import KEYS, REJECTED, TIMEOUT, default_of
 from codemation.core.signals import Suspended
 from codemation.core.waits import Answer, Wait
-from codemation.host.runtime.activity import Activity, Performed, handed
+from codemation.host.runtime.activity import Activity, Performed
+from codemation.host.runtime.calling import handed
 from codemation.host.runtime.passing import passed_on
 from codemation.host.runtime.trouble import ItemFailed, trace_of
 

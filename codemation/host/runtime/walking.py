@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from typing import Protocol
 
 from codemation.core.engine import Engine
 from codemation.core.ids import ActivationId, TicketId, node_of
+from codemation.core.items import Batch
 from codemation.core.opening import OpenRun
 from codemation.core.outcome import Outcome, Refusal
 from codemation.core.ports import Claim
@@ -18,7 +19,7 @@ from codemation.core.sharding import Ending
 from codemation.host.runtime.activity import Workbench
 from codemation.host.runtime.agenda import Ready
 from codemation.host.runtime.committing import Committer
-from codemation.host.runtime.performing import Performance
+from codemation.host.runtime.performing import Performance, prepared
 from codemation.host.runtime.slots import SlotQueues, pool_of
 from codemation.host.runtime.trouble import Interrupted
 from codemation.host.runtime.watched import Watched
@@ -46,6 +47,13 @@ class Chain:
     fence: int = 0
     """Of the claim that it has come to. Whoever is done with an earlier one may be late to say so: as soon as the
     database has let go of a ticket, another thread of this process may have it."""
+    prepared: Performance | None = None
+    """What comes next, made ready while the step before it was being recorded."""
+
+    def taken(self, claim: Claim) -> Performance | None:
+        """What was made ready for a claim, if it was for this one."""
+        work, self.prepared = self.prepared, None
+        return work if work is not None and work.claim == claim else None
 
 
 class Walker:
@@ -57,13 +65,17 @@ class Walker:
         bench: Workbench,
         told: Told,
         resume: Callable[[Watched, Claim | None], None],
+        rouse: Callable[[], bool],
     ) -> None:
-        """`told` hears what stands and what else becomes ready, `resume` how a walk that was left goes on."""
+        """`told` hears what stands and what else becomes ready, `resume` how a walk that was left goes on.
+
+        `rouse` sees that somebody takes what was resumed; see `Committer`.
+        """
         self._engine = engine
         self._bench = bench
         self._listener = told
         self._resume = resume
-        self._committer = Committer(engine)
+        self._committer = Committer(engine, rouse)
         self._slots = SlotQueues(engine, told.submit)
         self._hands: dict[TicketId, Chain] = {}
         self._guard = threading.Lock()
@@ -127,14 +139,25 @@ class Walker:
         """Perform one activation and record it; `None` if that was left to others."""
         if watched.stop():
             raise Interrupted
-        work = Performance(self._bench, watched.run, watched.code, claim, watched.meter)
+        work = chain.taken(claim) or Performance(self._bench, watched.run, watched.code, claim, watched.meter)
         signal, output = work.perform(watched.stop, splits=True)
         if work.error is not None:
             watched.errors[node_of(claim.activation)] = work.error
         if isinstance(signal, Ending):
             return work, claim, self._engine.settle_shards(claim, signal)
-        tired = self.tired(chain)
-        delivery = self._engine.delivery(watched.run, claim, signal, output, progressed=work.progressed, leaves=tired)
+
+        def meanwhile(following: Claim, outputs: Mapping[str, Batch]) -> None:
+            chain.prepared = prepared(self._bench, watched, following, work, outputs)
+
+        delivery = self._engine.delivery(
+            watched.run,
+            claim,
+            signal,
+            output,
+            progressed=work.progressed,
+            leaves=self.tired(chain),
+            meanwhile=meanwhile if len(self._hands) == 1 else None,  # else this thread had better work on others
+        )
         outcome = self._committer.record(delivery, lambda told: self._told(watched, work, claim, told))
         return None if outcome is None else (work, claim, outcome)
 

@@ -142,6 +142,14 @@ class StepContract(Contract):
         assert (second.revision, second.head, second.delta) == (2, commit.new_head, commit.delta)
         assert first.at <= second.at
 
+    def test_something_else_is_done_meanwhile_at_most_once(self, stores: Stores, world: World) -> None:
+        """Whether the step stands does not depend on it, nor does it ever know."""
+        claim, done = world.held(), list[str]()
+        commit = world.commit(claim, then=GoOn(activation=B))
+        assert stores.journal.step(commit, lambda: done.append("taken"))
+        assert not stores.journal.step(commit, lambda: done.append("refused"))
+        assert len(done) == len(set(done))
+
     def test_going_on_claims_the_next_activation_in_place(self, stores: Stores, world: World) -> None:
         """The holder goes on with the same ticket at the next fence, and the old fence has passed."""
         claim = world.held("a/1", priority=4)

@@ -6,10 +6,10 @@ import threading
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
-from codemation.core.delivery import Means
 from codemation.core.engine import Engine, Start
 from codemation.core.errors import RunError
 from codemation.core.ids import RunId
+from codemation.core.means import Means
 from codemation.core.opening import OpenRun
 from codemation.core.outcome import Outcome
 from codemation.core.ports import Claim

@@ -49,6 +49,20 @@ def test_many_threads_share_a_few_connections(connections: Connections, database
     assert max(together(*[nap] * 12)) == 2
 
 
+def test_what_goes_wrong_meanwhile_costs_the_connection_and_nothing_else(connections: Connections) -> None:
+    """The answer was not read, so nobody else may be given the connection; the others and the next are as they were."""
+
+    def stumble() -> None:
+        raise ZeroDivisionError
+
+    for _ in range(5):
+        with pytest.raises(ZeroDivisionError), connections.lease() as link:
+            link.gives(NAP, {}, stumble)
+        with connections.lease() as link:
+            assert link.one(ONE, {}) == (1,)
+            assert link.gives(ONE, {}, lambda: None)
+
+
 def test_a_lease_gives_back_what_it_took_when_its_block_fails(connections: Connections) -> None:
     def fail(number: int) -> None:
         with connections.lease() as link:

@@ -12,11 +12,11 @@ from typing import Any
 import pytest
 
 import codemation as cm
-from codemation.core.delivery import Means
 from codemation.core.engine import Engine
 from codemation.core.errors import RunFailed, StoreUnavailable
 from codemation.core.ids import ActivationId, RunId, TicketId, WorkerId
 from codemation.core.launch import Launch
+from codemation.core.means import Means
 from codemation.core.opening import OpenRun
 from codemation.core.ports import Lane, Letter, Stores, WorkerRow
 from codemation.core.signals import Lost

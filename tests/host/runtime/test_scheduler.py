@@ -41,6 +41,10 @@ def plus(n: int) -> int:
     return n + 1
 
 
+def first(ns: list[int]) -> int:
+    return ns[0]
+
+
 @cm.node
 def total(ns: list[int]) -> int:
     return sum(ns)
@@ -345,8 +349,8 @@ def test_a_payload_that_is_lost_fails_the_node_that_needs_it(stores: Stores, tmp
         bench = app.scheduler._bench
         forgetful = replace(bench, recent=type(bench.recent)(0))
         app.scheduler = InlineScheduler(app.engine, forgetful, 2)
-        handle = app.launch(Launch(workflow=cm.workflow("w").then(one).then(plus).build()))
-        with pytest.raises(RunFailed, match='failed at "plus": PayloadLost: it is not there'):
+        handle = app.launch(Launch(workflow=fork(first, 2)))  # the first branch has it from whoever gives it
+        with pytest.raises(RunFailed, match='failed at "b1": PayloadLost: it is not there'):
             handle.result()
 
 
