@@ -81,9 +81,7 @@ class MemoryJournal:
 
     def step(self, commit: Commit, meanwhile: Callable[[], object] = nothing) -> bool:
         """Write one revision; there is no answer to wait for, but `meanwhile` is called as it is where there is one."""
-        stands = self._step(commit)
-        meanwhile()
-        return stands
+        return (self._step(commit), meanwhile())[0]
 
     def _step(self, commit: Commit) -> bool:
         tables = self._tables
@@ -157,10 +155,9 @@ class MemoryJournal:
 
     def look(self, run: RunId, holding: Holding, after: int) -> Look:
         """What is true now."""
-        tables = self._tables
-        with tables.lock:
+        with self._tables.lock:
             row, entries = self.load(run)
-            ticket = tables.tickets.get(holding.ticket)
+            ticket = self._tables.tickets.get(holding.ticket)
             mine = ticket is not None and ticket.state == "running" and ticket.owner == holding.worker
             claim = ticket.claim(holding.worker) if ticket and mine else None
             return Look(run=row, claim=claim, tail=tuple(entry for entry in entries if entry.revision > after))
