@@ -47,6 +47,8 @@ class Family:
             self.begin(run.id)
         elif run.finished and run.snapshot.parent:
             self._app.caretaker.fold()
+        if self._app.fleet is not None:
+            self._app.fleet.make_room(run)
 
     def begin(self, run: RunId | None = None) -> None:
         """Start the children that a run waits for, or any run, and that are not there yet."""
@@ -75,7 +77,9 @@ class Family:
                     app.scheduler.submit(watched, ready_in(app.engine, run.id))
                 if watched.served and watched.settled and not watched.active:
                     app.scheduler.release(watched)
-        if app.fleet is not None and not run.finished:
+        if app.fleet is not None and run.finished:
+            app.fleet.make_room(run)
+        elif app.fleet is not None:
             app.fleet.call(run.id)
 
     def stop(self, run: RunId, *, who: str = "", reason: str = "") -> tuple[RunId, ...]:

@@ -15,6 +15,7 @@ from codemation.core.ports import Hint, Scheduler, WorkerRow, Workers
 
 if TYPE_CHECKING:
     from codemation.core.engine import Engine
+    from codemation.core.opening import OpenRun
     from codemation.host.settings import Settings
 
 
@@ -75,6 +76,12 @@ class Fleet:
         ready = [row for row in rows if row.kind in ("work", "shard") and row.state == "ready"]
         if ready:
             self.scheduler.dispatch([Hint(ticket=row.id, queue=row.queue) for row in ready])
+
+    def make_room(self, run: OpenRun) -> None:
+        """A run is over: where it had a place, let workers look for who has been let in, whatever it begins with."""
+        if run.finished and run.turnstile is not None:
+            queues = dict.fromkeys(node.policy.queue for node in run.definition.nodes)
+            self.scheduler.dispatch([Hint(ticket=ANY, queue=queue) for queue in queues])
 
     def rouse(self) -> None:
         """Let one worker of each queue look at the table: a time has come, and nobody knows of what."""

@@ -41,6 +41,15 @@ def first(params: Job) -> int:
 
 
 @cm.node
+def held_first(params: Job, context: cm.Context) -> int:
+    """Waits at the gate, unless it is told to stop."""
+    note(params, "began")
+    while params.gate.exists() and not context.cancelled:
+        time.sleep(0.02)
+    return 1
+
+
+@cm.node
 def held(number: int, params: Job, context: cm.Context) -> int:
     """Waits at the gate, unless it is told to stop."""
     note(params, "held")
@@ -91,6 +100,14 @@ def late(params: Job) -> int:
     return 1
 
 
+@cm.node(queue="there")
+def there(number: int, params: Job) -> int:
+    """Done by workers of another queue."""
+    note(params, "there")
+    return number + 1
+
+
+gated = cm.workflow("mill.gated", params=Job, concurrency=cm.Concurrency(1)).then(held_first).then(there).build()
 mill = cm.workflow("mill", params=Job).then(first).then(held).then(last).build()
 stubborn = cm.workflow("mill.stubborn", params=Job).then(deaf).build()
 hot = cm.workflow("mill.hot", params=Job).then(burning).then(last).build()

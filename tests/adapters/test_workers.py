@@ -7,6 +7,7 @@ import re
 import signal
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -124,6 +125,35 @@ def test_a_frozen_worker_of_the_same_place_is_taken_over_as_well(fleet: Fleet, a
     case.reached("held", 2)
     gate.unlink()
     assert case.gives() == 3
+
+
+def test_who_is_let_in_begins_at_once_whoever_has_ended_the_run_before(fleet: Fleet, app: App, tmp_path: Path) -> None:
+    """The worker that ends a run serves another queue than the one where the next run begins."""
+    here, there = fleet.worker("--queues", "default"), fleet.worker("--queues", "there")
+    here.ready()
+    there.ready()
+    began = time.monotonic()
+    cases = [Case(app, tmp_path, mill.gated) for _ in range(5)]
+    assert [case.gives() for case in cases] == [2] * 5
+    took = time.monotonic() - began
+    assert took < 5.0, f"{took:.1f} s"
+    assert cases[0].calls("began") == [here.process.pid] * 5
+    assert cases[0].calls("there") == [there.process.pid] * 5
+
+
+def test_who_is_let_in_by_a_cancel_begins_at_once(fleet: Fleet, app: App, tmp_path: Path) -> None:
+    gate = closed(tmp_path)
+    fleet.worker("--queues", "default,there", "--concurrency", "2", pool="threads").ready()
+    first, second = Case(app, tmp_path, mill.gated), Case(app, tmp_path, mill.gated)
+    first.reached("began")
+    assert second.run.status is RunStatus.QUEUED
+    began = time.monotonic()
+    app.cancel(first.run.id)
+    second.reached("began", 2)
+    took = time.monotonic() - began
+    gate.unlink()
+    assert second.gives() == 2
+    assert took < 4.0, f"{took:.1f} s"
 
 
 @pytest.mark.parametrize("pool", ["solo", "prefork"])
