@@ -24,6 +24,7 @@ from codemation.core.waits import address
 from codemation.host.alone import left_alone
 from codemation.host.app import App
 from codemation.host.asking import RunWait, answers_of, decide, open_waits
+from codemation.host.glimpses import glimpses
 from codemation.host.identity import user
 from codemation.host.links import link_token, read_link
 from codemation.host.naming import find_run, known_node, short
@@ -59,7 +60,8 @@ def list_(screen: Screen, /, run: str | None, limit: int, as_json: bool) -> None
     """List the open decisions of all runs, or of RUN."""
     with opened() as app:
         found = open_waits(app, "approval", limit) if run is None else _asked(app.attach(find_run(app, run)))[:limit]
-    show_waits(screen, found, as_json=as_json, of_one=run is not None, nothing="nobody is asked anything")
+        items = glimpses(app, found)
+    show_waits(screen, found, as_json=as_json, of_one=run is not None, nothing="nobody is asked anything", items=items)
 
 
 def _answer(function: Callable[..., None]) -> Callable[..., None]:

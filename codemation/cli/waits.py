@@ -47,22 +47,26 @@ def waits(screen: Screen, run: str | None, limit: int, as_json: bool) -> None:
             screen.say(line)
 
 
-def show_waits(screen: Screen, waits: Sequence[RunWait], *, as_json: bool, of_one: bool, nothing: str) -> None:
-    """Show waits as a list or as JSON; `nothing` is said where there are none."""
+def show_waits(  # noqa: PLR0913 - each by its name
+    screen: Screen, waits: Sequence[RunWait], *, as_json: bool, of_one: bool, nothing: str, items: Sequence[str] = ()
+) -> None:
+    """Show waits as a list or as JSON; `nothing` is said where there are none, `items` what each is about."""
     if as_json:
-        screen.show_json([wait_json(wait) for wait in waits])
+        texts: list[dict[str, str]] = [{"item_text": text} for text in items] or [{}] * len(waits)
+        screen.show_json([{**wait_json(wait), **text} for wait, text in zip(waits, texts, strict=True)])
         return
-    for line in wait_lines(waits, screen.width, of_one=of_one):
+    for line in wait_lines(waits, screen.width, of_one=of_one, items=items):
         screen.show(line)
     if not waits:
         screen.say(nothing)
 
 
-def wait_lines(waits: Sequence[RunWait], width: int, *, of_one: bool = False) -> list[str]:
+def wait_lines(waits: Sequence[RunWait], width: int, *, of_one: bool = False, items: Sequence[str] = ()) -> list[str]:
     """A list of waits; columns that would say nothing are left out, and the run if it is the same anyway."""
     if not waits:
         return []
     rows = [_of_one(wait) if of_one else _of_many(wait) for wait in waits]
+    rows = [{**row, "about": text} for row, text in zip(rows, items, strict=True)] if items else rows
     heads = [head for head in rows[0] if any(row[head] for row in rows)]
     firm = [at for at, head in enumerate(heads) if head in ("run", "item", "left", "until")]
     return columns([[row[head] for head in heads] for row in rows], heads, width, firm=firm)

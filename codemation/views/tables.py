@@ -76,11 +76,11 @@ def _fields(value: object) -> Mapping[str, object]:
     """The columns of one value."""
     if isinstance(value, Item):
         return _fields(value.value)
-    found = _members(value)
+    found = members(value)
     return {VALUE: value} if found is None else {str(name): inner for name, inner in found.items()}
 
 
-def _members(value: object) -> Mapping[Any, object] | None:
+def members(value: object) -> Mapping[Any, object] | None:
     """What a value is made of by name, without fields that are kept out of its repr; None for one that is no record."""
     if isinstance(value, Mapping):
         return value
@@ -135,8 +135,8 @@ def _readable(value: object, depth: int) -> str:
         return value.isoformat(sep=" ") if isinstance(value, datetime) else value.isoformat()
     if isinstance(value, (list, tuple, set, frozenset)):
         return _collection(value, depth)
-    members = _members(value)
-    return _text(value) if members is None else _record(members, depth)
+    inner = members(value)
+    return _text(value) if inner is None else _record(inner, depth)
 
 
 def _float(value: float) -> str:
@@ -160,13 +160,11 @@ def _collection(values: Sequence[object] | set[object] | frozenset[object], dept
     return left + ", ".join([*parts, *_rest(len(values))]) + right
 
 
-def _record(members: Mapping[Any, object], depth: int) -> str:
+def _record(inner: Mapping[Any, object], depth: int) -> str:
     if not depth:
-        return f"{{{_more(len(members))}}}" if members else "{}"
-    parts = [
-        f"{_one_line(str(name))}: {_readable(inner, depth - 1)}" for name, inner in islice(members.items(), _MEMBERS)
-    ]
-    return "{" + ", ".join([*parts, *_rest(len(members))]) + "}"
+        return f"{{{_more(len(inner))}}}" if inner else "{}"
+    parts = [f"{_one_line(str(name))}: {_readable(one, depth - 1)}" for name, one in islice(inner.items(), _MEMBERS)]
+    return "{" + ", ".join([*parts, *_rest(len(inner))]) + "}"
 
 
 def _rest(count: int) -> list[str]:

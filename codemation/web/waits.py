@@ -13,6 +13,7 @@ from codemation.core.events import NamedEvent
 from codemation.core.ids import RunId
 from codemation.core.mistakes import listed, meant
 from codemation.host.asking import RunWait, decide, open_waits, send
+from codemation.host.glimpses import glimpses
 from codemation.host.links import link_token
 from codemation.web.actors import Asked, By
 from codemation.web.models import Given, Model, Moment
@@ -46,6 +47,8 @@ class Wait(Model):
     """What it is woken by, as `name:key`."""
     due_at: Moment | None
     """When its time is over."""
+    item_text: str
+    """Of a decision: the item in a line, or the first of several; shortened, and without secrets of credentials."""
     form: dict[str, Any] | None
     """JSON schema of what is to be filled in."""
 
@@ -75,10 +78,11 @@ def list_waits(service: Asked, query: Annotated[WaitQuery, Query()]) -> WaitList
     else:
         waits = service.app.attach(RunId(query.run)).waits
         found = [one for one in waits if query.kind in (None, one.kind)][: query.limit]
-    return WaitList(items=[_shown(one) for one in found])
+    texts = glimpses(service.app, found)
+    return WaitList(items=[_shown(one, text) for one, text in zip(found, texts, strict=True)])
 
 
-def _shown(wait: RunWait) -> Wait:
+def _shown(wait: RunWait, text: str) -> Wait:
     return Wait(
         id=wait.id,
         run=wait.run,
@@ -90,6 +94,7 @@ def _shown(wait: RunWait) -> Wait:
         to=list(wait.to),
         event=wait.event,
         due_at=wait.due_at,
+        item_text=text,
         form=wait.form,
     )
 

@@ -87,7 +87,7 @@ def test_a_run_that_waits_says_for_what_for_whom_until_when_and_how_to_answer(sh
     assert resume == f"→ when that has come: codemation runs resume {run}"
     shown = shop.codemation("runs", "show", run, COLUMNS="80").stdout
     assert "‖ waiting  run" in shown
-    assert 'reason   "approve" waits for 2 decisions of sales' in shown
+    assert 'reason      "approve" waits for 2 decisions of sales' in shown
     assert f"what it waits for: codemation runs waits {run}" in shown
     assert "paused" not in shop.codemation("runs", "list", "-n", "1").stdout
 
@@ -103,6 +103,12 @@ def test_the_waits_of_all_runs_are_listed_within_the_width(shop: Shop) -> None:
     assert "event payment.received:b" in shop.codemation("runs", "waits", booked).stdout
     assert shop.codemation("runs", "waits", "-n", "1").stdout.count("\n") == 2
     assert {one["kind"] for one in json.loads(shop.codemation("approvals", "list", "--json").stdout)} == {"approval"}
+    (first, second) = json.loads(shop.codemation("approvals", "list", asked, "--json").stdout)
+    assert (first["item_text"], second["item_text"]) == ("id=a", "id=b")
+    listed = shop.codemation("approvals", "list", COLUMNS="100").stdout
+    assert ("about" in listed.splitlines()[0], "id=a" in listed) == (True, True)
+    together = begun(shop, "plain")
+    assert "2 items: id=a, …" in shop.codemation("approvals", "list", together).stdout
     assert shop.codemation("approvals", "list", later).stderr == "nobody is asked anything\n"
 
 

@@ -26,6 +26,7 @@ def test_what_is_asked_is_listed_and_decided_once(web: Web) -> None:
     run, wait = _asked(web)
     assert (wait["kind"], wait["title"], wait["to"], wait["item"]) == ("approval", "Really?", ["ada"], 0)
     assert wait["form"]["required"] == ["note"]
+    assert wait["item_text"] == "sku=A, amount=1"
     given = {"wait": wait["id"], "approved": True}
     assert web.post("/decisions", given).status_code == 422
     assert web.post("/decisions", {**given, "fields": {"note": "x", "rating": "many"}}).status_code == 422
