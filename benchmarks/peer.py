@@ -59,6 +59,25 @@ class PeerMissing(Exception):
     """The peer cannot take part."""
 
 
+_MOURN = """
+import os, signal, sys
+sys.stdin.buffer.read()
+try:
+    os.killpg(int(sys.argv[1]), signal.SIGKILL)
+except ProcessLookupError:
+    pass
+"""
+
+
+def _mourner(group: int) -> subprocess.Popen[bytes]:
+    """Ends a group of processes when this one has ended without having done so: those that stand still never would.
+
+    It stands in a session of its own, so that neither Ctrl-C nor what stops the group stops it.
+    """
+    command = [sys.executable, "-I", "-S", "-c", _MOURN, str(group)]
+    return subprocess.Popen(command, stdin=subprocess.PIPE, start_new_session=True)
+
+
 class Peer:
     """A running peer and its workers. While others are measured all stand still, because they poll even when idle."""
 
@@ -73,11 +92,11 @@ class Peer:
             text=True,
             start_new_session=True,  # so that it can be stopped with its workers
         )
+        self._mourner = _mourner(self._process.pid)
         try:
             self.version: str = self._asked(told)["version"]
         except BaseException:
-            self._send(signal.SIGKILL)
-            self._process.communicate()
+            self._kill()
             raise
         self._rest()
 
@@ -98,8 +117,13 @@ class Peer:
         except subprocess.TimeoutExpired:
             pass
         finally:
-            self._send(signal.SIGKILL)
-            self._process.communicate()
+            self._kill()
+
+    def _kill(self) -> None:
+        self._send(signal.SIGKILL)
+        self._process.communicate()
+        self._mourner.kill()
+        self._mourner.communicate()
 
     def _rest(self) -> None:
         self._send(signal.SIGSTOP)

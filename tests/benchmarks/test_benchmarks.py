@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import json
 import os
+import subprocess
+import sys
 from collections.abc import Callable, Iterator
 from functools import partial
 from pathlib import Path
 
+import psutil
 import psycopg
 import pytest
 
@@ -32,6 +35,7 @@ from benchmarks.figures import Bar, Finding, Series, percentile, ratio
 from benchmarks.peer import DBOS, Peer, PeerMissing, installed
 from benchmarks.rounds import interleaved
 from benchmarks.stand import Stand, standing
+from tests.host.postgres.embedded.world import REPOSITORY, eventually
 
 
 @pytest.fixture(scope="module")
@@ -207,3 +211,37 @@ def test_a_wrong_wish_is_answered_with_what_there_is(
     with pytest.raises(SystemExit):
         main(arguments)
     assert said in capsys.readouterr().err
+
+
+PROGRAM = """
+import json, subprocess, sys, time
+sys.stdin.readline()
+worker = subprocess.Popen([sys.executable, "-c", "import time; time.sleep(600)"])
+print(json.dumps({"version": str(worker.pid)}), flush=True)
+time.sleep(600)
+"""
+DRIVER = """
+import sys, time
+from pathlib import Path
+from benchmarks.peer import Peer, PeerKind
+
+class Own(PeerKind):
+    path = Path(sys.argv[1])
+
+peer = Peer(Own(name="own", program="own", environment="own", requirements=()), Path(sys.executable))
+print(peer._process.pid, peer.version, flush=True)
+time.sleep(600)
+"""
+
+
+def test_what_stands_still_ends_with_a_benchmark_that_is_killed(tmp_path: Path) -> None:
+    program = tmp_path / "program.py"
+    program.write_text(PROGRAM)
+    command = [sys.executable, "-c", DRIVER, str(program)]
+    with subprocess.Popen(command, cwd=REPOSITORY, stdout=subprocess.PIPE, text=True) as driver:
+        assert driver.stdout is not None
+        peers = [psutil.Process(int(pid)) for pid in driver.stdout.readline().split()]
+        eventually(lambda: {one.status() for one in peers} == {psutil.STATUS_STOPPED})
+        driver.kill()
+    psutil.wait_procs(peers, timeout=30)
+    assert [one for one in peers if one.is_running() and one.status() != psutil.STATUS_ZOMBIE] == []
