@@ -82,6 +82,8 @@ class Config(BaseModel):
     """Requests that a web process takes of each token or address, four times as many at once; 0 for no limit."""
     request_timeout: float = Field(default=60.0, gt=0, allow_inf_nan=False)
     """Seconds after which a request to the web server is given up."""
+    hook_patience: float = Field(default=25.0, gt=0, allow_inf_nan=False)
+    """Seconds for which a webhook waits for what its run or a node gives; after that it answers where that will be."""
 
     beat: float = Field(default=2.5, ge=0.1, le=60)
     """Seconds between two signs of life of a process that works on runs."""

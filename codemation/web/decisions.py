@@ -139,7 +139,8 @@ _SAID: tuple[tuple[type[CodemationError], str], ...] = (
 
 def _closed(error: CodemationError) -> Response:
     """Nothing is to be decided here (any more)."""
-    status = problem_of(error).status
+    gone = isinstance(error, UnknownRun | UnknownWait)  # it was there, for the link was made here
+    status = 410 if gone else problem_of(error).status
     said = next((words for kind, words in _SAID if isinstance(error, kind)), "")
     if not said:
         said = "This cannot be decided now; try again later." if status >= 500 else error.message

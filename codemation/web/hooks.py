@@ -22,8 +22,6 @@ from codemation.web.service import Service
 from codemation.web.streams import LOOK, listening
 
 router = APIRouter()
-PATIENCE = 25.0
-"""Seconds for which whoever wants the result is kept waiting; then he is told where it will be."""
 LONGEST_KEY = 200
 METHODS = ["GET", "POST", "PUT", "PATCH", "DELETE"]
 
@@ -71,7 +69,7 @@ async def _answered(service: Service, listener: Listener, run: RunId) -> Respons
     """What the run gives, if it does so soon enough."""
     async with listening(service, run) as bell:
         loop = asyncio.get_running_loop()
-        until = loop.time() + PATIENCE
+        until = loop.time() + service.settings.config.hook_patience
         while True:
             answer = await service.call(_reply if listener.respond == "node" else _result, service, run)
             left = until - loop.time()

@@ -17,6 +17,7 @@ from fastapi import Header, Query
 from fastapi.responses import StreamingResponse
 
 from codemation.core.access import Role
+from codemation.core.errors import UnknownRun
 from codemation.core.ids import RunId, TicketId, WorkerId, node_of
 from codemation.core.opening import decoded
 from codemation.core.ports import Entry, Holding, RunRow
@@ -24,6 +25,7 @@ from codemation.core.states import FINISHED, RunStatus
 from codemation.views.records import plain
 from codemation.web.actors import Asked
 from codemation.web.models import Given
+from codemation.web.problems import Refused, problem
 from codemation.web.routes import Api
 from codemation.web.run_models import RunSummary
 from codemation.web.runs import RunPath, shown
@@ -63,7 +65,11 @@ class Follower:
     def look(self, service: Service) -> list[bytes]:
         """What is to be told now."""
         look = service.app.stores.journal.look
-        row = look(self.run, _NOBODY, 2**31 - 1).run
+        try:
+            row = look(self.run, _NOBODY, 2**31 - 1).run
+        except UnknownRun:  # it was pruned meanwhile
+            self.over = True
+            return [event("gone", json.dumps({"run": self.run}))]
         told = [] if self.seen is None else self._entries(service, row)
         changed = self.seen != row.revision
         self.seen, self.over = row.revision, row.finished_at is not None
@@ -110,7 +116,7 @@ _streams = Streams()
     "GET",
     "/runs/{run}/events",
     Role.VIEWER,
-    fails=[404],
+    fails=[404, 410],
     operation_id="follow_run",
     summary="Follow a run",
     response_class=StreamingResponse,
@@ -126,10 +132,16 @@ async def follow_run(
     """Follow a run as server-sent events, until it is over.
 
     `run` carries the run as `GET /runs/{run}` shows it; `revision` says what became true at one; `end` is the last.
-    Their ids are revisions: whoever comes back with `Last-Event-ID` is told of each that he has missed.
+    Their ids are revisions: whoever comes back with `Last-Event-ID` is told of each that he has missed. `gone` is the
+    last where the run was pruned meanwhile; whoever comes back after that is answered 410.
     """
     follower = Follower(RunId(run), int(last_event_id) if last_event_id else None)
-    await service.call(service.app.attach, RunId(run))
+    try:
+        await service.call(service.app.attach, RunId(run))
+    except UnknownRun:
+        if follower.seen is None:
+            raise
+        raise Refused(problem(410, f"run {run} is not there any more", kind="run pruned")) from None
     stream = Stream(
         run=follower.run,
         look=partial(service.call, follower.look, service),

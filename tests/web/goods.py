@@ -62,6 +62,9 @@ def double(line: Line) -> Line:
 
 stock = cm.workflow("shop.stock", input=Line).then(double).build()
 bundle = cm.workflow("shop.bundle", input=Line).subworkflow(stock, per="item").build()
+hasty = cm.workflow("shop.hasty", input=Line).approve(expires="1ms", on_expiry="reject").map(lambda d: 1).build()
+at_once = cm.Retention(succeeded="1ms")
+brief = cm.workflow("shop.brief", input=Line, retention=at_once).approve().map(lambda d: 1).build()
 asked = cm.workflow("shop.asked", input=Line).approve(Verdict, title="Really?", to=["ada"]).build()
 '''
 HOOKED = '''
@@ -121,6 +124,9 @@ def linger(order: Order) -> Order:
     return order
 
 
+late = cm.workflow("hook.late", input=Order).on(cm.webhook("/late", respond="result")).then(linger).then(weigh).build()
+silent = cm.webhook("/silent", respond="node")
+silence = cm.workflow("hook.silence", input=Order).on(silent).then(linger).then(answer).build()
 by_node = cm.webhook("/replies", respond="node")
 replies = cm.workflow("hook.replies", input=Order).on(by_node).then(answer).then(linger).build()
 idle = cm.workflow("hook.idle", input=Order).then(weigh).build()

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import json
 import re
 from typing import Any
 
-from tests.web.serving import Web, await_that
+from codemation.host.links import link_token
+from codemation.host.settings import Settings
+from tests.web.serving import Site, Web, await_that
 
 
 def _asked(web: Web, amount: int = 1) -> tuple[str, dict[str, Any]]:
@@ -80,3 +83,42 @@ def test_a_changed_link_entitles_nobody(web: Web) -> None:
     token = link.rpartition("/")[2]
     assert token not in "".join(web.said)
     assert web.post("/decisions/links", {"wait": wait["id"] + "1", "who": "ada"}).status_code == 404
+
+
+def test_what_is_late_is_gone(web: Web, site: Site) -> None:
+    run = web.start("shop.hasty", items=[{"sku": "A", "amount": 1}])
+    assert web.ended(run)["status"] == "succeeded"
+    wait = f"{run}/approve/1/0"
+    refused = web.post("/decisions", {"wait": wait, "approved": True})
+    assert (refused.status_code, refused.json()["type"]) == (410, "urn:codemation:problem:decision-expired")
+    link = f"/decide/{link_token(Settings(site.folder, {}, {}).links, wait, 'ada')}"
+    for answer in (web.client.get(link), web.client.post(link, data={"decision": "approve"})):
+        assert (answer.status_code, "The time to decide is over" in answer.text) == (410, True)
+    deeds = json.loads(site.codemation("audit", "list", "--json", "--action", "waits.decide").stdout)
+    assert (deeds[0]["target"], deeds[0]["outcome"]) == (wait, "urn:codemation:problem:decision-expired")
+
+
+def test_a_link_to_what_was_cancelled_or_pruned_says_that_it_is_gone(web: Web, site: Site) -> None:
+    run = web.start("shop.brief", items=[{"sku": "A", "amount": 1}])
+    web.ended(run, "waiting")
+    (wait,) = await_that(lambda: web.get("/waits", params={"run": run}).json()["items"] or None)
+    link = _link(web, wait["id"])
+    assert web.post("/decisions", {"wait": wait["id"], "approved": True}).status_code == 201
+    revision = web.ended(run)["revision"]
+    assert web.client.get(link).status_code == 409
+    followed = f"/api/v1/runs/{run}/events"
+    with web.client.stream("GET", followed, headers={"last-event-id": str(revision)}) as stream:
+        assert (stream.status_code, "event: end" in stream.read().decode()) == (200, True)
+    await_that(lambda: True if "1 runs deleted" in site.codemation("prune").stderr else None)
+    for answer in (web.client.get(link), web.client.post(link, data={"decision": "approve"})):
+        assert (answer.status_code, "not there any more" in answer.text) == (410, True)
+    gone = web.client.get(followed, headers={"last-event-id": str(revision)})
+    assert (gone.status_code, gone.json()["type"]) == (410, "urn:codemation:problem:run-pruned")
+    assert web.client.get(followed).status_code == 404
+    assert web.get(f"/runs/{run}").status_code == 404
+    assert web.post("/decisions", {"wait": wait["id"], "approved": True}).status_code == 404
+    stopped, asked = _asked(web)
+    open_link = _link(web, asked["id"])
+    web.post(f"/runs/{stopped}/cancel")
+    web.ended(stopped)
+    assert web.client.get(open_link).status_code == 410

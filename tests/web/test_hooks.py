@@ -151,6 +151,21 @@ def test_forms_and_files_become_the_item(web: Web) -> None:
     assert web.get(f"/runs/{run}/nodes/keep/outputs/main/items/0/files/nothing").status_code == 404
 
 
+@pytest.mark.parametrize(("path", "gives"), [("/late", "weigh"), ("/silent", "answer")])
+def test_whoever_has_waited_long_enough_is_told_where_the_answer_will_be(site: Site, path: str, gives: str) -> None:
+    with site.web(CODEMATION_ACTIVATE="hook.*", CODEMATION_HOOK_PATIENCE="0.3") as web:
+        began = time.monotonic()
+        answer = _hook(web, path, {"sku": "A1", "amount": 4})
+        assert 0.3 <= time.monotonic() - began < 2.0
+        assert (answer.status_code, answer.headers["location"]) == (202, answer.json()["url"])
+        run = answer.json()["run"]
+        assert web.get(f"/runs/{run}").json()["status"] == "running"
+        assert web.ended(run)["status"] == "succeeded"
+        assert len(web.get(f"/runs/{run}/nodes/{gives}/outputs/main").json()["items"]) == 1
+        again = _hook(web, path, {"sku": "A1", "amount": 0})
+        assert again.status_code == (200 if path == "/late" else 204)
+
+
 def test_many_who_send_one_key_at_once_are_answered_alike(web: Web) -> None:
     from concurrent.futures import ThreadPoolExecutor
 

@@ -8,10 +8,15 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from types import SimpleNamespace
+from typing import Any, cast
 
 import httpx
 
+from codemation.host.identity import new_run_id
+from codemation.host.memory import memory_stores
+from codemation.web.live import Follower
+from codemation.web.service import Service
 from tests.web.serving import Site, Web, await_that
 
 
@@ -131,3 +136,10 @@ def test_streams_end_when_the_server_stops(site: Site) -> None:
         assert shown["status"] == "running"
         web.post(f"/runs/{run}/cancel")
         assert await_that(lambda: web.ended(run))["status"] == "cancelled"
+
+
+def test_whoever_follows_a_run_that_is_pruned_meanwhile_is_told_and_let_go() -> None:
+    service = SimpleNamespace(app=SimpleNamespace(stores=memory_stores()))
+    follower = Follower(new_run_id(), 3)
+    (told,) = follower.look(cast(Service, service))
+    assert (told.startswith(b"event: gone"), follower.over) == (True, True)
