@@ -25,7 +25,6 @@ from codemation.core.workflow import Workflow
 from codemation.host.backend import Backend, open_backend
 from codemation.host.caretaking import Caretaker
 from codemation.host.children import Family
-from codemation.host.code import CodeByDigest
 from codemation.host.credentials import slots_below
 from codemation.host.desk import Part
 from codemation.host.duties.upkeep import Upkeep
@@ -34,7 +33,16 @@ from codemation.host.identity import entropy, user_at_host
 from codemation.host.launching import decoded_params
 from codemation.host.lookout import Lookout
 from codemation.host.opening import asked
-from codemation.host.parts import Listener, bench_of, credentials_of, fleet_of, means_of, presence_of, scheduler_of
+from codemation.host.parts import (
+    Listener,
+    bench_of,
+    code_of,
+    credentials_of,
+    fleet_of,
+    means_of,
+    presence_of,
+    scheduler_of,
+)
 from codemation.host.patience import Patience
 from codemation.host.runtime.activity import RunCode
 from codemation.host.runtime.clock import REAL, Clock
@@ -70,7 +78,7 @@ class App:
         self.listeners: list[Listener] = []
         self.last: RunHandle | None = None
         self.closed = False
-        self.code = CodeByDigest()
+        self.code = code_of(self)
         self._guard = threading.Lock()
         self._patience = Patience(settings.config.patience if self.part is None else float("inf"))
         self.engine = Engine(self.stores, WorkerId(entropy()), means_of(settings, self._patience, self._publish))

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from itertools import product
 from typing import TYPE_CHECKING, Any
 
-from codemation.core.errors import CodemationError, StoreUnavailable
+from codemation.core.errors import CodemationError, HostError, StoreUnavailable
 from codemation.core.ids import WorkerId
 from codemation.core.opening import OpenRun
 from codemation.core.ports import Claim, Hint, Lane
@@ -54,11 +54,20 @@ class WorkerDesk:
         if digests != self._of:
             pairs = product(sorted(digests), self._queues)
             self._lanes = tuple(Lane(queue=queue, digest=digest) for digest, queue in pairs)
-            self._pooled = any(
-                node.policy.pool for one in digests if (code := self._app.known(one)) for node in code.definition.nodes
-            )
+            self._pooled = any(self._names_a_pool(one) for one in digests - self._of) or self._pooled
             self._of = digests
         return self._lanes
+
+    def _names_a_pool(self, digest: str) -> bool:
+        """Whether a node of a definition needs a slot; what nobody has run is not loaded to find that out."""
+        try:
+            definition = self._app.engine.opener.definition(digest)
+        except StoreUnavailable:
+            raise
+        except HostError:  # it is stored when its first run is
+            workflow = self._app.known(digest)
+            return workflow is not None and any(node.policy.pool for node in workflow.definition.nodes)
+        return any(node.policy.pool for node in definition.nodes)
 
     def needs_slots(self) -> bool:
         """Whether a node of these definitions names a pool."""

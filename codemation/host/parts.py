@@ -13,6 +13,7 @@ from codemation.core.means import Means
 from codemation.core.ports import CredentialSource, News, WorkerRow
 from codemation.core.retention import age_of
 from codemation.core.signals import Event
+from codemation.host.code import CodeByDigest
 from codemation.host.credentials import Credentials, EnvironmentCredentials, source_of
 from codemation.host.desk import Part, WorkerDesk
 from codemation.host.fleet import Crews, Fleet, open_scheduler
@@ -34,6 +35,18 @@ if TYPE_CHECKING:
 
 _log = logging.getLogger("codemation.app")
 Listener = Callable[[RunId, int, tuple[Event, ...]], None]
+
+
+def code_of(app: App) -> CodeByDigest:
+    """The code that an app has at hand, which it does not let go of while work is under way with it."""
+    code = CodeByDigest()
+
+    def in_use() -> set[str]:
+        under_way = {watched.run.definition.digest for watched in app.scheduler.watched()}
+        return under_way | {session.definition.digest for session in app.sessions}
+
+    code.in_use = in_use
+    return code
 
 
 def credentials_of(settings: Settings, first: Sequence[CredentialSource]) -> Credentials:

@@ -54,6 +54,8 @@ class BuiltCode:
         self._home = home
         self._refused: dict[str, str] = {}
         self._known: frozenset[str] = frozenset()
+        self._spaces: dict[str, str] = {}
+        """Where the code of what was given is, by definition."""
         self._asked_at = float("-inf")
 
     def digests(self) -> frozenset[str]:
@@ -91,12 +93,27 @@ class BuiltCode:
             _log.error("the code of definition %s cannot be used here: %s", digest[:12], error)
             return None
 
+    def beside(self, digest: str) -> frozenset[str]:
+        """The definitions of the same bundle, if this one was given."""
+        space = self._spaces.get(digest)
+        return frozenset() if space is None else frozenset(one for one, its in self._spaces.items() if its == space)
+
+    def forget(self, digest: str) -> None:
+        """Let go of the modules of its bundle."""
+        gone = self.beside(digest)
+        if gone:
+            forget_space(self._spaces[digest])
+            self._spaces = {one: space for one, space in self._spaces.items() if one not in gone}
+            _log.info("code of bundle %s was not used for long, and is let go of", digest[:12])
+
     def _loaded(self, digest: str) -> Workflow[Any, ...] | None:
         place = self._deployments.code(digest)
         if place is None:
             return None
         bundle, file = place
-        found = loaded(unpacked(self._deployments.bundle(bundle), bundle), self._home, file)
+        files = unpacked(self._deployments.bundle(bundle), bundle)
+        found = loaded(files, self._home, file)
+        self._spaces = {**self._spaces, **dict.fromkeys(found, name_of(files))}
         if digest not in found:
             raise HostError(
                 f"{file} of bundle {bundle[:12]} gives other definitions here: {', '.join(one[:12] for one in found)}",
@@ -107,8 +124,7 @@ class BuiltCode:
 
 def provide_builds(app: App) -> None:
     """Let an app work with whatever was deployed, beside what is in its folder."""
-    code = BuiltCode(app.stores.deployments, app.settings.state / "code")
-    app.code.provide(code.find, code.digests)
+    app.code.provide(BuiltCode(app.stores.deployments, app.settings.state / "code"))
 
 
 def loaded(bundle: Bundle, home: Path, file: str) -> dict[str, Workflow[Any, ...]]:
@@ -129,9 +145,14 @@ def loaded(bundle: Bundle, home: Path, file: str) -> dict[str, Workflow[Any, ...
     return {inner.digest: inner for one in workflows for inner in below(one)}
 
 
+def name_of(bundle: Bundle) -> str:
+    """What the package is called that stands for a bundle."""
+    return f"_build_{bundle.digest[:16]}"
+
+
 def space_of(bundle: Bundle, folder: Path, origin: Path | None = None) -> str:
     """The package that stands for a bundle in this process; its modules are shown as files of `origin`, if any."""
-    name = f"_build_{bundle.digest[:16]}"
+    name = name_of(bundle)
     if name not in sys.modules:
         if not any(isinstance(finder, _Finder) for finder in sys.meta_path):
             sys.meta_path.insert(0, _Finder())

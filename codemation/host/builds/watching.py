@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from codemation.core.errors import HostError
+from codemation.core.nesting import below
 from codemation.host.builds.loading import BuiltCode, sweep
 from codemation.host.builds.manifest import Manifest
 from codemation.host.catalog import Catalog, Found, Problem
@@ -36,7 +37,7 @@ class Deployed:
         self._seen = ""
         self._over = threading.Event()
         self._thread: threading.Thread | None = None
-        app.code.provide(self._code.find, self._code.digests)
+        app.code.provide(self._code)
 
     def begin(self) -> None:
         """Look now, and again and again."""
@@ -97,6 +98,7 @@ class Deployed:
 
 def take_up(app: App, catalog: Catalog, where: str = "") -> None:
     """Have the workflows of a catalogue at hand, and arm anew the triggers that have changed."""
+    app.code.counting = {one.digest for found in catalog.workflows.values() for one in below(found.workflow)}
     for found in catalog.workflows.values():
         app.know(found.workflow)
     app.upkeep.triggers.load({name: found.workflow for name, found in catalog.workflows.items()}, where)

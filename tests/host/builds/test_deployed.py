@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import gc
+import sys
+import weakref
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -16,8 +19,10 @@ from codemation.core.workflow import Workflow
 from codemation.host.app import App
 from codemation.host.backend import Backend
 from codemation.host.builds import building, deploying
+from codemation.host.builds.loading import forget_space
 from codemation.host.builds.watching import Deployed
 from codemation.host.catalog import Catalog
+from codemation.host.code import CodeByDigest
 from codemation.host.memory import memory_stores
 from codemation.host.settings import Settings
 from tests.host.builds.shop import write_app
@@ -190,3 +195,70 @@ def test_an_earlier_build_counts_again(stores: Stores, tmp_path: Path) -> None:
     assert deploying.roll_back(stores, old.manifest.digest[:10]).build == old.manifest.digest
     with pytest.raises(HostError, match="no build 'ffff'"):
         deploying.roll_back(stores, "ffff")
+
+
+PLAIN = """
+from __future__ import annotations
+
+import codemation as cm
+
+
+@cm.node
+def pack() -> int:
+    return {number}
+
+
+@cm.node
+def late(given: int) -> int:
+    from goods.late import RATE
+
+    return given + RATE
+
+
+post = cm.workflow("post").then(pack){wait}.then(late).build()
+"""
+
+
+def plain(number: int, wait: str = "") -> str:
+    return PLAIN.format(number=number, wait=wait)
+
+
+def spaces() -> set[str]:
+    return {name.partition(".")[0] for name in sys.modules if name.startswith("_build_")}
+
+
+def test_code_that_was_not_used_for_longest_is_let_go_of_and_had_again(
+    stores: Stores, clock: Clock, tmp_path: Path, processes: Callable[[str], App]
+) -> None:
+    """What counts stays, and so does what work is under way with, late imports included."""
+    before, app = spaces(), processes("one")
+    app.code = CodeByDigest(most=2, recent=0.0)
+    app.code.in_use = lambda: {one.run.definition.digest for one in app.scheduler.watched()}
+    watcher, builds, runs = Deployed(app), [], []
+    for number in range(6):
+        builds.append(deployed(stores, tmp_path / f"v{number}", plain(number, '.wait("1h")' if number == 0 else "")))
+        assert watcher.look()
+        runs.append(app.launch(Launch(workflow=_workflow(app, builds[-1]))).go())
+    digests = [made.manifest.workflows["post"].digest for made in builds]
+    held = weakref.ref(_workflow(app, builds[1]))
+    assert app.known(digests[1]) is not None
+    kept = {digest for digest in digests if digest in app.code._workflows}
+    assert {digests[0], digests[5]} <= kept
+    assert len(kept) <= 4
+    assert len(spaces() - before) == len(kept) + 1  # and the other workflow of the app, which has not changed
+    assert app.code.digests() >= set(digests)
+    clock.later(3601)
+    assert runs[0].result() == [5]
+    again = app.launch(Launch(workflow=_workflow(app, builds[2])))
+    assert again.result() == [7]
+    for number in (3, 4, 3, 4):
+        assert app.known(digests[number]) is not None
+    runs.clear()
+    app.last = None
+    del again
+    gc.collect()
+    assert digests[1] not in app.code._workflows
+    assert held() is None
+    app.close()
+    for name in spaces() - before:
+        forget_space(name)
