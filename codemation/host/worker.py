@@ -88,6 +88,7 @@ class FleetWorker:
         self._guard = threading.Lock()
         self._spoilt = ""
         """Why the process is to be replaced, if it is."""
+        self._replaced = False
 
     def prepare(self) -> Catalog:
         """Find the workflows, and start the helper that beats: both are had by what is forked from this process."""
@@ -103,17 +104,23 @@ class FleetWorker:
         """Work in this thread until nothing is left that could be claimed.
 
         What is claimed is the most urgent: that a ticket is ready is a reason to look. A hint that leads to nothing may
-        be about code that others have, and is passed on to them, a few times.
+        be about code that others have, and is passed on to them, a few times; so is one that comes to a process which
+        takes up nothing more.
         """
         self._opened.wait()
         scheduler = self._scheduler
-        if scheduler is None or self.is_worn():
+        if scheduler is None:
             return
-        fleet = self._app.fleet if self._app else None
-        if scheduler.shift() and fleet is not None and hinted.passed < PASSED:
-            fleet.scheduler.dispatch([replace(hinted, passed=hinted.passed + 1)])
+        if self.is_worn() or scheduler.shift():
+            self._pass_on(hinted)
         if self.is_worn() and scheduler.idle:
             self._replace()
+
+    def _pass_on(self, hinted: Hint) -> None:
+        """Let somebody else hear of what is not done here."""
+        fleet = self._app.fleet if self._app else None
+        if fleet is not None and hinted.passed < PASSED:
+            fleet.scheduler.dispatch([replace(hinted, passed=hinted.passed + 1)])
 
     def leave(self, grace: float) -> None:
         """Come to an end, beside whoever is at work: nothing is begun, and what is not finished in time is given back.
@@ -167,8 +174,19 @@ class FleetWorker:
                 _log.error("this worker cannot work: %s", _told(error))
                 self._over.wait(10 * AGAIN)
             else:
-                self._begin(app)
-                return
+                if self._has_begun(app):
+                    return
+                self._over.wait(AGAIN)
+
+    def _has_begun(self, app: WorkerApp) -> bool:
+        """Begin with an app; one that cannot begin is closed, and another one tries."""
+        try:
+            self._begin(app)
+        except Exception:  # noqa: BLE001  # nobody stands above this thread, and without it the process does nothing
+            _log.exception("this worker could not begin, and tries again")
+            app.close()
+            return False
+        return True
 
     def _begin(self, app: WorkerApp) -> None:
         catalog = self._catalog or self.prepare()
@@ -210,20 +228,29 @@ class FleetWorker:
     def _watch(self, scheduler: FleetScheduler) -> None:
         """Fence off what takes no notice of being stopped, and let the process be replaced."""
         while not self._over.wait(WATCH):
-            for watched in scheduler.deaf(GRACE):
-                _log.warning("run %s was asked to stop and does not; it is fenced off", watched.run.id)
-                self._spoilt = f"a node of run {watched.run.id} does not stop"
-                try:
+            try:
+                for watched in scheduler.deaf(GRACE):
+                    _log.warning("run %s was asked to stop and does not; it is fenced off", watched.run.id)
+                    self._spoilt = f"a node of run {watched.run.id} does not stop"
                     scheduler.fence_off(watched)
-                except StoreUnavailable:
-                    continue
-            if self._spoilt and scheduler.idle:
-                self._replace()
+                if self._spoilt and scheduler.idle:
+                    self._replace()
+            except StoreUnavailable as error:
+                _log.info("nothing could be fenced off: %s", error.message)
+            except Exception:  # noqa: BLE001  # the next look may fare better, and nobody else replaces the process
+                _log.exception("the watch over nodes that do not stop failed and goes on")
 
     def _replace(self) -> None:
+        """Give back what is held, and have a fresh process in the place of this one; once, whoever sees the reason."""
+        with self._guard:
+            if self._replaced:
+                return
+            self._replaced = True
         _log.info("this process is replaced: %s", self._spoilt)
-        self.leave(0.0)
-        self._retire()
+        try:
+            self.leave(0.0)
+        finally:
+            self._retire()
 
     def _tell(self, run: RunId, _revision: int, events: tuple[Event, ...]) -> None:
         """Say in the log what becomes of runs and nodes."""

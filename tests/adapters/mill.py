@@ -5,7 +5,9 @@ from __future__ import annotations
 import os
 import re
 import time
+from collections.abc import Iterator
 from pathlib import Path
+from typing import Annotated
 
 import codemation as cm
 
@@ -92,6 +94,19 @@ def burning(params: Job) -> int:
     return 1
 
 
+def clinging(ledger: Path) -> Iterator[int]:
+    """A resource that does not let itself be closed."""
+    yield 1
+    while True:
+        time.sleep(1)
+
+
+@cm.node
+def clung(params: Job, thing: Annotated[int, cm.use(clinging, ledger=Job.ledger)]) -> int:
+    note(params, "clung")
+    return thing
+
+
 @cm.node(timeout="300ms")
 def late(params: Job) -> int:
     """A call that goes on after its time."""
@@ -111,4 +126,5 @@ gated = cm.workflow("mill.gated", params=Job, concurrency=cm.Concurrency(1)).the
 mill = cm.workflow("mill", params=Job).then(first).then(held).then(last).build()
 stubborn = cm.workflow("mill.stubborn", params=Job).then(deaf).build()
 hot = cm.workflow("mill.hot", params=Job).then(burning).then(last).build()
+fond = cm.workflow("mill.fond", params=Job).then(clung).build()
 slow = cm.workflow("mill.slow", params=Job).then(late).build()

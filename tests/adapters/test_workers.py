@@ -322,6 +322,23 @@ def test_processes_are_replaced_after_so_many_tickets(fleet: Fleet, app: App, tm
     assert "this process is replaced" in one.said
 
 
+@pytest.mark.parametrize("pool", ["prefork", "threads"])
+def test_what_cannot_be_closed_keeps_no_process_from_being_replaced_or_ended(
+    fleet: Fleet, app: App, tmp_path: Path, pool: str
+) -> None:
+    one = fleet.worker("-c", "1", "--max-tasks", "1", pool=pool)
+    one.ready()
+    case = Case(app, tmp_path, mill.fond)
+    assert case.gives() == 1
+    one.ready(2)
+    (tmp_path / "next").mkdir()
+    again = Case(app, tmp_path / "next", mill.fond)
+    assert again.gives() == 1
+    assert (again.calls("clung") == case.calls("clung")) is (pool == "threads")  # which begins anew under its number
+    one.send(signal.SIGTERM)
+    assert one.ended() == 0
+
+
 def test_no_more_is_said_than_workers_could_hear(fleet: Fleet, app: App, tmp_path: Path) -> None:
     client = Redis.from_url(fleet.redis.url)
     client.delete("codemation.default")
@@ -342,7 +359,7 @@ def test_workers_are_listed_and_what_nobody_serves_is_told(fleet: Fleet, app: Ap
     (row,) = [row for row in json.loads(fleet.command("workers", "list", "--json").stdout) if row["name"] == "ann"]
     assert (row["queues"], row["slots"], row["stands"], row["pid"]) == (["default", "gpu"], 1, "alive", one.process.pid)
     assert mill.mill.digest in row["digests"]
-    assert re.search(r"ann\s.*default, gpu\s+4\s+\d of 1", fleet.command("workers", "list").stdout)
+    assert re.search(r"ann\s.*default, gpu\s+5\s+\d of 1", fleet.command("workers", "list").stdout)
     assert case.gives() == 3
     for line in ("worker ann", "queues     default, gpu (one at a time)", "mill.stubborn", 'database   "'):
         assert line in one.said

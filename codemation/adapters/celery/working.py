@@ -30,6 +30,8 @@ RECYCLED = 0x9B
 """The exit code by which the parent of a pool knows that its child is to be replaced, and that nothing is wrong."""
 PAUSE = 0.2
 """Seconds that the parent gets to hear that a child has done its task, before the child ends."""
+LONGEST_CLOSE = 5.0
+"""Seconds that what is open gets to be closed; what a node has opened may not let itself be closed at all."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -99,9 +101,14 @@ class Attendance:
         threading.Thread(target=self._end, args=(grace,), name="codemation-stop", daemon=True).start()
 
     def close(self) -> None:
-        """Let go of everything, when the process ends."""
-        if self._worker is not None:
-            self._worker.close()
+        """Let go of everything, when the process ends; whatever goes wrong with that, it ends."""
+        if self._worker is None:
+            return
+        closing = threading.Thread(target=self._worker.close, name="codemation-close", daemon=True)
+        closing.start()
+        closing.join(LONGEST_CLOSE)
+        if closing.is_alive():
+            _log.warning("something here is not closed after %.0f s; it ends with its process", LONGEST_CLOSE)
 
     def _hear(self, pipe: int, grace: float) -> None:
         os.read(pipe, 1)  # nothing is ever written: it comes back when the other end is closed
@@ -113,7 +120,7 @@ class Attendance:
             return
         self._worker.leave(grace)
         if not self._worker.idle:
-            self._worker.close()
+            self.close()
             os._exit(RECYCLED if self._forks else 0)
 
     def _retire(self) -> None:
@@ -121,8 +128,9 @@ class Attendance:
         if self._forks:
             threading.Thread(target=self._exit, name="codemation-exit").start()
             return
-        if self._worker is not None:
-            self._worker.close()
+        self.close()
+        if self._told:  # a fresh process would know nothing of that, and go on for ever
+            return
         os.execv(sys.executable, [sys.executable, *sys.orig_argv[1:]])  # noqa: S606 - the very same command once more
 
     def _exit(self) -> None:

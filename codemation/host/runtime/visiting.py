@@ -211,8 +211,8 @@ class VisitingScheduler(InlineScheduler):
         """Give back what of a run is held here, whoever is still at it: nothing that he brings counts any more."""
         with self._changed:
             held = [claim.holding for claim in list(watched.holding.values())] + self._agenda.held(watched.run.id)
-            watched.stop_at = None
         self._engine.persist(self._engine.stores.tickets.hand_back, held)
         with self._changed:
+            watched.stop_at = None
             self._stuck += watched.active
         self.release(watched)
