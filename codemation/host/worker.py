@@ -43,13 +43,13 @@ class Wear:
     tickets: int | None = None
     """So many tickets that it has taken from the table."""
     memory: int | None = None
-    """So many bytes of memory that it has come to hold."""
+    """So many bytes of memory that it has come to hold; one that does so from its beginning works all the same."""
 
     def of(self, tickets: int) -> str:
         """Why a process that has taken so many tickets is to be replaced; empty if it is not."""
         if self.tickets is not None and tickets >= self.tickets:
             return f"it has taken {tickets} tickets"
-        if self.memory is not None and (held := _resident()) > self.memory:
+        if self.memory is not None and tickets and (held := _resident()) > self.memory:
             return f"it holds {held / 1e6:,.0f} MB of memory"
         left = left_behind()
         return f"{left} call{'' if left == 1 else 's'} went on after their time" if left else ""
@@ -222,7 +222,8 @@ class FleetWorker:
     def is_worn(self) -> bool:
         """Whether this process takes up nothing more, because a fresh one will be in its place."""
         if not self._spoilt and self._scheduler is not None:
-            self._spoilt = self._wear.of(self._scheduler.claimed)
+            starved = "no thread can be started" if self._scheduler.starved else ""
+            self._spoilt = starved or self._wear.of(self._scheduler.claimed)
         return bool(self._spoilt)
 
     def _watch(self, scheduler: FleetScheduler) -> None:

@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import os
 import re
+import resource
+import signal
+import sys
 import time
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import codemation as cm
 
@@ -21,6 +24,10 @@ class Job(cm.Params):
     """While this file is there, a call does not come to its end."""
     doom: Path = Path("/nonexistent")
     """While this file is there, a call ends its process."""
+    how: str = "exit"
+    """In what way a call ends its process."""
+    times: int = 1
+    """How many calls do so."""
 
 
 def note(params: Job, what: str) -> None:
@@ -69,6 +76,52 @@ def held(number: int, params: Job, context: cm.Context) -> int:
 def last(number: int, params: Job) -> int:
     note(params, "last")
     return number + 1
+
+
+@cm.node
+def falling(number: int, params: Job) -> int:
+    """Takes its process with it, so many times; after that it waits at the gate."""
+    note(params, "falling")
+    if len(calls(params.ledger, "falling")) <= params.times:
+        resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+        {"exit": leave, "overflow": overflow, "limit": exceed}[params.how]()
+    while params.gate.exists():
+        time.sleep(0.02)
+    return number + 1
+
+
+def leave() -> None:
+    """End as a library does that thinks that it owns the process."""
+    os._exit(3)
+
+
+def overflow() -> None:
+    """Go deeper than the stack of C is, with Python's own guard out of the way."""
+    sys.setrecursionlimit(1_000_000_000)
+    nested: Any = []
+    for _ in range(1_000_000):
+        nested = [nested]
+    try:
+        repr(nested)
+    except RecursionError:  # newer ones have a guard that nobody can move
+        os.kill(os.getpid(), signal.SIGSEGV)
+
+
+def exceed() -> None:
+    """Ask for more memory than the process may have, in code that knows no other way out than to end it."""
+    import polars as pl
+
+    pages = int(Path("/proc/self/statm").read_text().split()[0])
+    most = pages * os.sysconf("SC_PAGE_SIZE") + (256 << 20)
+    resource.setrlimit(resource.RLIMIT_AS, (most, most))
+    pl.zeros(1 << 30, eager=True)
+
+
+@cm.node
+def greedy(params: Job) -> int:
+    """Asks for more memory than there is, in Python, which says so."""
+    note(params, "greedy")
+    return len(bytearray(1 << 60))
 
 
 @cm.node
@@ -124,6 +177,8 @@ def there(number: int, params: Job) -> int:
 
 gated = cm.workflow("mill.gated", params=Job, concurrency=cm.Concurrency(1)).then(held_first).then(there).build()
 mill = cm.workflow("mill", params=Job).then(first).then(held).then(last).build()
+deadly = cm.workflow("mill.deadly", params=Job).then(first).then(falling).then(last).build()
+hungry = cm.workflow("mill.hungry", params=Job).then(greedy).build()
 stubborn = cm.workflow("mill.stubborn", params=Job).then(deaf).build()
 hot = cm.workflow("mill.hot", params=Job).then(burning).then(last).build()
 fond = cm.workflow("mill.fond", params=Job).then(clung).build()

@@ -28,6 +28,7 @@ from redis.retry import Retry
 from codemation.adapters.celery.naming import PREFIX, TASK, queue_on_broker
 from codemation.core.ports import Hint
 from codemation.host.settings import Settings, without_password
+from codemation.host.threads import started
 
 _log = logging.getLogger("codemation.redis")
 PATIENCE = 0.5
@@ -76,8 +77,7 @@ class RedisHints:
                 return
             self._waiting.extend(hints)
             if self._thread is None:
-                self._thread = threading.Thread(target=self._send_on, name="codemation-hints", daemon=True)
-                self._thread.start()
+                self._thread = started(self._send_on, name="codemation-hints")
             self._news.notify_all()
 
     def is_away(self) -> bool:

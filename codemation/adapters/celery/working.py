@@ -23,6 +23,7 @@ from codemation.core.ids import TicketId
 from codemation.core.ports import Hint
 from codemation.host.desk import Part
 from codemation.host.settings import Settings
+from codemation.host.threads import started
 from codemation.host.worker import PASSED, FleetWorker, Wear
 
 _log = logging.getLogger("codemation.worker")
@@ -104,8 +105,9 @@ class Attendance:
         """Let go of everything, when the process ends; whatever goes wrong with that, it ends."""
         if self._worker is None:
             return
-        closing = threading.Thread(target=self._worker.close, name="codemation-close", daemon=True)
-        closing.start()
+        closing = started(self._worker.close, name="codemation-close")
+        if closing is None:  # what is open ends with the process
+            return
         closing.join(LONGEST_CLOSE)
         if closing.is_alive():
             _log.warning("something here is not closed after %.0f s; it ends with its process", LONGEST_CLOSE)
@@ -126,7 +128,8 @@ class Attendance:
     def _retire(self) -> None:
         """Have a fresh process in the place of this one."""
         if self._forks:
-            threading.Thread(target=self._exit, name="codemation-exit").start()
+            if started(self._exit, name="codemation-exit") is None:
+                self._exit()
             return
         self.close()
         if self._told:  # a fresh process would know nothing of that, and go on for ever

@@ -18,6 +18,7 @@ from codemation.core.ids import RunId
 from codemation.core.ports import News
 from codemation.core.states import FINISHED
 from codemation.host.bus.carrier import BrokerAway, Carrier, written
+from codemation.host.threads import started
 
 _log = logging.getLogger("codemation.bus")
 PACE = 0.1
@@ -60,8 +61,9 @@ class Notifier:
             urgent = news.status in FINISHED and not (self._unheard or self._failed)
             self._urgent |= urgent
             if self._thread is None:
-                self._thread = threading.Thread(target=self._send_on, name="codemation-news", daemon=True)
-                self._thread.start()
+                self._thread = started(
+                    self._send_on, name="codemation-news"
+                )  # if there is none, the next news try again
             elif urgent or self._rests:
                 self._changed.notify()
 

@@ -10,6 +10,7 @@ from contextlib import contextmanager
 
 from codemation.host.bus.carrier import BrokerAway, Carrier, Line, read
 from codemation.host.memory.bus import MemoryBus
+from codemation.host.threads import started
 
 _log = logging.getLogger("codemation.bus")
 LINGER = 30.0
@@ -44,8 +45,7 @@ class Receiver:
         with self._guard:
             if self._thread is None and not self._over.is_set():
                 self._tried.clear()
-                self._thread = threading.Thread(target=self._listen_on, name="codemation-hears", daemon=True)
-                self._thread.start()
+                self._thread = started(self._listen_on, name="codemation-hears")
         self._tried.wait(PATIENCE)
 
     def close(self) -> None:

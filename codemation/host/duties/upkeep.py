@@ -19,6 +19,7 @@ from codemation.host.duties.compacting import compact
 from codemation.host.duties.holding import Holding
 from codemation.host.pruning import Pruner
 from codemation.host.runtime.liveness import place
+from codemation.host.threads import started
 from codemation.host.triggers.adopting import adopt_left
 from codemation.host.triggers.known import Triggers
 from codemation.host.triggers.ticking import tick
@@ -232,8 +233,7 @@ class _Aside:
         with self._guard:
             self._again = True
             if self._thread is None:
-                self._thread = threading.Thread(target=self._run, name=self._name, daemon=True)
-                self._thread.start()
+                self._thread = started(self._run, name=self._name)
 
     def end(self, timeout: float = 5.0) -> None:
         """Wait for what is being done, so long."""

@@ -47,11 +47,10 @@ class Loop:
         """Start a coroutine on the loop; the caller's context goes with it."""
         with self._guard:
             if self._loop is None:
-                self._loop = asyncio.new_event_loop()
-                self._thread = threading.Thread(
-                    target=self._serve, args=(self._loop,), name="codemation-loop", daemon=True
-                )
-                self._thread.start()
+                loop = asyncio.new_event_loop()
+                thread = threading.Thread(target=self._serve, args=(loop,), name="codemation-loop", daemon=True)
+                thread.start()
+                self._loop, self._thread = loop, thread
         context = contextvars.copy_context()
         return context.run(asyncio.run_coroutine_threadsafe, coroutine, self._loop)
 

@@ -11,11 +11,13 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable
+from functools import partial
 
 from codemation.core.delivery import Delivery
 from codemation.core.engine import Engine
 from codemation.core.ids import RunId
 from codemation.core.outcome import Outcome
+from codemation.host.threads import started
 
 MOST = 64
 """Revisions in one group."""
@@ -48,11 +50,11 @@ class Committer:
     def record(self, delivery: Delivery, told: Told) -> Outcome | None:
         """What follows from a delivery; `None` if it was left here, and `told` will be called."""
         with self._guard:
-            if self._writer is not None or self._left:
+            if (self._writer is not None or self._left) and self._wakes():
                 self._left.append((delivery, told))
-                self._wake()
                 return None
-            self._writer = delivery
+            if self._writer is None:
+                self._writer = delivery
         try:
             return self._engine.settle(delivery)
         finally:
@@ -65,12 +67,13 @@ class Committer:
                 if self._left:
                     self._changed.notify()
 
-    def _wake(self) -> None:
+    def _wakes(self) -> bool:
+        """Have a thread write what is left; whether there is one."""
         if not self._alive:
-            self._alive = True
-            threading.Thread(target=self._commit, name="codemation-committer", daemon=True).start()
+            self._alive = started(self._commit, name="codemation-committer") is not None
         elif self._rests:
             self._changed.notify()
+        return self._alive
 
     def _commit(self) -> None:
         pause = self._idle
@@ -115,10 +118,8 @@ class Committer:
         for (delivery, told), outcome in zip(group, outcomes, strict=True):
             if outcome is not None:
                 told(outcome)
-            else:
-                threading.Thread(
-                    target=self._settle, args=(delivery, told), name="codemation-alone", daemon=True
-                ).start()
+            elif not started(partial(self._settle, delivery, told), name="codemation-alone"):
+                self._settle(delivery, told)
 
     def _settle(self, delivery: Delivery, told: Told) -> None:
         try:

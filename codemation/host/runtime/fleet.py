@@ -14,6 +14,7 @@ import logging
 import threading
 import time
 from collections.abc import Callable, Sequence
+from itertools import takewhile
 
 from codemation.core.engine import Engine
 from codemation.core.errors import StoreUnavailable
@@ -131,16 +132,14 @@ class FleetScheduler(VisitingScheduler):
         """Let free slots look for what is ready, and the fleet know of the rest."""
         with self._changed:
             free = 0 if self._leaving else min(len(hints), self._threads - self._alive)
-            for _ in range(free):
-                self._alive += 1
-                threading.Thread(target=self._labour, name="codemation-worker", daemon=True).start()
-        if hints[free:]:
-            self._desk.dispatch(hints[free:])
+            taken = sum(takewhile(bool, (self._labours() for _ in range(free))))
+        if hints[taken:]:
+            self._desk.dispatch(hints[taken:])
 
     def _hire(self, pieces: int) -> None:
         for _ in range(min(pieces, self._threads - self._alive)):
-            self._alive += 1
-            threading.Thread(target=self._labour, name="codemation-worker", daemon=True).start()
+            if not self._labours():
+                return
 
     def _labour(self) -> None:
         try:

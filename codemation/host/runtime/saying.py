@@ -9,6 +9,7 @@ from codemation.core.engine import Engine
 from codemation.core.ids import RunId
 from codemation.core.ports import LogLine
 from codemation.host.runtime.capture import Sink
+from codemation.host.threads import started
 
 EVERY = 1.0
 """Seconds between two looks at what was said."""
@@ -67,8 +68,7 @@ class Listening:
         with self._guard:
             self._open.add(saying)
             if self._thread is None or not self._thread.is_alive():
-                self._thread = threading.Thread(target=self._listen, name="codemation-logs", daemon=True)
-                self._thread.start()
+                self._thread = started(self._listen, name="codemation-logs")  # else it is recorded in the end
 
     def end(self, saying: Saying) -> None:
         """Nothing more is said; what was said last is for its owner to record."""

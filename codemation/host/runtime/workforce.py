@@ -12,6 +12,7 @@ from abc import ABC, abstractmethod
 
 from codemation.host.runtime.agenda import Agenda
 from codemation.host.runtime.sleepers import Sleepers
+from codemation.host.threads import started
 
 LONG = 0.003
 """Seconds that work waits at the most before others are woken for it than those who are awake."""
@@ -31,6 +32,8 @@ class Workforce(ABC):
         """Those who wait for work."""
         self._alive = self._drivers = 0
         """Threads that were started, and those that came by themselves."""
+        self.starved = False
+        """Whether no thread could be started when one was wanted."""
 
     @abstractmethod
     def _labour(self) -> None:
@@ -39,8 +42,15 @@ class Workforce(ABC):
     def _hire(self, pieces: int) -> None:
         """Start threads for so many pieces of work, as far as there are not enough that are free."""
         for _ in range(min(pieces - len(self._sleepers), self._threads - self._alive)):
-            self._alive += 1
-            threading.Thread(target=self._labour, name="codemation-worker", daemon=True).start()
+            if not self._labours():
+                return
+
+    def _labours(self) -> bool:
+        """Start a thread that works; whether there could be one. Without it those that there are do more."""
+        self._alive += 1
+        self.starved = started(self._labour, name="codemation-worker") is None
+        self._alive -= self.starved
+        return not self.starved
 
     def _rouse(self) -> bool:
         """See that somebody takes what was resumed; whether something waits still, to be asked for again soon.

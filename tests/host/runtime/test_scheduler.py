@@ -180,6 +180,34 @@ def test_threads_end_when_there_is_nothing_to_do(app: App, launch: Run) -> None:
     assert eventually(lambda: workers() == before)
 
 
+def test_threads_that_cannot_be_started_take_no_place_and_lose_no_run(
+    app: App, launch: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    start, refused = threading.Thread.start, list[str]()
+    app.work()
+
+    def refuse(thread: threading.Thread) -> None:
+        if thread.name.startswith("codemation-"):
+            refused.append(thread.name)
+            raise RuntimeError("can't start new thread")
+        start(thread)
+
+    with monkeypatch.context() as without:
+        without.setattr(threading.Thread, "start", refuse)
+        for _ in range(3):
+            assert launch(fork(lambda ns: 1, 4)).result() == 4  # whoever waits does all of it
+    assert {"codemation-worker", "codemation-logs"} <= set(refused)
+    assert app.scheduler.starved
+    line = threading.Barrier(4)
+
+    def meet(ns: list[int]) -> int:
+        line.wait(PATIENCE)
+        return 1
+
+    assert launch(fork(meet, 4)).serve().result(timeout=PATIENCE) == 4
+    assert not app.scheduler.starved
+
+
 def test_a_thread_stays_for_a_retry_that_comes_later(app: App, launch: Run) -> None:
     app.scheduler = InlineScheduler(app.engine, app.scheduler._bench, 4, idle=0.01, look=0.01)
 
