@@ -119,7 +119,7 @@ def claim_with_slot(link: Link, worker: WorkerId, lanes: list[int], ticket: Tick
         rows = link.last((_LOCK_POOL, chosen), (_CLAIM_SLOT, chosen))
         if rows or ticket is not None:
             return _claim(worker, rows[0]) if rows else None
-    return None
+    return claim_best(link, worker, lanes)  # the heads went to others, and there may be plenty behind them
 
 
 def _claim(worker: WorkerId, row: Row) -> Claim:

@@ -173,6 +173,18 @@ def test_who_meets_faster_ones_takes_the_next_most_urgent_of_all_lanes(
     assert [claim and claim.activation for claim in claims] == ["middle/1", "low/1", None, "high/1"]
 
 
+def test_who_may_need_a_slot_and_meets_faster_ones_takes_what_stands_behind_them(
+    stores: Stores, world: World, database: psycopg.Connection[Row]
+) -> None:
+    world.start(tickets=(*world.tickets("first/1", priority=9), *world.tickets("second/1", priority=1)))
+    worker = world.worker()
+    with database.transaction():
+        database.execute("SELECT FROM tickets WHERE activation = 'first/1' FOR UPDATE")
+        claim = stores.tickets.claim(worker, [world.lane()], pools=True)
+    assert claim is not None
+    assert claim.activation == "second/1"
+
+
 def test_a_late_step_after_a_take_over_leaves_no_trace(stores: Stores, world: World) -> None:
     claim = world.held("a/1")
     commit = world.commit(claim)
