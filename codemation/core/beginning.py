@@ -118,6 +118,7 @@ class Scribe:
             of=frozenset({run.snapshot.status}),
             deadline=None if run.snapshot.session else self._deadline(latest, step.status),
             turnstile=None if step.status in FINISHED or not run.finished else _again(run, latest),
+            placeless=run.finished and run.turnstile is not None and not latest.concurrency,
         )
 
     def _deadline(self, definition: Definition, status: RunStatus) -> Deadline | None:

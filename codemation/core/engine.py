@@ -170,6 +170,8 @@ class Engine:
                 raise RunError(f"run {run.id} has changed meanwhile", way_out=f"codemation runs show {run.id}")
             run.apply(step.delta, reopening.new_head, len(reopening.delta))
             run.definition, run.stopping = latest, False
+            if reopening.placeless:
+                run.row = replace(run.row, turnstile=None)
             self._means.publish(run.news(), step.events)
             if reopening.turnstile is not None:
                 return self._let_in(run, reopening.tickets)

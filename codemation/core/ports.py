@@ -275,6 +275,8 @@ class Reopening:
     deadline: Deadline | None = None
     turnstile: Turnstile | None = None
     """Where the run, which is over, needs a place anew; it waits for one, whatever the turnstile refuses."""
+    placeless: bool = False
+    """Whether the run, which needed a place before, goes on without one: it will have none to give back."""
     wait: TicketId | None = None
     """The wait that is answered when a child ends anew; without one nobody is told, and nobody stops it."""
 
@@ -884,6 +886,8 @@ class Swept:
     """Of runs that are not there, and whose time is over."""
     blobs: int = 0
     """That were given up before, and whose bytes are gone now."""
+    rates: int = 0
+    """By which nobody has booked a call for a day."""
 
 
 class Pruning(Protocol):

@@ -209,6 +209,34 @@ def test_a_resumed_run_waits_for_a_place_again(launch: Run, gauge: Gauge) -> Non
     assert [given(second), given(first), gauge.most] == [2, 1, 1]
 
 
+def test_a_run_that_goes_on_without_concurrency_gives_no_place_of_others_back(
+    app: App, launch: Run, gauge: Gauge
+) -> None:
+    broken = [True]
+
+    def work(item: int) -> int:
+        if item == 1 and broken:
+            raise ValueError("not yet")
+        return item if item == 1 else int(gauge.pass_through(item))
+
+    sync = cm.workflow("shop.freed", input=int, concurrency=cm.Concurrency(1)).map(work, id="work").build()
+    free = cm.workflow("shop.freed", input=int).map(work, id="work").build()
+    first = launch(sync, [1])
+    with pytest.raises(cm.RunFailed):
+        first.wait(PATIENCE)
+    second = begun(launch, sync, 2)
+    third = launch(sync, [3]).serve()
+    assert gauge.begun.acquire(timeout=PATIENCE)
+    broken.clear()
+    resumed = app.resume(first.id, free, with_changes=True)
+    assert given(resumed) == 1
+    assert third.status is RunStatus.QUEUED
+    assert app.stores.turnstiles.mend() == 0
+    assert [row.id for row in app.stores.turnstiles.at("shop.freed")] == [second.id, third.id]
+    gauge.go.set()
+    assert [given(second), given(third), gauge.most] == [2, 3, 1]
+
+
 def test_a_run_that_another_process_lets_in_is_taken_up_here(stores: Stores, tmp_path: Path, gauge: Gauge) -> None:
     sync = workflow(gauge, cm.Concurrency(1))
     with opened(stores, tmp_path) as one, opened(stores, tmp_path) as other:

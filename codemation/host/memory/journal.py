@@ -193,6 +193,7 @@ class MemoryJournal:
                 reason=reopening.reason,
                 stop=False,
                 finished_at=self._ended(reopening.status),
+                turnstile=None if reopening.placeless else row.turnstile,
             )
             for ticket in tables.of_run(row.id):  # whoever still holds something of the former life came too late
                 tables.drop(ticket)

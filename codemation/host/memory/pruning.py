@@ -44,7 +44,11 @@ class MemoryPruning:
             keys = [key for key in tables.key_ends if not tables.counts(key)]
             for key in keys:
                 del tables.key_ends[key], tables.keys[key]
-            return Swept(batches=batches, keys=len(keys))
+            past = tables.clock() - timedelta(days=1)
+            rates = [name for name, at in tables.rates.items() if at < past][:limit]
+            for name in rates:
+                del tables.rates[name]
+            return Swept(batches=batches, keys=len(keys), rates=len(rates))
 
     def _in_time(self) -> list[RunRow]:
         """What goes when there is pruning until nothing is left: children after their parents."""

@@ -207,7 +207,8 @@ class PostgresJournal:
             **turnstile_values(reopening.turnstile),
         }
         queued = reopening.turnstile is not None
-        statement = run_statements.reopen(timed=reopening.deadline is not None, queued=queued)
+        timed, placeless = reopening.deadline is not None, reopening.placeless
+        statement = run_statements.reopen(timed=timed, queued=queued, placeless=placeless)
         with self._connections.lease() as link:
             return reopened(link, statement, values) if queued else link.gives(statement, values)
 

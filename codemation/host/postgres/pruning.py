@@ -76,6 +76,10 @@ _FORGET_KEYS = statement("""
         SELECT workflow, run_key FROM run_keys WHERE expires_at < now_()
             AND NOT EXISTS (SELECT FROM runs WHERE runs.id = run_keys.run_id)
         ORDER BY expires_at LIMIT :most::int FOR UPDATE SKIP LOCKED)""")
+# A rate of the past says nothing: whoever books by it anew begins now. It is left for a day, so that few come and go.
+_FORGET_RATES = statement("""
+    DELETE FROM rates WHERE name IN (
+        SELECT name FROM rates WHERE at < now_() - interval '1 day' LIMIT :most::int FOR UPDATE SKIP LOCKED)""")
 
 
 class PostgresPruning:
@@ -109,8 +113,9 @@ class PostgresPruning:
             lost = [RunId(name) for (name,) in link.all(_LOST, {"most": limit})]
             batches = _delete(link, lost) if lost else 0
             keys = link.run(_FORGET_KEYS, {"most": limit})
+            rates = link.run(_FORGET_RATES, {"most": limit})
         self._blobs.doom()
-        return Swept(batches=batches, keys=keys, blobs=self._blobs.delete_doomed())
+        return Swept(batches=batches, keys=keys, blobs=self._blobs.delete_doomed(), rates=rates)
 
 
 def _delete(link: Link, runs: list[RunId]) -> int:

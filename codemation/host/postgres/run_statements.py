@@ -120,13 +120,13 @@ SAME_RUN = statement("SELECT 1 FROM journal WHERE run_id = :run::uuid AND revisi
 
 
 @lru_cache
-def reopen(*, timed: bool = False, queued: bool = False) -> Statement:
+def reopen(*, timed: bool = False, queued: bool = False, placeless: bool = False) -> Statement:
     """The statement that lets a run go on anew: a row comes back if it does."""
     status = _QUEUED if queued else ":status::smallint"
     return statement(f"""
     WITH r AS (
         UPDATE runs SET revision = revision + 1, head = :new_head, digest = :digest, status = {status}, stop = 0,
-            reason = :reason, parent_ticket = :parent_ticket::bigint,
+            reason = :reason, parent_ticket = :parent_ticket::bigint,{" turnstile = NULL," if placeless else ""}
             finished_at = CASE WHEN {status} >= {FIRST_FINISHED} THEN now_() END
         WHERE id = :run AND revision = :revision AND head = :head AND stop = 0
             AND status = ANY(:reopenable::smallint[])

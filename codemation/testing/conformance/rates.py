@@ -9,6 +9,7 @@ from codemation.core.ports import Stores
 from codemation.testing.conformance.crowd import together
 from codemation.testing.conformance.world import Contract
 
+DAY = 86_400.0
 FAR = 1000.0
 """Seconds between two calls, so many that what a test takes itself weighs nothing."""
 
@@ -34,3 +35,14 @@ class RatesContract(Contract):
         """However they race."""
         given = together(*(partial(stores.rates.book, "flow/a", 2, FAR) for _ in range(8)))
         assert sorted(round(wait / FAR) for wait in given) == list(range(0, 16, 2))
+
+    def test_what_nobody_books_by_any_more_is_forgotten(self, stores: Stores, later: Callable[[float], None]) -> None:
+        """A day after its last moment; one that is booked for longer stays, and what is forgotten begins anew."""
+        stores.rates.book("flow/old", 1, FAR)
+        stores.rates.book("flow/long", 1, 5 * DAY)
+        assert stores.pruning.sweep().rates == 0
+        later(2 * DAY)
+        assert stores.pruning.sweep().rates == 1
+        assert stores.pruning.sweep().rates == 0
+        assert stores.rates.book("flow/long", 1, FAR) > DAY
+        assert stores.rates.book("flow/old", 1, FAR) == 0

@@ -6,6 +6,7 @@ from dataclasses import replace
 from functools import partial
 from typing import Any
 
+from codemation.core.concurrency import Turnstile
 from codemation.core.ids import RunId
 from codemation.core.ports import Drop, Lane, Reopening, Stores
 from codemation.core.states import RunStatus
@@ -107,3 +108,19 @@ class ReopeningContract(Contract):
         assert given.count(True) == 1
         assert world.row(run).revision == 3
         assert len(stores.runs.tickets(run)) == 1
+
+    def test_who_goes_on_without_a_turnstile_gives_nothing_back(self, stores: Stores, world: World) -> None:
+        """It had given its place back before; that of another run is not given twice."""
+        one = Turnstile(name="flow", runs=1)
+        first = world.start("a/1", turnstile=one)
+        world.step(world.take(first, "a/1"), status=RunStatus.FAILED, turnstile="flow")
+        inside, queued = world.start("a/1", turnstile=one), world.start("a/1", turnstile=one)
+        assert stores.journal.reopen(self._reopening(world, first, placeless=True))
+        row = world.row(first)
+        assert (row.status, row.turnstile) == (RunStatus.RUNNING, None)
+        assert [row.id for row in stores.turnstiles.at("flow")] == [inside, queued]
+        assert stores.turnstiles.mend("flow") == 0
+        world.step(world.take(first, "again/1"), status=RunStatus.SUCCEEDED, turnstile=row.turnstile)
+        assert (world.row(inside).status, world.row(queued).status) == (RunStatus.RUNNING, RunStatus.QUEUED)
+        world.step(world.take(inside, "a/1"), status=RunStatus.SUCCEEDED, turnstile="flow")
+        assert world.row(queued).status is RunStatus.RUNNING
