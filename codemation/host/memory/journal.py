@@ -62,7 +62,7 @@ class MemoryJournal:
             priority=run.priority,
             created_at=now,
             started_at=now if run.turnstile is None else None,
-            finished_at=self._ended(run.status),
+            finished_at=_ended(self._tables, run.status),
             turnstile=None if run.turnstile is None else run.turnstile.name,
             parent=None if run.parent is None else run.parent.run,
             origin=_origin(self._tables, run),
@@ -81,7 +81,9 @@ class MemoryJournal:
 
     def step(self, commit: Commit, meanwhile: Callable[[], object] = nothing) -> bool:
         """Write one revision; there is no answer to wait for, but `meanwhile` is called as it is where there is one."""
-        return (self._step(commit), meanwhile())[0]
+        stands = self._step(commit)
+        meanwhile()
+        return stands
 
     def _step(self, commit: Commit) -> bool:
         tables = self._tables
@@ -97,7 +99,7 @@ class MemoryJournal:
                 status=row.status if commit.status is RunStatus.QUEUED else commit.status,
                 reason=commit.reason or row.reason,
                 stop=row.stop and not ends,
-                finished_at=row.finished_at or self._ended(commit.status),
+                finished_at=row.finished_at or _ended(tables, commit.status),
             )
             tables.write(row, commit.new_head, commit.delta, commit.output)
             tables.add(row, commit.more)
@@ -192,7 +194,7 @@ class MemoryJournal:
                 status=reopening.status if reopening.turnstile is None else RunStatus.QUEUED,
                 reason=reopening.reason,
                 stop=False,
-                finished_at=self._ended(reopening.status),
+                finished_at=_ended(tables, reopening.status),
                 turnstile=None if reopening.placeless else row.turnstile,
             )
             for ticket in tables.of_run(row.id):  # whoever still holds something of the former life came too late
@@ -228,8 +230,9 @@ class MemoryJournal:
         elif begun.tickets and begun.claimed_by is not None:
             self._tables.tickets[begun.tickets[0].id].give_to(begun.claimed_by)
 
-    def _ended(self, status: RunStatus) -> datetime | None:
-        return self._tables.clock() if status in FINISHED else None
+
+def _ended(tables: Tables, status: RunStatus) -> datetime | None:
+    return tables.clock() if status in FINISHED else None
 
 
 def _origin(tables: Tables, run: NewRun) -> Mapping[str, Any] | None:
