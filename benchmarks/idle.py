@@ -10,8 +10,8 @@ from benchmarks.figures import Bar, Finding, Series
 from benchmarks.fleet import DATABASE, crew
 from benchmarks.stand import Stand
 
-SETTLED = 6.0
-"""Seconds after which a process has done what it does at its beginning."""
+SETTLED = 40.0
+"""Seconds after which a process has done what it does at its beginning: the hourly duties come after half a minute."""
 _TRANSACTIONS = "SELECT xact_commit + xact_rollback FROM pg_stat_database WHERE datname = %s"
 
 

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from codemation.host.app import App
 
 _log = logging.getLogger("codemation.builds")
-LOOK = 10.0
+LOOK = 20.0
 """Seconds between two looks for a deployment: each process of a fleet looks by itself, also while nothing is to do."""
 
 
