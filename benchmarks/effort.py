@@ -19,6 +19,7 @@ class Effort:
     """Sizes of the maps; contenders that are slow by nature only take part in the first."""
     processes: int
     """Processes started in a round."""
+    settle_seconds: float
     idle_seconds: float
     stored_chains: int
     """W10 whose transactions and bytes are counted."""
@@ -48,7 +49,8 @@ FULL = Effort(
     short_runs=100,
     items=(1_000, 100_000),
     processes=3,
-    idle_seconds=30.0,
+    settle_seconds=40.0,
+    idle_seconds=60.0,
     stored_chains=1_000,
     long_chain=2_000,
     long_loop=25_000,
@@ -66,7 +68,8 @@ QUICK = Effort(
     short_runs=30,
     items=(1_000, 20_000),
     processes=1,
-    idle_seconds=10.0,
+    settle_seconds=40.0,
+    idle_seconds=20.0,
     stored_chains=200,
     long_chain=400,
     long_loop=1_000,
@@ -84,6 +87,7 @@ TINY = Effort(
     short_runs=1,
     items=(3, 5),
     processes=1,
+    settle_seconds=1.0,
     idle_seconds=0.1,
     stored_chains=2,
     long_chain=16,

@@ -10,8 +10,6 @@ from benchmarks.figures import Bar, Finding, Series
 from benchmarks.fleet import DATABASE, crew
 from benchmarks.stand import Stand
 
-SETTLED = 40.0
-"""Seconds after which a process has done what it does at its beginning: the hourly duties come after half a minute."""
 _TRANSACTIONS = "SELECT xact_commit + xact_rollback FROM pg_stat_database WHERE datname = %s"
 
 
@@ -23,7 +21,7 @@ def measure(stand: Stand) -> Finding:
         web = ours.serve("web", "--port", "0", "--unguarded")
         ours.until(lambda said: "http" in said, ours.folder / f"web{len(ours.processes) - 1}.log", web)
         ours.app.close()
-        time.sleep(SETTLED)
+        time.sleep(stand.effort.settle_seconds)  # the hourly duties come after half a minute
         family = [one for process in ours.processes for one in (process, *process.children(recursive=True))]
         (before,), spent_before = stand.ask(_TRANSACTIONS, DATABASE), _spent(family)
         time.sleep(seconds)
