@@ -168,7 +168,7 @@ class App:
             self.check_open()
             start = replace(start, claim=False)
         self.know(workflow)
-        run, outcome = self.engine.start(workflow.definition, replace(start, who=start.who or self.who))
+        run, outcome = self.engine.start(workflow.definition, start)
         self.lookout.make_way(run)
         return run, outcome
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import getpass
 import os
-import secrets
 import socket
 import struct
 import time
@@ -16,7 +15,8 @@ from codemation.core.ids import RunId
 
 def new_run_id() -> RunId:
     """A UUIDv7 (RFC 9562 §5.7): 48 bits of milliseconds, then random bits."""
-    return RunId(str(_timed(time.time_ns() // 1_000_000)))
+    spelled = f"{_timed(time.time_ns() // 1_000_000):032x}"
+    return RunId(f"{spelled[:8]}-{spelled[8:12]}-{spelled[12:16]}-{spelled[16:20]}-{spelled[20:]}")
 
 
 def id_beside(run: RunId) -> uuid.UUID:
@@ -24,12 +24,13 @@ def id_beside(run: RunId) -> uuid.UUID:
 
     So tables that are cut by the time of the run (docs/how-to/partitions.md) keep all of a run in one piece.
     """
-    return _timed(uuid.UUID(run).int >> 80)
+    return uuid.UUID(int=_timed(uuid.UUID(run).int >> 80))
 
 
-def _timed(milliseconds: int) -> uuid.UUID:
-    bits = milliseconds << 80 | 0x7 << 76 | secrets.randbits(12) << 64 | 0b10 << 62 | secrets.randbits(62)
-    return uuid.UUID(int=bits)
+def _timed(milliseconds: int) -> int:
+    """A UUIDv7 as a number."""
+    chance = entropy() << 63 | entropy()
+    return milliseconds << 80 | 0x7 << 76 | (chance >> 62 & 0xFFF) << 64 | 0b10 << 62 | chance & 0x3FFF_FFFF_FFFF_FFFF
 
 
 def user() -> str:

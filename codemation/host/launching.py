@@ -85,6 +85,8 @@ def encoded_input(workflow: Workflow[Any, ...], items: Any, tables: Tables) -> S
     """
     if items is not None and not takes_items(workflow):
         raise InputError(f'"{workflow.id}" takes no items: it begins with nodes that make their own', way_out="run()")
+    if items is None and workflow.input is None:
+        return NOTHING
     try:
         if is_table(items):
             packed = tables.pack(items)
@@ -100,6 +102,10 @@ def encoded_input(workflow: Workflow[Any, ...], items: Any, tables: Tables) -> S
         raise InputError(
             f'what "{workflow.id}" is given cannot be stored: {error.message}', way_out=error.way_out
         ) from None
+
+
+NOTHING: Stored = (encode_items(StoredItems(values=[{}], scope=START)), 1, "items")
+"""What a run is given that is given nothing: one empty item."""
 
 
 def _json(params: Params, *only: str) -> str:
@@ -137,8 +143,6 @@ def takes_items(workflow: Workflow[Any, ...]) -> bool:
 
 def _listed(workflow: Workflow[Any, ...], items: Any) -> list[Any]:
     if items is None:
-        if workflow.input is None:
-            return [{}]
         wanted = getattr(workflow.input, "__name__", workflow.input)
         raise InputError(f'"{workflow.id}" works on items of {wanted}', way_out="run([…]), or run(one_item)")
     return list(items) if _is_many(items) else [items]
@@ -197,8 +201,8 @@ def _refuse(workflow: Workflow[Any, ...], wrong: list[str], count: int) -> None:
     raise InputError(f'{len(wrong)} of {count} items do not {fit} "{workflow.id}":\n  {lines}')
 
 
-def prepared(launch: Launch, allowed: Limits, tables: Tables) -> Start:
-    """What a run is started with; `allowed` is what the host lets it use at the most.
+def prepared(launch: Launch, allowed: Limits, tables: Tables, who: str) -> Start:
+    """What a run is started with; `allowed` is what the host lets it use at the most, `who` starts it by default.
 
     Raises:
         InputError: items or params do not fit, or are more than the run may hold.
@@ -213,7 +217,7 @@ def prepared(launch: Launch, allowed: Limits, tables: Tables) -> Start:
         key=launch.key,
         priority=launch.priority,
         origin=launch.origin,
-        who=launch.who,
+        who=launch.who or who,
         limits=Limits.from_json(workflow.definition.limits).within(allowed),
         turnstile=turnstile_for(workflow, launch.params, given[2], lambda: given[0], tables),
     )

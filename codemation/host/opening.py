@@ -30,7 +30,7 @@ def asked(app: App, launch: Launch, *, session: bool = False) -> Start:
     workflow = launch.workflow
     pins = pinning.pins_of(launch.pins, workflow, app.tables)
     pinning.check_allowed(app.settings.config, workflow.id, pins)
-    start = prepared(launch, app.settings.limits, app.tables)
+    start = prepared(launch, app.settings.limits, app.tables, app.who)
     if not (session or pins) and launch.cache:
         return start
     return replace(

@@ -86,7 +86,7 @@ def replay(app: App, source: RunHandle, workflow: Workflow[Any, ...], wish: Wish
         source=source.id,
         standing=(*facts, *over),
         unwanted=out,
-        who=wish.who,
+        who=wish.who or app.who,
         fresh=True,  # what is to be done again is executed
         turnstile=turnstile_for(workflow, params, given.kind, lambda: app.fetch(source.id, given), app.tables),
     )

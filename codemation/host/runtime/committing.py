@@ -47,10 +47,13 @@ class Committer:
         self._alive = False
         self._rests = False
 
-    def record(self, delivery: Delivery, told: Told) -> Outcome | None:
-        """What follows from a delivery; `None` if it was left here, and `told` will be called."""
+    def record(self, delivery: Delivery, told: Told, *, busy: bool = False) -> Outcome | None:
+        """What follows from a delivery; `None` if it was left here, and `told` will be called.
+
+        Whoever is `busy` has other work that waits, and leaves it here in any case.
+        """
         with self._guard:
-            if (self._writer is not None or self._left) and self._wakes():
+            if (busy or self._writer is not None or self._left) and self._wakes():
                 self._left.append((delivery, told))
                 return None
             if self._writer is None:

@@ -7,6 +7,7 @@ import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
+from functools import partial
 from typing import Protocol
 
 from codemation.core.engine import Engine
@@ -31,6 +32,11 @@ class Told(Protocol):
     @property
     def recorded(self) -> Callable[[OpenRun, ActivationId], None]:
         """Told of each result that stands."""
+        ...
+
+    @property
+    def has_work(self) -> bool:
+        """Whether something waits for a thread to take it."""
         ...
 
     def submit(self, watched: Watched, outcome: Outcome, /) -> None:
@@ -158,7 +164,8 @@ class Walker:
             leaves=self.tired(chain),
             meanwhile=meanwhile if len(self._hands) == 1 else None,  # else this thread had better work on others
         )
-        outcome = self._committer.record(delivery, lambda told: self._told(watched, work, claim, told))
+        told = partial(self._told, watched, work, claim)
+        outcome = self._committer.record(delivery, told, busy=self._listener.has_work)
         return None if outcome is None else (work, claim, outcome)
 
     def _told(self, watched: Watched, work: Performance, claim: Claim, told: Outcome | Exception) -> None:

@@ -35,6 +35,11 @@ class Workforce(ABC):
         self.starved = False
         """Whether no thread could be started when one was wanted."""
 
+    @property
+    def has_work(self) -> bool:
+        """Whether something waits for a thread to take it."""
+        return bool(self._agenda)
+
     @abstractmethod
     def _labour(self) -> None:
         """What a thread does that was started."""
