@@ -230,6 +230,7 @@ def test_a_run_that_goes_on_without_concurrency_gives_no_place_of_others_back(
     broken.clear()
     resumed = app.resume(first.id, free, with_changes=True)
     assert given(resumed) == 1
+    assert (app.attach(first.id).row.turnstile, app.attach(second.id).row.turnstile) == (None, "shop.freed")
     assert third.status is RunStatus.QUEUED
     assert app.stores.turnstiles.mend() == 0
     assert [row.id for row in app.stores.turnstiles.at("shop.freed")] == [second.id, third.id]
