@@ -133,7 +133,14 @@ class Family:
         return [one for one in watched if one.run.snapshot.parent.startswith(f"{run}/")]
 
     def at_rest(self, watched: Watched) -> bool:
-        """Whether only the world can bring a run further, neither this process nor a child that it works on."""
+        """Whether only the world can bring a run further, neither this process nor a child that it works on.
+
+        Nobody begins or ends anything while that is looked at: what is heard of a child is heard before it is let go.
+        """
+        with self._app.scheduler.held_still():
+            return self._at_rest(watched)
+
+    def _at_rest(self, watched: Watched) -> bool:
         if watched.active or not watched.run.snapshot.at_rest:
             return False
         children = self._working(watched.run.id)
@@ -141,7 +148,7 @@ class Family:
             if child.error is not None:
                 watched.error = child.error
                 return True
-        return all((child.settled and not child.active) or self.at_rest(child) for child in children)
+        return all((child.settled and not child.active) or self._at_rest(child) for child in children)
 
     def _begin(self, wait: OpenWait, *, driven: bool) -> None:
         engine, detail = self._app.engine, wait.detail

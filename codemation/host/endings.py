@@ -46,10 +46,8 @@ def gone(run: RunHandle) -> RunHandle:
             return run.app.family.at_rest(watched)
 
         driven(run, watched, None, until=rests)
-        while rests():  # the world may have answered before it was asked
-            before = watched.run.snapshot.revision
-            run.app.caretaker.fold()
-            if watched.run.snapshot.revision == before:
+        while rests():  # the world may have answered before it was asked, or another thread fold the end of a child
+            if not run.app.caretaker.fold() and rests():
                 break
             driven(run, watched, None, until=rests)
     if watched is None and run.app.fleet is not None:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import threading
 from abc import ABC, abstractmethod
+from contextlib import AbstractContextManager
 
 from codemation.host.runtime.agenda import Agenda
 from codemation.host.runtime.sleepers import Sleepers
@@ -39,6 +40,10 @@ class Workforce(ABC):
     def has_work(self) -> bool:
         """Whether something waits for a thread to take it."""
         return bool(self._agenda)
+
+    def held_still(self) -> AbstractContextManager[object]:
+        """Let nobody take up work or be done with it for the length of a `with`."""
+        return self._guard
 
     @abstractmethod
     def _labour(self) -> None:
