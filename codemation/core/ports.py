@@ -553,6 +553,10 @@ class Tickets(Protocol):
         """The runs that were asked to stop while this worker holds a ticket of theirs."""
         ...
 
+    def held(self, worker: WorkerId, *, folds: bool = False) -> tuple[Holding, ...]:
+        """What this worker holds, whether it has heard of it or not; or of that just the `folds`."""
+        ...
+
     def save_progress(self, holding: Holding, activation: ActivationId, chunk: Chunk) -> bool:
         """Record finished items; `False` when somebody else has taken over. A chunk sent twice is recorded once.
 

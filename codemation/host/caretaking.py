@@ -5,11 +5,11 @@ from __future__ import annotations
 import logging
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 
 from codemation.core.engine import Engine
 from codemation.core.errors import CodemationError, HostError, StoreUnavailable
-from codemation.core.ids import RunId, WorkerId
+from codemation.core.ids import RunId, TicketId, WorkerId
 from codemation.core.opening import OpenRun
 from codemation.core.ports import Claim, Holding
 from codemation.host.letters import read_letter
@@ -18,6 +18,8 @@ from codemation.host.runtime.liveness import Observer, Presence
 _log = logging.getLogger("codemation.caretaker")
 LOOK = 0.5
 """Seconds between two looks at the answers of the world, while a run waits for them here."""
+DOUBT = 90.0
+"""Seconds after an outage for which there may be something here that nobody has heard of; statements end before."""
 
 
 class Caretaker:
@@ -39,6 +41,11 @@ class Caretaker:
         self._thread: threading.Thread | None = None
         self.died: Callable[[], None] = lambda: None
         """Told when this process has seen deaths, and freed what the dead held."""
+        self.known: Callable[[], Collection[TicketId]] | None = None
+        """What a worker of a fleet knows to hold; of others only folds are given back that they hold unknowingly."""
+        self._unheard: frozenset[Holding] = frozenset()
+        """What this process held at the last look, and did not know of."""
+        self._in_doubt_until = 0.0
         self._next: float | None = None
         """Seconds from the last look until the next time that something waits for."""
 
@@ -86,8 +93,9 @@ class Caretaker:
         return self._take_over(self._observer.dead(others))
 
     def outage(self) -> None:
-        """The database does not answer: what was observed of others before says nothing now."""
+        """The database does not answer: what was observed of others before says nothing now, nor what is held here."""
         self._observer.outage()
+        self._in_doubt_until = time.monotonic() + DOUBT
 
     def fold(self, waited_for: RunId | None = None) -> bool:
         """Fold every inbox that asks for it; says whether there was one.
@@ -171,6 +179,8 @@ class Caretaker:
             self.enter()
             return
         self._presence.beaten(engine.worker)
+        if time.monotonic() < self._in_doubt_until:
+            self._own_up()
         self._take_over(self._observer.dead([row for row in others if row.id != engine.worker]))
         if self._stopping(()):
             self._stopping(engine.persist(engine.stores.tickets.stopping, engine.worker))
@@ -179,6 +189,22 @@ class Caretaker:
             self._look_out()
             self._tend()
             self.fold()
+
+    def _own_up(self) -> None:
+        """Give back what was claimed here without anybody hearing of it: the answers were lost, and others wait for it.
+
+        It is what this process has held and not known of at two looks, a beat apart: an answer may be on its way.
+        """
+        engine = self._engine
+        with self._folding:
+            held = engine.stores.tickets.held(engine.worker, folds=self.known is None)
+            known = self.known() if self.known is not None else ()
+        unheard = frozenset(one for one in held if one.ticket not in known)
+        lost = unheard & self._unheard
+        self._unheard = unheard - lost
+        if lost and engine.stores.tickets.hand_back(list(lost)):
+            _log.warning("%d tickets were claimed here whose answers were lost; they are given back", len(lost))
+            self.died()
 
     def _take_over(self, dead: list[WorkerId]) -> int:
         if not dead:

@@ -62,6 +62,8 @@ class WorkerApp(App):
         self.part = part
         super().__init__(backend, settings)
         self.scheduler.recorded = self._recorded
+        if isinstance(self.scheduler, FleetScheduler):
+            self.caretaker.known = self.scheduler.known
 
     def _recorded(self, run: OpenRun, activation: ActivationId) -> None:
         self.family.recorded(run, activation)

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import re
+import signal
+import threading
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -13,7 +15,7 @@ from redis import Redis
 
 from codemation.core.states import FINISHED
 from codemation.host.app import App
-from tests.host.postgres.cable import Cable, cables
+from tests.host.postgres.cable import Blow, Cable, cables
 from tests.journeys.fleet import Fleet, Member, temporary_fleet
 from tests.journeys.production import QUEUE
 from tests.journeys.world import PATIENCE, within
@@ -22,6 +24,8 @@ SOON = 15.0
 """Seconds within which work goes on whose messages are lost; the net below them is 10 seconds wide."""
 BACK = 60.0
 """Seconds within which a connection is there again."""
+CLAIM = Blow(words=b"WITH best AS MATERIALIZED", pieces=1)
+"""The first claim of a worker has been carried out, and nobody hears what it has given."""
 PATIENT = "options=-c%20statement_timeout%3D2s"
 """By this a server is given up that has said nothing for three seconds, instead of three quarters of a minute."""
 
@@ -104,6 +108,23 @@ def test_a_database_to_which_all_connections_are_cut_again_and_again_is_worked_w
     for handle in handles:
         handle.wait(PATIENCE)
     reach.fleet.world.judge(app, work, handles)
+
+
+def test_what_was_claimed_is_given_back_when_the_answer_to_the_claim_is_lost(reach: Reach) -> None:
+    fleet, work = reach.fleet, reach.fleet.world.work()
+    with Cable(fleet.server.socket) as cable, fleet.open() as app:
+        told = threading.Event()
+        url = cable.url(fleet.variables["CODEMATION_DATABASE_URL"])
+        reach.worker.send(signal.SIGSTOP)
+        (run,) = fleet.submit(app, work, fleet.world.key())
+        cable.strike(CLAIM, told.set)
+        worker = fleet.worker(pool="solo", CODEMATION_DATABASE_URL=url)
+        assert told.wait(PATIENCE)
+        within(SOON, lambda: run.status in FINISHED)
+        assert "whose answers were lost" in worker.said()
+        fleet.world.judge(app, work, [run])
+        worker.kill()
+        reach.worker.send(signal.SIGCONT)
 
 
 def test_a_connection_to_the_database_that_is_half_open_is_given_up_and_the_work_goes_on(

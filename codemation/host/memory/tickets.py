@@ -131,6 +131,14 @@ class MemoryTickets:
             mine = [one for one in self._tables.tickets.values() if one.owner == worker and one.stop]
             return tuple(dict.fromkeys(ticket.run for ticket in mine))
 
+    def held(self, worker: WorkerId, *, folds: bool = False) -> tuple[Holding, ...]:
+        """What a worker holds."""
+        with self._tables.lock:
+            mine = [one for one in self._tables.tickets.values() if one.owner == worker]
+            return tuple(
+                Holding(ticket=one.id, worker=worker, fence=one.fence) for one in mine if one.is_fold or not folds
+            )
+
     def save_progress(self, holding: Holding, activation: ActivationId, chunk: Chunk) -> bool:
         """Record finished items."""
         with self._tables.lock:

@@ -133,6 +133,7 @@ _POSTPONE = statement(f"""
         FROM held WHERE tickets.id = held.id AND NOT held.done)
     SELECT 1 FROM held""")
 _STOPPING = statement(f"SELECT DISTINCT run_id FROM tickets WHERE owner = :worker AND state = {_RUNNING} AND stop <> 0")
+_HELD = statement(f"SELECT id, fence, kind = {_FOLD} FROM tickets WHERE owner = :worker AND state = {_RUNNING}")
 
 _SAVE = statement(f"""
     WITH t AS MATERIALIZED (
@@ -223,6 +224,14 @@ class PostgresTickets:
         """The runs that were asked to stop while this worker holds a ticket of theirs."""
         with self._connections.lease() as link:
             return tuple(RunId(str(run)) for (run,) in link.all(_STOPPING, {"worker": worker}))
+
+    def held(self, worker: WorkerId, *, folds: bool = False) -> tuple[Holding, ...]:
+        """What this worker holds, whether it has heard of it or not; or of that just the folds."""
+        with self._connections.lease() as link:
+            rows = link.all(_HELD, {"worker": worker})
+        return tuple(
+            Holding(ticket=TicketId(id_), worker=worker, fence=f) for id_, f, fold in rows if fold or not folds
+        )
 
     def save_progress(self, holding: Holding, activation: ActivationId, chunk: Chunk) -> bool:
         """Record finished items; `False` when somebody else has taken over. A chunk sent twice is recorded once."""

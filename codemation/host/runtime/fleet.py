@@ -49,6 +49,8 @@ class FleetScheduler(VisitingScheduler):
         self._soon: list[tuple[float, TicketId, Hint]] = []
         """Tickets whose time comes soon, by the monotonic clock."""
         self._leaving = False
+        self._arriving: set[TicketId] = set()
+        """Tickets that were claimed, and are not worked on yet."""
         self.claimed = 0
         """Tickets that were taken from the table."""
         self.worn: Callable[[], bool] = lambda: False
@@ -113,6 +115,13 @@ class FleetScheduler(VisitingScheduler):
         """Whether nobody works here."""
         return self._alive <= self._stuck and not self._agenda
 
+    def known(self) -> frozenset[TicketId]:
+        """The tickets that are held here, as far as anybody here knows."""
+        with self._changed:
+            found = {ticket for watched in self._runs.values() for ticket in watched.holding} | self._arriving
+            found |= {holding.ticket for run in self._runs for holding in self._agenda.held(run)}
+        return self._walker.hands() | found
+
     def leave(self) -> None:
         """Take up nothing more; whoever has a ticket comes to the end of its activation and leaves the next one."""
         with self._changed:
@@ -149,6 +158,8 @@ class FleetScheduler(VisitingScheduler):
                 except BaseException as error:  # noqa: BLE001  # nobody stands above this thread
                     taken[0].error = error
                     self._part(taken[0])
+                if taken[1].claim is not None:
+                    self._arriving.discard(taken[1].claim.holding.ticket)
         except StoreUnavailable as error:
             _log.warning("the database is away, and this process ends: %s", error.message)
         finally:
@@ -172,12 +183,12 @@ class FleetScheduler(VisitingScheduler):
             if claim is None:
                 return None
             self.claimed += 1
+            self._arriving.add(claim.holding.ticket)
             if claim.is_fold:
                 self._desk.fold(claim)
-                continue
-            watched = self._adopted(claim)
-            if watched is not None:
+            elif (watched := self._adopted(claim)) is not None:
                 return watched, Ready(-claim.priority, 0, claim.run, None, claim)
+            self._arriving.discard(claim.holding.ticket)
 
     def _claimed(self) -> Claim | None:
         engine, desk = self._engine, self._desk

@@ -112,6 +112,22 @@ class ClaimContract(Contract):
             stores.tickets.hand_back([claim.holding])
         assert fences == sorted(set(fences))
 
+    def test_a_worker_is_told_what_it_holds(self, stores: Stores, world: World) -> None:
+        """What it holds, whether it has heard of the claim or not; others are told of nothing."""
+        world.start("a/1")
+        claim = world.claim(world.worker())
+        worker = claim.holding.worker
+        assert stores.tickets.held(worker) == (claim.holding,)
+        assert stores.tickets.held(worker, folds=True) == stores.tickets.held(world.worker()) == ()
+        run = world.new_run("a/1")
+        stores.journal.start(run)
+        world.post(run.id)
+        folder = stores.tickets.claim(worker, [])
+        assert folder is not None
+        assert stores.tickets.held(worker, folds=True) == (folder.holding,)
+        stores.tickets.hand_back([claim.holding, folder.holding])
+        assert stores.tickets.held(worker) == ()
+
     def test_the_buried_claim_nothing(self, stores: Stores, world: World) -> None:
         """A worker whose death was entered gets no work, whichever way it asks, and others do."""
         run = world.new_run("a/1")

@@ -136,18 +136,18 @@ class Cable:
     def _serve(self, strand: _Strand) -> None:
         ways = ((strand.client, strand.server), (strand.server, strand.client))
         strand.threads = [threading.Thread(target=self._carry, args=(strand, *way), daemon=True) for way in ways]
-        with self._guard:
+        with self._guard:  # whoever ends it waits for its threads
             self._strands.append(strand)
-        for thread in strand.threads:
-            thread.start()
+            for thread in strand.threads:
+                thread.start()
 
     def _carry(self, strand: _Strand, source: socket.socket, sink: socket.socket) -> None:
         with contextlib.suppress(OSError):
             while data := source.recv(1 << 16):
                 if source is strand.client:
                     self._listen(strand, data)
-                elif strand.left == 0 and self._blow is not None:
-                    self._blow[1]()
+                elif strand.left == 0 and (blow := self._taken()) is not None:
+                    blow()
                     break
                 with self._guard:
                     strand.dark |= self._dark is not None and self._dark in strand.said
@@ -156,6 +156,12 @@ class Cable:
                 sink.sendall(data)
         if not strand.dark:
             strand.hang_up()
+
+    def _taken(self) -> Callable[[], None] | None:
+        """What the blow does that falls now."""
+        with self._guard:
+            blow, self._blow = self._blow, None
+        return None if blow is None else blow[1]
 
     def _listen(self, strand: _Strand, data: bytes) -> None:
         """Take note of what a client says."""
