@@ -96,7 +96,7 @@ def encode_items(items: StoredItems) -> bytes:
         Unstorable: a value cannot be stored; says which, and where inside of it.
     """
     head: dict[str, object] = {"s": items.scope}
-    if items.origins is not None and any(path != (at,) for at, path in enumerate(items.origins)):
+    if items.origins is not None and list(items.origins) != [(at,) for at in range(len(items.origins))]:
         flat = all(len(path) == 1 for path in items.origins)
         head["o"] = [path[0] for path in items.origins] if flat else [list(path) for path in items.origins]
     if items.parents is not None:
