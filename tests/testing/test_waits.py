@@ -15,67 +15,67 @@ from codemation.testing import Harness, assert_items
 from codemation.testing.plugin import harness
 from tests.corpus import booking as corpus
 from tests.corpus.booking import Booking, Payment, booking, paid
+from tests.corpus.deeds import WHERE, Deeds
 
 __all__ = ["harness"]
 
 
 @pytest.fixture(autouse=True)
-def done() -> Iterator[list[str]]:
+def done(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Deeds:
     """What the workflow does to the world, from nothing on."""
-    corpus.DONE.clear()
-    yield corpus.DONE
-    corpus.DONE.clear()
+    monkeypatch.setenv(WHERE, str(tmp_path))
+    return corpus.DONE
 
 
 def booked(harness: Harness, *ids: str) -> Any:
     return harness.run(booking, [Booking(id=one, seats=1) for one in ids])
 
 
-def test_an_event_in_time_issues_the_ticket_and_reminds_a_day_later(harness: Harness, done: list[str]) -> None:
+def test_an_event_in_time_issues_the_ticket_and_reminds_a_day_later(harness: Harness, done: Deeds) -> None:
     run = booked(harness, "a")
     harness.advance("6d 23h")
-    assert (run.status, done) == ("waiting", ["reserved a"])
+    assert (run.status, [*done]) == ("waiting", ["reserved a"])
     assert harness.send(paid, "a", Payment(amount=12.5))
-    assert done == ["reserved a", "printed a"]
+    assert [*done] == ["reserved a", "printed a"]
     harness.advance("23h 59m")
     assert run.status == "waiting"
     harness.advance("1m")
-    assert (run.status, done[-1]) == ("succeeded", "reminded a")
+    assert (run.status, [*done][-1]) == ("succeeded", "reminded a")
 
 
-def test_an_event_that_was_early_is_found_and_one_sent_twice_is_one(harness: Harness, done: list[str]) -> None:
+def test_an_event_that_was_early_is_found_and_one_sent_twice_is_one(harness: Harness, done: Deeds) -> None:
     assert harness.send(paid, "a", {"amount": 5}, dedup="p1")
     assert not harness.send(paid, "a", {"amount": 5}, dedup="p1")
     harness.advance("29d")
     run = booked(harness, "a", "b")
-    assert done == ["reserved a", "reserved b"]
+    assert [*done] == ["reserved a", "reserved b"]
     harness.send(paid, "b", {"amount": 6})
-    assert done[2:] == ["printed a", "printed b"]
+    assert [*done][2:] == ["printed a", "printed b"]
     harness.send(paid, "b", {"amount": 7})
     harness.advance("24h")
-    assert (run.status, done[4:]) == ("succeeded", ["reminded a", "reminded b"])
+    assert (run.status, [*done][4:]) == ("succeeded", ["reminded a", "reminded b"])
 
 
-def test_an_event_that_is_late_finds_the_booking_released(harness: Harness, done: list[str]) -> None:
+def test_an_event_that_is_late_finds_the_booking_released(harness: Harness, done: Deeds) -> None:
     run = booked(harness, "a")
     harness.advance("7d")
-    assert (run.status, done) == ("succeeded", ["reserved a", "released a"])
+    assert (run.status, [*done]) == ("succeeded", ["reserved a", "released a"])
     assert harness.send(paid, "a", {"amount": 5})
-    assert done == ["reserved a", "released a"]
+    assert [*done] == ["reserved a", "released a"]
 
 
-def test_an_event_is_forgotten_when_its_time_is_over(harness: Harness, done: list[str]) -> None:
+def test_an_event_is_forgotten_when_its_time_is_over(harness: Harness, done: Deeds) -> None:
     harness.send(paid, "a", {"amount": 5})
     harness.advance("31d")
     run = booked(harness, "a")
     assert run.status == "waiting"
-    assert done == ["reserved a"]
+    assert [*done] == ["reserved a"]
 
 
-def test_what_fails_behind_the_event_is_refunded(harness: Harness, done: list[str]) -> None:
+def test_what_fails_behind_the_event_is_refunded(harness: Harness, done: Deeds) -> None:
     run = booked(harness, "jam")
     harness.send(paid, "jam", {"amount": 5})
-    assert done == ["reserved jam", "refunded 5.0 to jam", "released jam"]
+    assert [*done] == ["reserved jam", "refunded 5.0 to jam", "released jam"]
     harness.advance("2d")
     assert run.status == "succeeded"
 
