@@ -82,8 +82,8 @@ runs = Table(
     Column("run_key", Text),  # as it stands in run_keys, which is found by the key alone
     # Each check costs every step a little, so only those stand here that keep the protocol honest.
     CheckConstraint(text(f"(finished_at IS NULL) = (status < {FIRST_FINISHED})"), name="finished"),
-    postgresql_with={"fillfactor": 80},
 )
+# A page that keeps room for updates is tidied up below that room, takes a run above it, and is left between: none does.
 # Nothing here has revision or head in it, and the status of a run changes seldom: an update by a step stays HOT.
 Index("runs_of_workflow", runs.c.workflow, runs.c.created_at.desc(), runs.c.id.desc())
 Index("runs_by_age", runs.c.created_at.desc(), runs.c.id.desc())
