@@ -10,7 +10,7 @@ import pytest
 from codemation.core.errors import RunFailed
 from codemation.host.app import App
 from tests.adapters import mill
-from tests.adapters.fleet import PATIENCE, QUICK, Fleet, Worker, running_fleet
+from tests.adapters.fleet import PATIENCE, QUICK, Fleet, Worker, eventually, running_fleet
 from tests.adapters.test_workers import FILES, Case, closed
 
 WAYS = ["exit", "overflow", "limit"]
@@ -70,6 +70,7 @@ def test_a_node_that_takes_its_process_with_it_each_time_is_given_up_and_others_
 def test_a_node_for_which_there_is_no_memory_fails_and_its_process_goes_on(
     fleet: Fleet, app: App, worker: Worker, tmp_path: Path
 ) -> None:
+    eventually(lambda: len(worker.children) == 2)  # Celery replaces one that has died up to five seconds late
     before = {child.pid for child in worker.children}
     case = Case(app, tmp_path, mill.hungry)
     with pytest.raises(RunFailed, match="MemoryError"):
