@@ -47,7 +47,7 @@ def list_lines(rows: Sequence[RunRow], width: int) -> list[str]:
             moment(row.created_at),
             "" if row.seconds is None else readable(row.seconds),
             f"{row.nodes_done}/{row.nodes_total}",
-            "" if row.parent is not None else clipped(one_line(row.who), BY),
+            "" if row.parent is not None else clipped(one_line(row.started_by), BY),
             one_line(row.error or row.reason),
         )
         for row in rows
@@ -77,7 +77,7 @@ def show_lines(handle: RunHandle, width: int) -> Iterator[str]:
 def _children(view: RunView, width: int) -> Iterator[str]:
     """The runs that do some of the work."""
     if view.children:
-        rows = [replace(row, parent=None, who="") for row in view.children[:SHOWN]]
+        rows = [replace(row, parent=None, started_by="") for row in view.children[:SHOWN]]
         yield ""
         yield click.style("children", bold=True)
         yield from (f"  {line}" for line in list_lines(rows, width - 2)[1:])
@@ -106,11 +106,11 @@ def _facts(view: RunView, width: int) -> dict[str, str]:
 
 def _who(view: RunView) -> str:
     """Who has started a run; of a trigger also what has set it off."""
-    origin, row = Origin.from_json(view.origin), view.row
+    origin, by = Origin.from_json(view.origin), view.row.started_by
     if origin is None:
-        return one_line(row.who) if row.parent is None else ""
-    trigger = f"trigger {origin.trigger}"
-    return one_line(f"trigger {origin.said}" if row.who in ("", trigger) else f"trigger {origin.said}, by {row.who}")
+        return one_line(by) if view.row.parent is None else ""
+    by_itself = by in ("", f"trigger {origin.trigger}")
+    return one_line(f"trigger {origin.said}" if by_itself else f"trigger {origin.said}, by {by}")
 
 
 def _short(value: object) -> str:

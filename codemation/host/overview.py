@@ -75,7 +75,7 @@ def run_row(row: StoredRun, definition: Definition, snapshot: Snapshot | None) -
         revision=row.revision if snapshot is None else snapshot.revision,
         error=_error_line(snapshot) if snapshot is not None else "",
         parent=row.parent,
-        who=row.who,
+        started_by=row.who,
         key=row.key or "",
     )
 

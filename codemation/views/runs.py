@@ -42,7 +42,7 @@ class RunRow:
     """The failure in one line."""
     parent: RunId | None = None
     """The run that has started it to let it do some of its work."""
-    who: str = ""
+    started_by: str = ""
     """Who or what has started it."""
 
     @property

@@ -62,7 +62,7 @@ def test_children_are_left_out_of_a_list_and_counted(shop: Shop) -> None:
     assert (alone.stdout, "no run fits" in alone.stderr, "left out" in alone.stderr) == ("", False, True)
     assert "left out" not in shop.codemation("runs", "list", "--children").stderr
     rows = json.loads(shop.codemation("runs", "list", "-w", "nested.pricing", "-n", "3", "--children", "--json").stdout)
-    assert [row["who"] for row in rows] == [f"run {run['id']}"] * 3
+    assert [row["started_by"] for row in rows] == [f"run {run['id']}"] * 3
 
 
 def test_a_failure_names_the_child_that_failed(shop: Shop) -> None:

@@ -56,12 +56,12 @@ def test_a_list_has_the_youngest_run_first_and_says_why_it_failed(shop: Shop, fa
 
 def test_who_has_started_a_run_and_its_key_are_kept_with_it(shop: Shop) -> None:
     run = json.loads(shop.codemation("run", "orders", "--key", "of the day", "--json").stdout)
-    assert (run["key"], run["who"]) == ("of the day", f"cli {user_at_host()}")
+    assert (run["key"], run["started_by"]) == ("of the day", f"cli {user_at_host()}")
     shown = shop.codemation("runs", "show", "last").stdout
     assert f"started by  cli {user_at_host()}" in shown
     assert "key         of the day" in shown
     replayed = json.loads(shop.codemation("runs", "replay", "last", "--json").stdout)
-    assert (replayed["key"], replayed["who"]) == ("", f"cli {user_at_host()}")
+    assert (replayed["key"], replayed["started_by"]) == ("", f"cli {user_at_host()}")
 
 
 def test_a_list_can_be_narrowed_and_gone_on_with(shop: Shop, failed: str) -> None:

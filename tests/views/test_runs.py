@@ -55,7 +55,7 @@ def test_a_row_is_json_with_times_in_utc() -> None:
         "revision": 0,
         "error": "",
         "parent": None,
-        "who": "",
+        "started_by": "",
         "progress": 0.25,
     }
 

@@ -1,10 +1,11 @@
 """One committer for a process: what comes while a revision is being written is written with the next ones, together.
 
-Theory of operation. A thread that has something to record, and meets nobody who is recording, does it at once and
-alone, as if there were nothing else; so a lone run never waits. While it does, others leave their deliveries here and
-go on to other work instead of waiting for an answer. When it is done, the committer's own thread writes all of them as
-one group, one of each run, and again for as long as there are any. Groups wait for nobody: what cannot be written at
-once is settled by a thread of its own, and a lone writer who has to wait for a lock is not waited for.
+Theory of operation. A thread that has something to record, meets nobody who is recording, and has no other work that
+waits, does it at once and alone; so a lone run never waits. All others leave their deliveries here and go on to other
+work instead of waiting for an answer. The committer's own thread writes what was left as one group, one of each run,
+and again for as long as there is any. Groups wait for nobody: what cannot be written at once is settled by a thread of
+its own, and a lone writer who has to wait for a lock is not waited for. What a group led to is left to the threads that
+are awake; the committer looks whether they come for it, since it is about to wait anyway.
 """
 
 from __future__ import annotations

@@ -2,10 +2,9 @@
 
 Theory of operation. A ticket that is ready is put into a queue; a thread takes it, claims it, and walks the chain:
 perform, record, go on with the next activation of the same ticket, for as long as there is one. Whatever else became
-ready goes into the queue. Threads are started when there is more to do than threads to do it, and end when they are
-idle. The thread that called `run()` works too, and so Ctrl-C reaches the node that it is in. Tickets that wait for a
-time are kept in a heap and claimed when it has come. The database stays the truth: what this process forgets by dying
-is found there.
+ready goes into the queue. Threads are started and woken as `workforce` says, and end when they are idle. The thread
+that called `run()` works too, and so Ctrl-C reaches the node that it is in. Tickets that wait for a time are kept in a
+heap and claimed when it has come. The database stays the truth: what this process forgets by dying is found there.
 """
 
 from __future__ import annotations
