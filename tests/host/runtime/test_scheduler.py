@@ -61,11 +61,6 @@ def fork(work: Callable[[list[int]], int], width: int, limit: int | None = None)
     return flow.parallel(**{f"b{at}": following(at) for at in range(width)}).then(total).build()
 
 
-def workers() -> int:
-    """Threads of any scheduler in this process."""
-    return sum(thread.name == "codemation-worker" for thread in threading.enumerate())
-
-
 def eventually(holds: Callable[[], bool]) -> bool:
     """Whether something comes true within the patience of a test."""
     waiter = threading.Event()
@@ -168,16 +163,16 @@ def test_waiting_with_a_timeout_ends_in_time_and_the_run_goes_on(launch: Run) ->
 def test_threads_end_when_there_is_nothing_to_do(app: App, launch: Run) -> None:
     bench = app.scheduler._bench
     app.scheduler = InlineScheduler(app.engine, bench, 4, idle=0.05, look=0.02)
-    before = workers()
-    meet = threading.Barrier(3)
+    meet, own = threading.Barrier(3), set[threading.Thread]()
 
     def together(ns: list[int]) -> int:
+        own.add(threading.current_thread())
         meet.wait(PATIENCE)
         return 1
 
     assert launch(fork(together, 3)).serve().result(timeout=PATIENCE) == 3
-    assert workers() > before
-    assert eventually(lambda: workers() == before)
+    assert {thread.name for thread in own} == {"codemation-worker"}
+    assert eventually(lambda: not any(thread.is_alive() for thread in own))
 
 
 def test_threads_that_cannot_be_started_take_no_place_and_lose_no_run(
