@@ -112,12 +112,10 @@ class Engine:
 
         What this worker holds beyond what is `known` is handed back: the answer to its claim was lost.
         """
-        nothing = Holding(ticket=TicketId(0), worker=self.worker, fence=0)
         self.persist(self.stores.tickets.fire)
-        with run.lock:
-            self.opener.look(run, nothing)
+        self.opener.follow(run)
         rows = [row for row in self.persist(self.stores.runs.tickets, run.id) if row.id not in known]
-        mine = [replace(nothing, ticket=row.id) for row in rows if row.worker == self.worker]
+        mine = [Holding(ticket=row.id, worker=self.worker, fence=0) for row in rows if row.worker == self.worker]
         looks = [self.persist(self.stores.journal.look, run.id, one, run.snapshot.revision) for one in mine]
         lost = [look.claim.holding for look in looks if look.claim is not None]
         if lost:

@@ -12,7 +12,7 @@ from codemation.core.definition import Definition, Plan
 from codemation.core.errors import StoreUnavailable, UnreadableRun
 from codemation.core.facts import Delta, Reopened, decode_delta
 from codemation.core.ids import Head, RunId
-from codemation.core.ports import Checkpoint, Entry, Holding, Look, NewRun, News, RunRow, Stores
+from codemation.core.ports import NOTHING_HELD, Checkpoint, Entry, Holding, Look, NewRun, News, RunRow, Stores
 from codemation.core.snapshot import Snapshot
 from codemation.core.states import FINISHED, RunStatus
 
@@ -257,6 +257,11 @@ class Opener:
             run.take_from(self.open(run.id))
         run.stopping = run.row.stop
         return look
+
+    def follow(self, run: OpenRun) -> None:
+        """Bring a run to what the journal says, where others work on it."""
+        with run.lock:
+            self.look(run, NOTHING_HELD)
 
     def definition(self, digest: str) -> Definition:
         """The definition with this digest."""

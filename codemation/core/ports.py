@@ -66,6 +66,10 @@ class Holding:
     fence: int
 
 
+NOTHING_HELD = Holding(ticket=TicketId(0), worker=WorkerId(0), fence=0)
+"""What whoever only looks has of a run."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Shard:
     """A part of an activation that somebody works on apart from the others."""

@@ -69,7 +69,7 @@ class RunHandle(Answering, ShownRun, Asked):
         """The run as it stands now, or at the revision that this handle was opened at."""
         worked_on = self.watched is not None and not self.watched.stop()
         if not (self.frozen or worked_on or self._run.finished):
-            self._run = self.app.engine.open(self.id)
+            self.app.engine.opener.follow(self._run)
         return self._run.snapshot
 
     @property

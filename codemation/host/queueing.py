@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING
 
 from codemation.core.engine import Engine
 from codemation.core.errors import InputError, RunError
-from codemation.core.ids import RunId, TicketId
+from codemation.core.ids import RunId
 from codemation.core.opening import OpenRun
 from codemation.core.outcome import Outcome
-from codemation.core.ports import Holding, RunRow
+from codemation.core.ports import RunRow
 from codemation.core.signals import Event
 from codemation.core.states import RunStatus
 from codemation.host.adoption import check_free
@@ -95,8 +95,7 @@ class Queues:
 
     def _take_up(self, watched: Watched) -> None:
         engine, run = self._engine, watched.run
-        with run.lock:
-            engine.opener.look(run, Holding(ticket=TicketId(0), worker=engine.worker, fence=0))
+        engine.opener.follow(run)
         self._scheduler.submit(watched, ready_in(engine, run.id))
 
     def mend(self) -> None:

@@ -18,9 +18,9 @@ from fastapi.responses import StreamingResponse
 
 from codemation.core.access import Role
 from codemation.core.errors import UnknownRun
-from codemation.core.ids import RunId, TicketId, WorkerId, node_of
+from codemation.core.ids import RunId, node_of
 from codemation.core.opening import decoded
-from codemation.core.ports import Entry, Holding, RunRow
+from codemation.core.ports import NOTHING_HELD, Entry, RunRow
 from codemation.core.states import FINISHED, RunStatus
 from codemation.views.records import plain
 from codemation.web.actors import Asked
@@ -44,7 +44,6 @@ SHOWN = 200
 """Runs, of the unfinished and of all, whose changes are told of."""
 CATCH_UP = 1000
 """Revisions that whoever comes back is told one by one; of more, the last ones."""
-_NOBODY = Holding(ticket=TicketId(0), worker=WorkerId(0), fence=0)
 _UNFINISHED = tuple(status for status in RunStatus if status not in FINISHED)
 _STREAM: dict[int | str, dict[str, Any]] = {
     200: {"description": "The events.", "content": {"text/event-stream": {"schema": {"type": "string"}}}}
@@ -66,7 +65,7 @@ class Follower:
         """What is to be told now."""
         look = service.app.stores.journal.look
         try:
-            row = look(self.run, _NOBODY, 2**31 - 1).run
+            row = look(self.run, NOTHING_HELD, 2**31 - 1).run
         except UnknownRun:  # it was pruned meanwhile
             self.over = True
             return [event("gone", json.dumps({"run": self.run}))]
@@ -91,7 +90,7 @@ class Follower:
             return []
         after = max(seen, row.revision - CATCH_UP)
         gap = [event("gap", json.dumps({"from": seen, "to": after}))] if after > seen else []
-        tail = service.app.stores.journal.look(self.run, _NOBODY, after).tail
+        tail = service.app.stores.journal.look(self.run, NOTHING_HELD, after).tail
         return [*gap, *(_entry(self.run, one) for one in tail)]
 
 

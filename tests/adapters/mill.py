@@ -175,6 +175,18 @@ def there(number: int, params: Job) -> int:
     return number + 1
 
 
+@cm.node
+def one_more(number: int) -> int:
+    return number + 1
+
+
+def _ten_steps() -> cm.Workflow[..., Any]:
+    flow = cm.workflow("mill.quick", params=Job).then(first)
+    for step in range(9):
+        flow = flow.then(one_more, id=f"step-{step}")
+    return flow.build()
+
+
 gated = cm.workflow("mill.gated", params=Job, concurrency=cm.Concurrency(1)).then(held_first).then(there).build()
 mill = cm.workflow("mill", params=Job).then(first).then(held).then(last).build()
 deadly = cm.workflow("mill.deadly", params=Job).then(first).then(falling).then(last).build()
@@ -183,3 +195,4 @@ stubborn = cm.workflow("mill.stubborn", params=Job).then(deaf).build()
 hot = cm.workflow("mill.hot", params=Job).then(burning).then(last).build()
 fond = cm.workflow("mill.fond", params=Job).then(clung).build()
 slow = cm.workflow("mill.slow", params=Job).then(late).build()
+quick = _ten_steps()

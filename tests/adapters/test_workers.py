@@ -12,6 +12,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import psycopg
 import pytest
 from redis import Redis
 
@@ -23,10 +24,13 @@ from codemation.core.ports import Hint
 from codemation.core.states import FINISHED, RunStatus
 from codemation.host.app import App
 from codemation.host.handles import RunHandle
+from codemation.host.postgres.codes import TicketState
 from tests.adapters import mill
 from tests.adapters.fleet import PATIENCE, QUICK, Fleet, Worker, eventually, running_fleet
 
 FILES = {"mill.py": "from tests.adapters.mill import *\n"}
+UNFINISHED = [status for status in RunStatus if status not in FINISHED]
+HELD = "SELECT count(*) FROM tickets WHERE state = %s GROUP BY owner"
 
 
 @pytest.fixture(scope="module")
@@ -43,8 +47,7 @@ def app(fleet: Fleet) -> Iterator[App]:
             if worker.process.poll() is None:
                 worker.kill()
         app.stores.workers.bury([row.id for row in app.stores.workers.living()])  # some said that they were elsewhere
-        unfinished = [status for status in RunStatus if status not in FINISHED]
-        for row in app.stores.runs.page(statuses=unfinished):  # what a test has left must not keep the next one busy
+        for row in app.stores.runs.page(statuses=UNFINISHED):  # what a test has left must not keep the next one busy
             app.cancel(row.id)
 
 
@@ -339,6 +342,20 @@ def test_what_cannot_be_closed_keeps_no_process_from_being_replaced_or_ended(
     assert one.ended() == 0
 
 
+@pytest.mark.parametrize("slots", [1, 3])
+def test_a_worker_holds_no_more_than_it_has_slots_however_quick_its_nodes_are(
+    fleet: Fleet, app: App, tmp_path: Path, slots: int
+) -> None:
+    cases = [Case(app, tmp_path, mill.quick) for _ in range(40)]
+    fleet.worker("-c", str(slots), pool="threads").ready()
+    held = []
+    with psycopg.connect(fleet.url, autocommit=True) as looking:
+        while any(row.id in {case.run.id for case in cases} for row in app.stores.runs.page(statuses=UNFINISHED)):
+            held += [count for (count,) in looking.execute(HELD, [int(TicketState.RUNNING)])]
+    assert [case.gives() for case in cases] == [10] * 40
+    assert 0 < max(held) <= slots
+
+
 def test_no_more_is_said_than_workers_could_hear(fleet: Fleet, app: App, tmp_path: Path) -> None:
     client = Redis.from_url(fleet.redis.url)
     client.delete("codemation.default")
@@ -362,7 +379,7 @@ def test_workers_are_listed_and_what_nobody_serves_is_told(fleet: Fleet, app: Ap
     there = sum(isinstance(one, cm.Workflow) for one in vars(mill).values())
     assert re.search(rf"ann\s.*default, gpu\s+{there}\s+\d of 1", fleet.command("workers", "list").stdout)
     assert case.gives() == 3
-    for line in ("worker ann", "queues     default, gpu (one at a time)", "mill.stubborn", 'database   "'):
+    for line in ("worker ann", "queues     default, gpu (one at a time)", "mill.hungry", 'database   "'):
         assert line in one.said
 
 

@@ -2,8 +2,9 @@
 
 Theory of operation. Whoever has something to tell leaves it here and goes on. The thread sends what has gathered, a
 queue at a time, and never lets more messages lie in a queue than its workers could take up twice at once: more would
-say nothing new, for a worker that is free looks at the table before it comes back. A Redis that does not answer within
-half a second is left alone for a moment, and what should have been sent is forgotten: workers look by themselves then.
+say nothing new, for a worker that is free looks at the table before it comes back. What comes for a queue that was full
+waits for a moment, so that there is one question for many. A Redis that does not answer within half a second is left
+alone for a moment, and what should have been sent is forgotten: workers look by themselves then.
 """
 
 from __future__ import annotations
@@ -35,6 +36,8 @@ PATIENCE = 0.5
 """Seconds that Redis gets to answer."""
 PAUSE = 0.5
 """Seconds for which a Redis that did not answer is left alone."""
+BREATH = 0.005
+"""Seconds for which what comes for a queue that was full is gathered."""
 MOST = 10_000
 """Hints that wait to be sent; older ones are forgotten."""
 ALIVE = f"{PREFIX}alive"
@@ -65,6 +68,8 @@ class RedisHints:
         self._origin = f"{os.getpid()}@{socket.gethostname()}"
         self._news = threading.Condition()
         self._waiting: deque[Hint] = deque(maxlen=MOST)
+        self._full: dict[str, float] = {}
+        """Until when, on the monotonic clock, what comes for a queue is gathered."""
         self._thread: threading.Thread | None = None
         self._sending = self._closed = False
         self._away_at: float | None = None
@@ -110,17 +115,32 @@ class RedisHints:
                 self._news.wait_for(lambda: self._waiting or self._closed)
                 if self._closed:
                     return
-                hints, self._sending = list(self._waiting), True
-                self._waiting.clear()
-            by_queue = defaultdict[str, list[Hint]](list)
-            for hint in dict.fromkeys(hints):
-                by_queue[hint.queue].append(hint)
+                by_queue = self._due()
+                if not by_queue:
+                    self._news.wait(min(self._full.values()) - time.monotonic())
+                    continue
+                self._sending = True
             for queue, some in by_queue.items():
                 self._try(self._sent, queue, some)
 
+    def _due(self) -> dict[str, list[Hint]]:
+        """What is sent now, by queue; the rest is kept."""
+        now = time.monotonic()
+        self._full = {queue: until for queue, until in self._full.items() if until > now}
+        hints = dict.fromkeys(self._waiting)
+        self._waiting.clear()
+        self._waiting.extend(hint for hint in hints if hint.queue in self._full)
+        by_queue = defaultdict[str, list[Hint]](list)
+        for hint in hints:
+            if hint.queue not in self._full:
+                by_queue[hint.queue].append(hint)
+        return by_queue
+
     def _sent(self, queue: str, hints: Sequence[Hint]) -> None:
         limit, key = 2 * (self._slots(queue) or USUAL), queue_on_broker(queue)
-        self._send(keys=[key], args=[limit, *(self._message(hint, key) for hint in hints[:limit])])
+        laid = self._send(keys=[key], args=[limit, *(self._message(hint, key) for hint in hints[:limit])])
+        if laid < len(hints):
+            self._full[queue] = time.monotonic() + BREATH
 
     def _try(self, ask: Callable[..., Any], *args: Any, **more: Any) -> None:
         """Ask Redis something, and take note of whether it answers."""

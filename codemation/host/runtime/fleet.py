@@ -2,9 +2,11 @@
 
 Theory of operation. A worker has slots. Whoever lends it a thread (`shift`: a task of Celery's, which is only a hint)
 takes a slot, claims the most urgent ticket that the worker can serve, walks its chain, and claims the next one, until
-there is nothing; only then it gives the slot back. The runs come and go with their tickets. What becomes ready beside a
-chain is worked on here if there are slots that nobody uses, and is left to the fleet otherwise. A thread of its own
-looks at the table now and then, because hints may be lost, and at once where a time has come that was noted here.
+there is nothing; only then it gives the slot back. A worker holds no more tickets than it has slots, those included
+whose result is being written by others: what it cannot go on with soon is for other workers. The runs come and go with
+their tickets. What becomes ready beside a chain is worked on here if there are slots that nobody uses, and is left to
+the fleet otherwise. A thread of its own looks at the table now and then, because hints may be lost, and at once where a
+time has come that was noted here.
 """
 
 from __future__ import annotations
@@ -39,6 +41,8 @@ LONGEST, MOST = 5.0, 200
 """Seconds and steps after which a chain is left to whoever takes what is most urgent."""
 ALONE = 1.0
 """Seconds between looks at the table where they do not."""
+ROOM = 1.0
+"""Seconds between looks of a thread that waits for room, should nobody have woken it."""
 
 
 class FleetScheduler(VisitingScheduler):
@@ -127,6 +131,7 @@ class FleetScheduler(VisitingScheduler):
         with self._changed:
             self._leaving = True
             self._changed.notify_all()
+            self._sleepers.wake_all()
             self._times.notify_all()
 
     def rest(self, grace: float) -> bool:
@@ -145,11 +150,6 @@ class FleetScheduler(VisitingScheduler):
         if hints[taken:]:
             self._desk.dispatch(hints[taken:])
 
-    def _hire(self, pieces: int) -> None:
-        for _ in range(min(pieces, self._threads - self._alive)):
-            if not self._labours():
-                return
-
     def _labour(self) -> None:
         try:
             while (taken := self._next()) is not None:
@@ -165,8 +165,7 @@ class FleetScheduler(VisitingScheduler):
         finally:
             with self._changed:
                 self._alive -= 1
-                if self._agenda:  # it has come while this thread was about to go
-                    self._hire(1)
+                self._see_to_it()  # something may have come while this thread was about to go
                 self._changed.notify_all()
 
     def _next(self) -> tuple[Watched, Ready] | None:
@@ -179,21 +178,45 @@ class FleetScheduler(VisitingScheduler):
                     return taken
                 if self._leaving:
                     return None
-            claim = None if self.worn() else self._claimed()
-            if claim is None:
-                return None
-            self.claimed += 1
-            self._arriving.add(claim.holding.ticket)
-            if claim.is_fold:
-                self._desk.fold(claim)
-            elif (watched := self._adopted(claim)) is not None:
-                return watched, Ready(-claim.priority, 0, claim.run, None, claim)
-            self._arriving.discard(claim.holding.ticket)
+                if self._is_full():
+                    self._sleepers.sleep(ROOM)
+                    continue
+                self._away += 1
+                self._see_to_it()
+            try:
+                claim = self._claimed()
+                if claim is None:
+                    return None
+                if claim.is_fold:
+                    self._desk.fold(claim)
+                elif (watched := self._adopted(claim)) is not None:
+                    return watched, Ready(-claim.priority, 0, claim.run, None, claim)
+                self._arriving.discard(claim.holding.ticket)
+            finally:
+                with self._changed:
+                    self._away -= 1
+
+    def _is_full(self) -> bool:
+        """Whether there are as many tickets here as there are slots."""
+        return len(self._walker.hands() | self._arriving) + self._away >= self._threads
 
     def _claimed(self) -> Claim | None:
+        """The most urgent ticket of the table, which is about to be worked on here."""
+        if self.worn():
+            return None
         engine, desk = self._engine, self._desk
         lanes = desk.lanes()
-        return engine.persist(engine.stores.tickets.claim, engine.worker, lanes, pools=desk.needs_slots())
+        claim = engine.persist(engine.stores.tickets.claim, engine.worker, lanes, pools=desk.needs_slots())
+        if claim is not None:
+            self.claimed += 1
+            self._arriving.add(claim.holding.ticket)
+        return claim
+
+    def _resume(self, watched: Watched, claim: Claim | None) -> None:
+        super()._resume(watched, claim)
+        if claim is None:
+            with self._changed:
+                self._sleepers.wake()  # there is room for another ticket
 
     def _look_on(self) -> None:
         """Look at the table from time to time, and when a time has come."""

@@ -33,6 +33,8 @@ class Workforce(ABC):
         """Those who wait for work."""
         self._alive = self._drivers = 0
         """Threads that were started, and those that came by themselves."""
+        self._away = 0
+        """Those among them that are about to take up something else, from a store."""
         self.starved = False
         """Whether no thread could be started when one was wanted."""
 
@@ -77,6 +79,6 @@ class Workforce(ABC):
 
     def _see_to_it(self) -> None:
         """Let somebody come for what is ready, unless a thread is awake and will."""
-        if self._agenda and self._alive + self._drivers <= len(self._sleepers):
+        if self._agenda and self._alive + self._drivers <= len(self._sleepers) + self._away:
             self._hire(1)
             self._sleepers.wake()
