@@ -24,7 +24,7 @@ _WRITTEN = "SELECT pg_snapshot_xmax(pg_current_snapshot())::text::bigint"
 
 def measure(stand: Stand) -> Finding:
     """W10 per second of the floor, of the peer with several numbers of threads, and of ours."""
-    count, peer = max(stand.effort.chains, FLIGHT), stand.peer
+    count, peer = max(stand.effort.crowd, FLIGHT), stand.peer
     workflow = flows.chain(STEPS)
     contenders: dict[str, Callable[[], float]] = {"floor, one run after the other": partial(_floor, stand, count)}
     if peer is not None:

@@ -13,6 +13,8 @@ class Effort:
     """Measured rounds, after one that only warms up."""
     chains: int
     """W10 of each contender in a round."""
+    crowd: int
+    """W10 of which many are in flight, by each contender in a round."""
     short_runs: int
     """Runs of three steps in a round."""
     items: tuple[int, ...]
@@ -46,6 +48,7 @@ class Effort:
 FULL = Effort(
     rounds=7,
     chains=60,
+    crowd=300,
     short_runs=100,
     items=(1_000, 100_000),
     processes=3,
@@ -65,6 +68,7 @@ FULL = Effort(
 QUICK = Effort(
     rounds=3,
     chains=20,
+    crowd=40,
     short_runs=30,
     items=(1_000, 20_000),
     processes=1,
@@ -84,6 +88,7 @@ QUICK = Effort(
 TINY = Effort(
     rounds=1,
     chains=1,
+    crowd=2,
     short_runs=1,
     items=(3, 5),
     processes=1,

@@ -27,6 +27,10 @@ DATABASE = "fleet"
 READY = "ready for"
 """What a process of a worker says when it takes up work."""
 _PATIENCE = 60.0
+ALONE = ("--concurrency", "1")
+"""A worker of one process that has one run in flight."""
+TOGETHER = ("--pool", "threads", "--concurrency", "16")
+"""A worker of one process that has so many in flight, which share commits: what does most where nodes are quick."""
 _WORKFLOWS = """
 from benchmarks import flows
 
@@ -98,7 +102,7 @@ class Crew:
 
 
 @contextmanager
-def crew(stand: Stand, workers: int = 0, **settings: str) -> Iterator[Crew]:
+def crew(stand: Stand, workers: int = 0, manner: Sequence[str] = ALONE, **settings: str) -> Iterator[Crew]:
     """So many workers of one process each, and an app that hands in runs, for the length of a `with`."""
     stand.rest()
     url, folder = stand.database(DATABASE), stand.folder / "fleet"
@@ -112,7 +116,7 @@ def crew(stand: Stand, workers: int = 0, **settings: str) -> Iterator[Crew]:
         them = Crew(app=app, folder=folder, variables=variables)
         try:
             for _ in range(workers):
-                them.worker("--concurrency", "1")
+                them.worker(*manner)
             yield them
         finally:
             them.close()

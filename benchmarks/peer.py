@@ -9,7 +9,7 @@ import signal
 import subprocess
 import sys
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -25,6 +25,8 @@ class PeerKind:
     program: str
     environment: str
     requirements: tuple[str, ...]
+    manner: tuple[str, ...] = ()
+    """Arguments of its program: in which of its ways it works."""
 
     @property
     def path(self) -> Path:
@@ -46,7 +48,9 @@ CELERY = PeerKind(
     program="peer_celery.py",
     environment="celery",
     requirements=("celery[redis]>=5.5", "packaging"),
+    manner=("prefork",),
 )
+CELERY_SOLO = replace(CELERY, name="Celery chain, solo", manner=("solo",))
 PROCRASTINATE = PeerKind(
     name="procrastinate",
     program="peer_procrastinate.py",
@@ -85,7 +89,7 @@ class Peer:
         """`told` says where its database and its Redis are."""
         self.kind = kind
         self._process = subprocess.Popen(
-            [python, kind.path],
+            [python, kind.path, *kind.manner],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=subprocess.DEVNULL,

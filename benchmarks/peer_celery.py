@@ -56,7 +56,8 @@ def ended(count: int) -> bool:
 
 def main() -> None:
     """Start the workers, and do what comes."""
-    command = [sys.executable, "-m", "celery", "-A", "peer_celery", "worker", "-c", "1", "--without-gossip"]
+    pool = ["-P", sys.argv[1], "-c", "1"]
+    command = [sys.executable, "-m", "celery", "-A", "peer_celery", "worker", *pool, "--without-gossip"]
     for number in range(WORKERS):
         start([*command, "-n", f"peer{number}@%h", "--without-mingle", "-l", "ERROR"], PEER_REDIS=URL)
     serve(importlib.metadata.version("celery"), {"submit": submit, "crowd": crowd})

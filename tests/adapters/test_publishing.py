@@ -1,13 +1,15 @@
-"""Hints on their way: as many as workers could hear, the last one in any case, and no queue waits for another."""
+"""Hints on their way: as many as workers could hear, the last one in any case, and heard by whoever is free."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 
 import pytest
+from kombu.asynchronous import Hub
 from redis import Redis
 
 from codemation.adapters.celery.publishing import RedisHints
+from codemation.adapters.celery.threads import TaskPool
 from codemation.adapters.redis.server import RedisServer
 from codemation.core.ids import TicketId
 from codemation.core.ports import Hint
@@ -64,3 +66,20 @@ def test_what_is_gathered_when_it_ends_is_sent_still(server: RedisServer, redis:
     hints.dispatch([Hint(ticket=TicketId(99), queue="busy")])
     hints.close()
     assert redis.llen("codemation.busy") == 1
+
+
+def test_a_thread_that_is_done_lets_the_loop_fetch_the_next_hint_at_once() -> None:
+    hub, pool, done = Hub(), TaskPool(1), list[int]()
+    try:
+        pool.register_with_event_loop(hub)
+        loop = hub.create_loop()
+        next(loop)
+        for number in range(3):
+            pool.on_apply(int, (number,), {}, done.append).get()
+            eventually(lambda: bool(hub._ready))  # else it would sleep until its next timer
+            next(loop)
+            assert done == list(range(number + 1))
+            assert not hub._ready
+    finally:
+        pool.on_stop()
+        hub.close()

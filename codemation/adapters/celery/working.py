@@ -19,6 +19,7 @@ from typing import Any
 from celery import Celery, signals
 
 from codemation.adapters.celery.naming import queue_of
+from codemation.adapters.celery.threads import TaskPool
 from codemation.core.ids import TicketId
 from codemation.core.ports import Hint
 from codemation.host.desk import Part
@@ -66,6 +67,8 @@ class Attendance:
         """Find the workflows, before anything is forked."""
         pool, queues = _pool_name(controller.pool_cls), controller.app.amqp.queues.consume_from
         self._forks = pool == "prefork"
+        if pool == "thread":
+            controller.pool_cls = TaskPool
         part = Part(
             slots=controller.concurrency if pool == "thread" else 1,
             queues=tuple(queue_of(name) for name in queues),
