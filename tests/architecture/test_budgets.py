@@ -14,7 +14,6 @@ MEASURED = ("codemation", "app_template", "benchmarks")
 EXCEPTIONS: dict[str, str] = {
     "codemation/core/flow.py": "the class of all verbs, whose overloads checkers have to see in one place",
     "codemation/core/flow.py:Flow": "every verb in one class, so that checkers see the overloads",
-    "codemation/core/ports.py": "all ports in one file, for whoever writes an adapter; half of it is prose",
     "codemation/nodes/http.py:http": "more than half of it are its arguments, each a word of what can be asked",
     "codemation/host/postgres/tables.py": "the schema, once and whole: a table apart from its neighbours says less",
 }
