@@ -44,8 +44,8 @@ from codemation.host.parts import (
     scheduler_of,
 )
 from codemation.host.patience import Patience
-from codemation.host.runtime.activity import RunCode
 from codemation.host.runtime.clock import REAL, Clock
+from codemation.host.runtime.workbench import RunCode
 from codemation.host.session import SessionHandle
 from codemation.host.settings import Settings
 from codemation.host.steering import cancelled, joined, resumed

@@ -26,9 +26,9 @@ from codemation.host.identity import entropy
 from codemation.host.launching import decoded_params
 from codemation.host.letters import ended_letter
 from codemation.host.queueing import ready_in
-from codemation.host.runtime.activity import RunCode
 from codemation.host.runtime.scheduler import GRACE
 from codemation.host.runtime.watched import Watched
+from codemation.host.runtime.workbench import RunCode
 
 if TYPE_CHECKING:
     from codemation.host.app import App

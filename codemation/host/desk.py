@@ -15,8 +15,8 @@ from codemation.core.ports import Claim, Hint, Lane
 from codemation.core.workflow import Workflow
 from codemation.host.fleet import Fleet
 from codemation.host.launching import decoded_params
-from codemation.host.runtime.activity import RunCode
 from codemation.host.runtime.visiting import ODD, CodeMissing
+from codemation.host.runtime.workbench import RunCode
 
 if TYPE_CHECKING:
     from codemation.host.app import App

@@ -20,7 +20,6 @@ from codemation.host.fleet import Crews, Fleet, open_scheduler
 from codemation.host.identity import entropy
 from codemation.host.notebooks import Notebooks
 from codemation.host.patience import Patience
-from codemation.host.runtime.activity import Workbench
 from codemation.host.runtime.calling import Loop
 from codemation.host.runtime.clock import Clock
 from codemation.host.runtime.fleet import FleetScheduler
@@ -28,6 +27,7 @@ from codemation.host.runtime.liveness import Presence
 from codemation.host.runtime.recent import Recent
 from codemation.host.runtime.resources import Resources
 from codemation.host.runtime.scheduler import InlineScheduler
+from codemation.host.runtime.workbench import Workbench
 from codemation.host.settings import Settings
 
 if TYPE_CHECKING:

@@ -16,13 +16,14 @@ from codemation.core.sharding import Ending
 from codemation.core.workflow import Workflow
 from codemation.host.adoption import check_drift, check_free
 from codemation.host.launching import decoded_params
-from codemation.host.runtime.activity import Activity, RunCode
+from codemation.host.runtime.activity import Activity
 from codemation.host.runtime.capture import CAPTURE
 from codemation.host.runtime.delegating import asked_of
 from codemation.host.runtime.here import call_here
 from codemation.host.runtime.meter import Meter
 from codemation.host.runtime.performing import Performance
 from codemation.host.runtime.trouble import Interrupted
+from codemation.host.runtime.workbench import RunCode
 
 if TYPE_CHECKING:
     from codemation.host.app import App

@@ -21,9 +21,9 @@ from codemation.host.connecting import Connection
 from codemation.host.forecasting import ForecastHandle
 from codemation.host.memory.payloads import MemoryPayloads
 from codemation.host.opening import asked, begin
-from codemation.host.runtime.activity import RunCode
 from codemation.host.runtime.meter import Meter
 from codemation.host.runtime.performing import Performance
+from codemation.host.runtime.workbench import RunCode
 from codemation.host.settings import Settings
 from tests.host.runtime.conftest import Run, opened
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from codemation.core.errors import HostError
@@ -11,19 +10,6 @@ from codemation.core.states import FINISHED
 
 if TYPE_CHECKING:
     from codemation.host.memory.tables import Tables
-
-
-@dataclass(slots=True)
-class Deployed:
-    """The rows."""
-
-    deployments: list[Deployment] = field(default_factory=list)
-    """The latest last."""
-    builds: dict[str, str] = field(default_factory=dict)
-    """Manifests."""
-    code: dict[str, tuple[str, str, str]] = field(default_factory=dict)
-    """By definition: bundle, file, and the build that had it last."""
-    bundles: dict[str, bytes] = field(default_factory=dict)
 
 
 class MemoryDeployments:

@@ -35,7 +35,7 @@ from codemation.core.ports import (
 )
 from codemation.core.waits import DEADLINE
 from codemation.host.memory.armed import ArmedRows
-from codemation.host.memory.deployments import Deployed
+from codemation.host.memory.deployed import Deployed
 
 FOLD = ActivationId("")
 """What a fold ticket is about: no node."""

@@ -4,77 +4,35 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from functools import partial
 from typing import Any
 
 from codemation.core.context import Context
 from codemation.core.definition import NodeKind, NodePlan
-from codemation.core.engine import Engine, Stored
+from codemation.core.engine import Stored
 from codemation.core.expression import Computed
 from codemation.core.ids import ERROR, NodeId, node_of
 from codemation.core.inputs import Fetcher, Given, Held, taken
 from codemation.core.items import EMPTY, Batch, Item
-from codemation.core.names import build_of_any
 from codemation.core.opening import OpenRun
 from codemation.core.outputs import Outputs, failure_of
-from codemation.core.params import ParamRef, Params
-from codemation.core.ports import Claim, NotebookRunner, Slot
+from codemation.core.params import ParamRef
+from codemation.core.ports import Claim, Slot
 from codemation.core.sharding import Ending, ShardAgain, ShardEnded
 from codemation.core.signals import ErrorInfo, Failed, Signal, Succeeded
 from codemation.core.signature import Injection, NodeCode
-from codemation.core.tables import Tables
-from codemation.host.credentials import Credentials
 from codemation.host.runtime.allowance import Allowance
-from codemation.host.runtime.calling import Loop
-from codemation.host.runtime.clock import REAL, Clock
 from codemation.host.runtime.fetching import at_hand, fetched
 from codemation.host.runtime.giving import check_output, part_given
 from codemation.host.runtime.meter import Meter
 from codemation.host.runtime.patient_blobs import PatientBlobs
-from codemation.host.runtime.recent import Recent
-from codemation.host.runtime.resources import Resources
-from codemation.host.runtime.saying import Listening
 from codemation.host.runtime.trouble import info_of, retry_delay, trace_of
+from codemation.host.runtime.workbench import RunCode, Workbench
 
 Performed = tuple[Signal | Ending, bytes | None]
 """How it ended, and the output that goes into the journal with it."""
 Stop = Callable[[], bool]
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Workbench:
-    """What every activation needs; one for a process."""
-
-    engine: Engine
-    tables: Tables
-    loop: Loop
-    recent: Recent
-    credentials: Credentials
-    resources: Resources
-    notebooks: NotebookRunner
-    clock: Clock = REAL
-    listening: Listening = field(default_factory=Listening)
-
-    def close(self) -> None:
-        """Close what was opened for the nodes."""
-        self.listening.close()
-        self.resources.close()
-        self.loop.close()
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class RunCode:
-    """The code of a run's definition, and the params that the run was started with."""
-
-    nodes: Mapping[NodeId, NodeCode]
-    params: Params | None
-    cache: bool = True
-    """Whether nodes may take what another run has given."""
-    build: str = field(init=False, default="")
-
-    def __post_init__(self) -> None:
-        object.__setattr__(self, "build", build_of_any(code.function for code in self.nodes.values()))
 
 
 class Activity:

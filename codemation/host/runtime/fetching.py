@@ -3,13 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING
 
 from codemation.core.ids import RunId
 from codemation.core.items import Batch
-
-if TYPE_CHECKING:
-    from codemation.host.runtime.activity import Workbench
+from codemation.host.runtime.workbench import Workbench
 
 SMALL = 64 * 1024
 """Bytes of a batch that is read before the node that it is for may begin."""

@@ -24,11 +24,11 @@ from codemation.core.ids import ActivationId, TicketId
 from codemation.core.opening import OpenRun
 from codemation.core.outcome import DEFAULT, Outcome
 from codemation.core.ports import Claim, Hint
-from codemation.host.runtime.activity import Workbench
 from codemation.host.runtime.agenda import Ready
 from codemation.host.runtime.visiting import Desk, VisitingScheduler
 from codemation.host.runtime.walking import Chain
 from codemation.host.runtime.watched import Watched
+from codemation.host.runtime.workbench import Workbench
 
 _log = logging.getLogger("codemation.worker")
 NEAR = 2.0

@@ -15,7 +15,7 @@ from codemation.core.ports import Claim
 from codemation.core.resources import ResourceError
 from codemation.core.sharding import is_sharded
 from codemation.core.values import classes_of
-from codemation.host.runtime.activity import Activity, Performed, RunCode, Stop, Workbench
+from codemation.host.runtime.activity import Activity, Performed, Stop
 from codemation.host.runtime.batchwise import perform_batch
 from codemation.host.runtime.capture import CAPTURE, Sink
 from codemation.host.runtime.combining import perform_catch, perform_join, perform_merge
@@ -29,6 +29,7 @@ from codemation.host.runtime.sharding import ItemJoin, ItemShard, ItemSplit, joi
 from codemation.host.runtime.trouble import ItemFailed
 from codemation.host.runtime.waiting import perform_waiting
 from codemation.host.runtime.watched import Watched
+from codemation.host.runtime.workbench import RunCode, Workbench
 
 
 class Performance:

@@ -20,11 +20,11 @@ from codemation.core.opening import OpenRun
 from codemation.core.outcome import Outcome
 from codemation.core.ports import Claim, Holding
 from codemation.core.states import RunStatus
-from codemation.host.runtime.activity import RunCode, Workbench
 from codemation.host.runtime.agenda import Agenda, Ready
 from codemation.host.runtime.capture import CAPTURE
 from codemation.host.runtime.walking import Walker
 from codemation.host.runtime.watched import Watched
+from codemation.host.runtime.workbench import RunCode, Workbench
 from codemation.host.runtime.workforce import Workforce
 
 __all__ = ["GRACE", "IDLE", "InlineScheduler", "Watched"]

@@ -20,9 +20,9 @@ from codemation.core.errors import CodemationError, HostError, StoreUnavailable
 from codemation.core.ids import RunId
 from codemation.core.opening import OpenRun
 from codemation.core.ports import Claim, Hint, Lane
-from codemation.host.runtime.activity import RunCode, Workbench
 from codemation.host.runtime.scheduler import InlineScheduler
 from codemation.host.runtime.watched import Watched
+from codemation.host.runtime.workbench import RunCode, Workbench
 
 _log = logging.getLogger("codemation.worker")
 KEPT = 64

@@ -17,13 +17,13 @@ from codemation.core.opening import OpenRun
 from codemation.core.outcome import Outcome, Refusal
 from codemation.core.ports import Claim
 from codemation.core.sharding import Ending
-from codemation.host.runtime.activity import Workbench
 from codemation.host.runtime.agenda import Ready
 from codemation.host.runtime.committing import Committer
 from codemation.host.runtime.performing import Performance, prepared
 from codemation.host.runtime.slots import SlotQueues, pool_of
 from codemation.host.runtime.trouble import Interrupted
 from codemation.host.runtime.watched import Watched
+from codemation.host.runtime.workbench import Workbench
 
 
 class Told(Protocol):

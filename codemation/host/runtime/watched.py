@@ -8,8 +8,8 @@ from dataclasses import dataclass, field
 from codemation.core.ids import NodeId, TicketId
 from codemation.core.opening import OpenRun
 from codemation.core.ports import Claim
-from codemation.host.runtime.activity import RunCode
 from codemation.host.runtime.meter import Meter
+from codemation.host.runtime.workbench import RunCode
 
 
 @dataclass(slots=True)

@@ -17,12 +17,12 @@ from codemation.core.retry import Retry
 from codemation.core.signature import NodeCode, Result, Shape, Signature
 from codemation.core.snapshot import Snapshot
 from codemation.core.states import RunStatus
-from codemation.host.runtime.activity import RunCode
 from codemation.host.runtime.agenda import Agenda
 from codemation.host.runtime.meter import Meter
 from codemation.host.runtime.recent import MANY, Recent
 from codemation.host.runtime.trouble import MESSAGE_LIMIT, TRACE_LIMIT, info_of, retry_delay
 from codemation.host.runtime.watched import Watched
+from codemation.host.runtime.workbench import RunCode
 
 RUN = RunId("r1")
 NODE = NodeId("n")
