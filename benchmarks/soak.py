@@ -20,7 +20,7 @@ from benchmarks.chain import STEPS
 from benchmarks.day.report import figure, table
 from benchmarks.effort import FULL
 from benchmarks.figures import percentile
-from benchmarks.fleet import DATABASE, Crew, crew
+from benchmarks.fleet import DATABASE, TOGETHER, Crew, crew
 from benchmarks.queues import WORKERS
 from benchmarks.stand import Stand, standing
 
@@ -55,7 +55,7 @@ class Minute:
 def soak(stand: Stand, minutes: float, stretch: float = 60.0) -> tuple[float, list[Minute]]:
     """The limit in W10 a second, and what was seen at half of it, stretch by stretch."""
     workflow = flows.chain(STEPS)
-    with crew(stand, WORKERS) as ours, ThreadPoolExecutor(32) as pool:
+    with crew(stand, WORKERS, TOGETHER) as ours, ThreadPoolExecutor(32) as pool:
         limit = _limit(ours)
         seen, taken, over = list[Minute](), deque[float](), threading.Event()
 
