@@ -1,17 +1,18 @@
-"""One committer for a process: what comes while a revision is being written is written with the next ones, together.
+"""One committer for a process: what comes while revisions are being written is written with the next ones, together.
 
-Theory of operation. A thread that has something to record, meets nobody who is recording, and has no other work that
-waits, does it at once and alone; so a lone run never waits. All others leave their deliveries here and go on to other
-work instead of waiting for an answer. The committer's own thread writes what was left as one group, one of each run,
-and again for as long as there is any. Groups wait for nobody: what cannot be written at once is settled by a thread of
-its own, and a lone writer who has to wait for a lock is not waited for. What a group led to is left to the threads that
-are awake; the committer looks whether they come for it, since it is about to wait anyway.
+Theory of operation. A thread that has something to record, meets few who are recording and nobody in the same run, and
+has no other work that waits, does it at once and alone; so a lone run never waits, and neither do two or three. All
+others leave their deliveries here and go on to other work instead of waiting for an answer. The committer's own thread
+writes what was left as one group, one of each run, and again for as long as there is any. Groups wait for nobody: what
+cannot be written at once is settled by a thread of its own, and a lone writer who has to wait for a lock is not waited
+for. What a group led to is left to the threads that are awake; the committer looks whether they come for it, since it
+is about to wait anyway.
 """
 
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from functools import partial
 
 from codemation.core.delivery import Delivery
@@ -24,8 +25,10 @@ MOST = 64
 """Revisions in one group."""
 IDLE = 5.0
 """Seconds after which a committer without work ends."""
+WRITERS = 3
+"""So many write at a time. More of them would be in each other's way, and write less together."""
 LONG = 0.02
-"""Seconds after which a lone writer is not waited for any more."""
+"""Seconds after which those who write are not waited for any more."""
 AGAIN, LONGEST = 0.002, 0.5
 """Seconds after which it is seen again, at first and at the most, to what was told and is not taken up yet."""
 Told = Callable[[Outcome | Exception], None]
@@ -35,16 +38,24 @@ Told = Callable[[Outcome | Exception], None]
 class Committer:
     """Records what the threads of a process bring."""
 
-    def __init__(self, engine: Engine, rouse: Callable[[], bool] = lambda: False, idle: float = IDLE) -> None:
+    def __init__(
+        self,
+        engine: Engine,
+        rouse: Callable[[], bool] = lambda: False,
+        *,
+        idle: float = IDLE,
+        writers: int = WRITERS,
+    ) -> None:
         """`rouse` lets threads go on with what was told, and says whether to ask again soon because something waits."""
         self._engine = engine
         self._rouse = rouse
         self._idle = idle
+        self._writers = writers
         self._guard = threading.RLock()
         self._changed = threading.Condition(self._guard)
         self._left: list[tuple[Delivery, Told]] = []
-        self._writer: object = None
-        """Stands for whoever is recording."""
+        self._writing: list[Collection[RunId]] = []
+        """The runs of each who is recording."""
         self._alive = False
         self._rests = False
 
@@ -53,23 +64,26 @@ class Committer:
 
         Whoever is `busy` has other work that waits, and leaves it here in any case.
         """
+        runs = (delivery.run.id,)
         with self._guard:
-            if (busy or self._writer is not None or self._left) and self._wakes():
+            if (busy or self._left or not self._may_be_written(delivery)) and self._wakes():
                 self._left.append((delivery, told))
                 return None
-            if self._writer is None:
-                self._writer = delivery
+            self._writing.append(runs)
         try:
             return self._engine.settle(delivery)
         finally:
-            self._written(delivery)
+            self._written(runs)
 
-    def _written(self, writer: object) -> None:
+    def _may_be_written(self, delivery: Delivery) -> bool:
+        """Whether there is room for one more who writes, and nobody who does so for the same run."""
+        return len(self._writing) < self._writers and not any(delivery.run.id in runs for runs in self._writing)
+
+    def _written(self, runs: Collection[RunId]) -> None:
         with self._guard:
-            if self._writer is writer:
-                self._writer = None
-                if self._left:
-                    self._changed.notify()
+            self._writing.remove(runs)
+            if self._left:
+                self._changed.notify()
 
     def _wakes(self) -> bool:
         """Have a thread write what is left; whether there is one."""
@@ -86,13 +100,13 @@ class Committer:
             if group is None and pause == self._idle:
                 return
             if group is not None:
-                self._record(group)
+                self._record(list(group.values()))
                 self._written(group)
                 pause = AGAIN
             pause = min(2 * pause, LONGEST) if self._rouse() else self._idle
 
-    def _awaited(self, pause: float) -> list[tuple[Delivery, Told]] | None:
-        """What is to be written next; `None` when nothing has come for a while."""
+    def _awaited(self, pause: float) -> dict[RunId, tuple[Delivery, Told]] | None:
+        """What is to be written next, by run; `None` when nothing has come for a while."""
         with self._guard:
             self._rests = True
             came = self._changed.wait_for(lambda: self._left, timeout=pause)
@@ -100,22 +114,25 @@ class Committer:
             if not came:
                 self._alive = pause != self._idle
                 return None
-            self._changed.wait_for(lambda: self._writer is None, timeout=LONG)
-            self._writer = group = self._next()
+            waited = not self._changed.wait_for(
+                lambda: any(self._may_be_written(delivery) for delivery, _ in self._left), timeout=LONG
+            )
+            group = self._next(waited)
+            self._writing.append(group)
             return group
 
-    def _next(self) -> list[tuple[Delivery, Told]]:
-        """What is written next: one delivery of each run, the oldest first."""
+    def _next(self, waited: bool) -> dict[RunId, tuple[Delivery, Told]]:
+        """What is written next: one delivery of each run, the oldest first; of any run if that was `waited` for."""
         group: dict[RunId, tuple[Delivery, Told]] = {}
         rest: list[tuple[Delivery, Told]] = []
         for one in self._left:
             run = one[0].run.id
-            if run in group or len(group) == MOST:
+            if run in group or len(group) == MOST or not (waited or self._may_be_written(one[0])):
                 rest.append(one)
             else:
                 group[run] = one
         self._left = rest
-        return list(group.values())
+        return group
 
     def _record(self, group: list[tuple[Delivery, Told]]) -> None:
         outcomes = self._engine.deliver_together([delivery for delivery, _ in group])

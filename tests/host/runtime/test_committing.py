@@ -18,7 +18,7 @@ from codemation.core.opening import OpenRun
 from codemation.core.outcome import Outcome
 from codemation.core.ports import Claim
 from codemation.core.signals import Succeeded
-from codemation.host.runtime.committing import Committer
+from codemation.host.runtime.committing import WRITERS, Committer
 from tests.core.engine_world import Database, begun, start
 from tests.core.simulation.faults import Fault
 from tests.core.test_definition import defined, node
@@ -101,9 +101,47 @@ def test_a_lone_result_is_written_at_once_by_whoever_brings_it(database: Databas
     assert threading.active_count() == threads
 
 
+def test_two_or_three_write_side_by_side_and_whoever_comes_then_leaves_it(database: Database) -> None:
+    engine, basket, begun_by = database.engine(), Inbasket(), threading.Semaphore(0)
+    committer, go_on = Committer(engine), threading.Event()
+
+    def held_up() -> None:
+        begun_by.release()
+        assert go_on.wait(30)
+
+    database.faults["journal.step"] = [held_up] * WRITERS
+    several, last = [new(engine, f"r{number}") for number in range(WRITERS)], new(engine, "last")
+    threads = [threading.Thread(target=committer.record, args=(one, basket.slot("-"))) for one in several]
+    for thread in threads:
+        thread.start()
+    for _ in several:
+        assert begun_by.acquire(timeout=30)  # each of them, while none has come to its end
+    assert committer.record(last, basket.slot("last")) is None
+    assert isinstance(basket.wait(1)["last"], Outcome)  # none of them is waited for long
+    go_on.set()
+    for thread in threads:
+        thread.join(30)
+    assert all(database.stores.journal.load(one.run.id)[0].revision == 2 for one in (*several, last))
+    assert committer.record(new(engine, "again"), basket.slot("-")) is not None
+
+
+def test_what_comes_of_a_run_that_is_being_written_is_left_whoever_else_could_write(database: Database) -> None:
+    engine, basket = database.engine(), Inbasket()
+    committer, gate = Committer(engine), Gate(database)
+    run, outcome = engine.start(FORK, start())
+    other = engine.claim(run, outcome.ready[0])
+    assert outcome.next is not None
+    assert other is not None
+    held = gate.hold(lambda: committer.record(delivery(engine, run, outcome.next), basket.slot("-")))  # type: ignore[arg-type]
+    assert committer.record(delivery(engine, run, other), basket.slot("other")) is None
+    gate.open(held)
+    assert isinstance(basket.wait(1)["other"], Outcome)
+    assert database.stores.journal.load(run.id)[0].revision == 3
+
+
 def test_what_comes_while_somebody_writes_is_written_together(database: Database) -> None:
     engine, basket, groups = database.engine(), Inbasket(), list[int]()
-    committer, gate = Committer(engine), Gate(database)
+    committer, gate = Committer(engine, writers=1), Gate(database)
     first, *others = (new(engine, f"r{number}") for number in range(5))
     database.faults["journal.steps"] = [lambda: groups.append(1)] * 5
     held = gate.hold(lambda: basket.slot("r0")(committer.record(first, basket.slot("-")) or StoreUnavailable("left")))
@@ -120,7 +158,7 @@ def test_what_comes_while_somebody_writes_is_written_together(database: Database
 
 def test_two_results_of_one_run_are_written_one_after_the_other(database: Database) -> None:
     engine, basket = database.engine(), Inbasket()
-    committer, gate = Committer(engine), Gate(database)
+    committer, gate = Committer(engine, writers=1), Gate(database)
     run, outcome = engine.start(FORK, start())
     other = engine.claim(run, outcome.ready[0])
     assert outcome.next is not None
@@ -138,7 +176,7 @@ def test_two_results_of_one_run_are_written_one_after_the_other(database: Databa
 
 def test_what_goes_wrong_with_one_is_told_of_that_one_alone(database: Database) -> None:
     engine, basket = database.engine(), Inbasket()
-    committer, gate = Committer(engine), Gate(database)
+    committer, gate = Committer(engine, writers=1), Gate(database)
     lone, broken, good = (new(engine, f"r{number}") for number in range(3))
     broken.signal = Succeeded(activation=broken.claim.activation, outputs={MAIN: "no batch"})  # type: ignore[dict-item]
     held = gate.hold(lambda: committer.record(lone, basket.slot("r0")))
@@ -152,7 +190,7 @@ def test_what_goes_wrong_with_one_is_told_of_that_one_alone(database: Database) 
 
 def test_a_group_whose_answer_is_lost_is_recorded_once(database: Database) -> None:
     engine, basket = database.engine(), Inbasket()
-    committer, gate = Committer(engine), Gate(database)
+    committer, gate = Committer(engine, writers=1), Gate(database)
     lone, *others = (new(engine, f"r{number}") for number in range(4))
     database.faults["journal.steps"] = [Fault.ANSWER_LOST]
     held = gate.hold(lambda: committer.record(lone, basket.slot("r0")))
@@ -166,7 +204,7 @@ def test_a_group_whose_answer_is_lost_is_recorded_once(database: Database) -> No
 
 def test_a_committer_without_work_ends_and_another_one_begins(database: Database) -> None:
     engine, basket = database.engine(), Inbasket()
-    committer = Committer(engine, idle=0.01)
+    committer = Committer(engine, idle=0.01, writers=1)
     for turn in range(2):
         gate = Gate(database)
         lone, left = new(engine, f"a{turn}"), new(engine, f"b{turn}")
