@@ -50,7 +50,7 @@ class Lookout:
         return self.followers.fresh or any(one.run.queued or one.run.snapshot.waits for one in watched)
 
     def hear(self, events: tuple[Event, ...]) -> None:
-        """Take note of what has become true."""
+        """Take note of what has become true as a run came to its end."""
         if self.followers.hear(events) or self._queues.concern(events):
             self._app.caretaker.wake()
 
