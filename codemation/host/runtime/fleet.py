@@ -55,6 +55,8 @@ class FleetScheduler(VisitingScheduler):
         self._leaving = False
         self._arriving: set[TicketId] = set()
         """Tickets that were claimed, and are not worked on yet."""
+        self._asking = 0
+        """Threads that ask for a ticket now."""
         self.claimed = 0
         """Tickets that were taken from the table."""
         self.worn: Callable[[], bool] = lambda: False
@@ -182,6 +184,7 @@ class FleetScheduler(VisitingScheduler):
                     self._sleepers.sleep(ROOM)
                     continue
                 self._away += 1
+                self._asking += 1
                 self._see_to_it()
             try:
                 claim = self._claimed()
@@ -198,18 +201,21 @@ class FleetScheduler(VisitingScheduler):
 
     def _is_full(self) -> bool:
         """Whether there are as many tickets here as there are slots."""
-        return len(self._walker.hands() | self._arriving) + self._away >= self._threads
+        return len(self._walker.hands() | self._arriving) + self._asking >= self._threads
 
     def _claimed(self) -> Claim | None:
         """The most urgent ticket of the table, which is about to be worked on here."""
-        if self.worn():
-            return None
-        engine, desk = self._engine, self._desk
-        lanes = desk.lanes()
-        claim = engine.persist(engine.stores.tickets.claim, engine.worker, lanes, pools=desk.needs_slots())
-        if claim is not None:
-            self.claimed += 1
-            self._arriving.add(claim.holding.ticket)
+        engine, desk, claim = self._engine, self._desk, None
+        try:
+            if not self.worn():
+                ask, lanes = engine.stores.tickets.claim, desk.lanes()
+                claim = engine.persist(ask, engine.worker, lanes, pools=desk.needs_slots())
+        finally:
+            with self._changed:
+                self._asking -= 1
+                if claim is not None:
+                    self.claimed += 1
+                    self._arriving.add(claim.holding.ticket)
         return claim
 
     def _resume(self, watched: Watched, claim: Claim | None) -> None:
