@@ -133,6 +133,7 @@ def test_a_stand_leaves_nothing_behind_and_the_folder_and_the_variables_as_they_
 
 def test_a_peer_that_cannot_be_installed_is_left_out_with_a_reason(stand: Stand, tmp_path: Path) -> None:
     (tmp_path / "file").touch()
+    assert stand.peer is None  # whatever was measured before
     assert stand.missing(DBOS) == ("DBOS was left out",)
     stand.invite(tmp_path / "file")
     assert stand.peer is None
