@@ -21,7 +21,6 @@ from codemation.core.opening import OpenRun
 from codemation.core.outcome import Outcome
 from codemation.core.ports import CredentialSource, News, Stores
 from codemation.core.signals import Event
-from codemation.core.states import FINISHED
 from codemation.core.workflow import Workflow
 from codemation.host.backend import Backend, open_backend
 from codemation.host.caretaking import Caretaker
@@ -254,6 +253,5 @@ class App:
     def _publish(self, news: News, events: tuple[Event, ...]) -> None:
         for listener in self.listeners:
             listener(news.run, news.revision, events)
-        if news.status in FINISHED:
-            self.lookout.hear(events)
+        self.lookout.hear(news, events)
         self.bus.publish(news)

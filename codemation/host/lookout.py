@@ -7,7 +7,9 @@ from typing import TYPE_CHECKING, Any
 
 from codemation.core.ids import RunId, WorkerId
 from codemation.core.opening import OpenRun
+from codemation.core.ports import News
 from codemation.core.signals import Event
+from codemation.core.states import FINISHED
 from codemation.core.workflow import Workflow
 from codemation.host.following import Followers
 from codemation.host.queueing import Queues
@@ -49,9 +51,9 @@ class Lookout:
         watched = self._app.scheduler.watched()
         return self.followers.fresh or any(one.run.queued or one.run.snapshot.waits for one in watched)
 
-    def hear(self, events: tuple[Event, ...]) -> None:
-        """Take note of what has become true as a run came to its end."""
-        if self.followers.hear(events) or self._queues.concern(events):
+    def hear(self, news: News, events: tuple[Event, ...]) -> None:
+        """Take note of what has become true: how a run came to its end."""
+        if news.status in FINISHED and (self.followers.hear(events) or self._queues.concern(events)):
             self._app.caretaker.wake()
 
     def look(self) -> None:

@@ -11,7 +11,6 @@ time has come that was noted here.
 
 from __future__ import annotations
 
-import heapq
 import logging
 import threading
 import time
@@ -25,6 +24,7 @@ from codemation.core.opening import OpenRun
 from codemation.core.outcome import DEFAULT, Outcome
 from codemation.core.ports import Claim, Hint
 from codemation.host.runtime.agenda import Ready
+from codemation.host.runtime.soon import Soon
 from codemation.host.runtime.visiting import Desk, VisitingScheduler
 from codemation.host.runtime.walking import Chain
 from codemation.host.runtime.watched import Watched
@@ -50,8 +50,7 @@ class FleetScheduler(VisitingScheduler):
 
     def __init__(self, engine: Engine, bench: Workbench, slots: int, desk: Desk) -> None:
         super().__init__(engine, bench, slots, desk)
-        self._soon: list[tuple[float, TicketId, Hint]] = []
-        """Tickets whose time comes soon, by the monotonic clock."""
+        self._soon = Soon()
         self._leaving = False
         self._arriving: set[TicketId] = set()
         """Tickets that were claimed, and are not worked on yet."""
@@ -113,7 +112,7 @@ class FleetScheduler(VisitingScheduler):
 
     def _wake_in(self, delay: float, hint: Hint) -> None:
         with self._changed:
-            heapq.heappush(self._soon, (time.monotonic() + delay, hint.ticket, hint))
+            self._soon.add(delay, hint)
             self._times.notify_all()
 
     @property
@@ -229,13 +228,9 @@ class FleetScheduler(VisitingScheduler):
         looked = 0.0
         while not self._leaving:
             with self._changed:
-                soon = self._soon[0][0] - time.monotonic() if self._soon else NET
-                if soon > 0:
-                    self._times.wait(min(soon, ALONE))
-                now = time.monotonic()
-                due = []
-                while self._soon and self._soon[0][0] <= now:
-                    due.append(heapq.heappop(self._soon)[2])
+                if (pause := self._soon.pause(ALONE)) > 0:
+                    self._times.wait(pause)
+                due, now = self._soon.due(), time.monotonic()
             try:
                 if due:
                     self._engine.persist(self._engine.stores.tickets.fire)
