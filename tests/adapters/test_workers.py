@@ -347,11 +347,16 @@ def test_a_worker_holds_no_more_than_it_has_slots_however_quick_its_nodes_are(
     fleet: Fleet, app: App, tmp_path: Path, slots: int
 ) -> None:
     cases = [Case(app, tmp_path, mill.quick) for _ in range(40)]
-    fleet.worker("-c", str(slots), pool="threads").ready()
-    held = []
+    fleet.worker("-c", str(slots), pool="threads")  # which is looked at from its first moment
+    held, runs = list[int](), {case.run.id for case in cases}
     with psycopg.connect(fleet.url, autocommit=True) as looking:
-        while any(row.id in {case.run.id for case in cases} for row in app.stores.runs.page(statuses=UNFINISHED)):
-            held += [count for (count,) in looking.execute(HELD, [int(TicketState.RUNNING)])]
+
+        def over() -> bool:
+            for _ in range(20):
+                held.extend(count for (count,) in looking.execute(HELD, [int(TicketState.RUNNING)]))
+            return runs.isdisjoint(row.id for row in app.stores.runs.page(statuses=UNFINISHED))
+
+        eventually(over)
     assert [case.gives() for case in cases] == [10] * 40
     assert 0 < max(held) <= slots
 
