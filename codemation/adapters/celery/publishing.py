@@ -1,9 +1,9 @@
 """Hints on their way to workers: messages of Celery's protocol, sent by a thread of their own.
 
 Theory of operation. Whoever has something to tell leaves it here and goes on. The thread sends what has gathered, a
-queue at a time, and never lets more messages lie in a queue than its workers could take up twice at once: more would
-say nothing new, for a worker that is free looks at the table before it comes back. What comes for a queue that was full
-waits for a moment, so that there is one question for many. A Redis that does not answer within half a second is left
+queue at a time, and never lets more messages lie in a queue than its workers could take up at once: more would say
+nothing new, for a slot that is free takes one of those, and looks at the table before it comes back. What comes for a
+queue that was full waits for a moment, so that there is one question for many. A Redis that does not answer within half a second is left
 alone for a moment, and what should have been sent is forgotten: workers look by themselves then.
 """
 
@@ -137,7 +137,7 @@ class RedisHints:
         return by_queue
 
     def _sent(self, queue: str, hints: Sequence[Hint]) -> None:
-        limit, key = 2 * (self._slots(queue) or USUAL), queue_on_broker(queue)
+        limit, key = self._slots(queue) or USUAL, queue_on_broker(queue)
         laid = self._send(keys=[key], args=[limit, *(self._message(hint, key) for hint in hints[:limit])])
         if laid < len(hints):
             self._full[queue] = time.monotonic() + BREATH

@@ -65,6 +65,8 @@ class FleetScheduler(VisitingScheduler):
         self._looker: threading.Thread | None = None
         self._times = threading.Condition(self._guard)
         """For whoever waits for the next of the times."""
+        self._slot = threading.Condition(self._guard)
+        """For those who wait for a slot."""
 
     @property
     def busy(self) -> int:
@@ -82,7 +84,7 @@ class FleetScheduler(VisitingScheduler):
         Says whether a hint that led here may be passed on: it came to nothing, and others have code that is not here.
         """
         with self._changed:
-            self._changed.wait_for(lambda: self._alive < self._threads or self._leaving)
+            self._slot.wait_for(lambda: self._alive < self._threads or self._leaving)
             if self._leaving:
                 return False
             self._alive += 1
@@ -132,6 +134,7 @@ class FleetScheduler(VisitingScheduler):
         with self._changed:
             self._leaving = True
             self._changed.notify_all()
+            self._slot.notify_all()
             self._sleepers.wake_all()
             self._times.notify_all()
 
@@ -167,6 +170,7 @@ class FleetScheduler(VisitingScheduler):
             with self._changed:
                 self._alive -= 1
                 self._see_to_it()  # something may have come while this thread was about to go
+                self._slot.notify()
                 self._changed.notify_all()
 
     def _next(self) -> tuple[Watched, Ready] | None:
