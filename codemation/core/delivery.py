@@ -123,7 +123,8 @@ class Courier:
                 if sent is None:
                     refusal = Refusal.STOPPING if run.snapshot.cancelling else Refusal.SILENCE
                 else:
-                    refusal = self._written(run, sent.commit, sent.step, partial(self._foreseen, delivery, sent))
+                    meanwhile = partial(self._foreseen, delivery, sent) if delivery.meanwhile else nothing
+                    refusal = self._written(run, sent.commit, sent.step, meanwhile)
             if refusal is None and sent is not None:
                 return self.recorded(delivery, sent)
         self._opener.persist(self._stores.tickets.hand_back, [delivery.claim.holding])

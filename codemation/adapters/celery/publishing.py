@@ -3,8 +3,8 @@
 Theory of operation. Whoever has something to tell leaves it here and goes on. The thread sends what has gathered, a
 queue at a time, and never lets more messages lie in a queue than its workers could take up at once: more would say
 nothing new, for a slot that is free takes one of those, and looks at the table before it comes back. What comes for a
-queue that was full waits for a moment, so that there is one question for many. A Redis that does not answer within half a second is left
-alone for a moment, and what should have been sent is forgotten: workers look by themselves then.
+queue that was full waits for a moment, so that there is one question for many. A Redis that does not answer within half
+a second is left alone for a moment, and what should have been sent is forgotten: workers look by themselves then.
 """
 
 from __future__ import annotations

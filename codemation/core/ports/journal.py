@@ -92,6 +92,7 @@ class Journal(Protocol):
         """Write one revision; `False` when it was refused, by fence, revision or a cancel: `look` says which.
 
         `meanwhile` is called once or not at all, where whoever asks would only wait for the answer; it asks no store.
+        Who gives one has nothing else to do, and no other work of its process waits.
 
         A finished run takes only revisions that leave it finished. What was recorded of an activation's progress goes
         with it, unless the ticket goes on being about that activation. The end of a run takes its unread letters along,

@@ -20,6 +20,7 @@ from psycopg.pq.abc import PGresult
 
 from codemation.core.ports import nothing
 from codemation.host.postgres.silence import Attentive, unanswered
+from codemation.host.postgres.spinning import SpinWait
 from codemation.host.postgres.statements import Statement
 
 Row = tuple[Any, ...]
@@ -39,6 +40,7 @@ class Link:
         "_poll",
         "_prepares",
         "_reader",
+        "_spin",
         "connection",
         "generation",
         "process",
@@ -54,6 +56,7 @@ class Link:
         self._prepares = prepare
         self._names: dict[Statement, bytes] = {}
         self._reader = Transformer(connection)
+        self._spin = SpinWait(near=connection.pgconn.host.startswith((b"/", b"@")))
         self._poll = poll()
         self._awaited = POLLIN
         self._limit = None if math.isinf(connection.limit) else math.ceil(connection.limit * 1000)
@@ -71,8 +74,8 @@ class Link:
     ) -> bool:
         """Whether the statement gives a row; what stands in it is not looked at.
 
-        `meanwhile` is called while the server works on it. Whatever it raises leaves the answer unread, so that the
-        connection is of no use any more.
+        `meanwhile` is called while the server works on it, and then there is nothing left to do but to wait. Whatever
+        it raises leaves the answer unread, so that the connection is of no use any more.
         """
         return self._execute(statement, values, meanwhile).ntuples > 0
 
@@ -120,8 +123,10 @@ class Link:
             pgconn.send_query_prepared(name, sent, formats, Format.BINARY)
         else:
             pgconn.send_query_params(statement.text, sent, None, formats, Format.BINARY)
+        if meanwhile is nothing:
+            return self._answer()
         meanwhile()
-        return self._answer()
+        return self._answer() if pgconn.flush() else self._spin.until(self._poll.poll, self._answer)
 
     def _prepare(self, statement: Statement) -> bytes:
         name = b"s%d" % len(self._names)
