@@ -57,6 +57,31 @@ class _TheBuriedClaim(MemoryTickets):
             self._tables.buried = buried
 
 
+class _ClaimsOneMore(MemoryTickets):
+    def claim_some(self, worker: WorkerId, lanes: Sequence[Lane], many: int) -> tuple[Claim, ...]:
+        return super().claim_some(worker, lanes, many + 1)
+
+
+class _ClaimsSomeOfEachLane(MemoryTickets):
+    def claim_some(self, worker: WorkerId, lanes: Sequence[Lane], many: int) -> tuple[Claim, ...]:
+        return tuple(
+            claim for lane in lanes for claim in super(_ClaimsSomeOfEachLane, self).claim_some(worker, [lane], 1)
+        )
+
+
+class _ClaimsSomeWithSlots(MemoryTickets):
+    def claim_some(self, worker: WorkerId, lanes: Sequence[Lane], many: int) -> tuple[Claim, ...]:
+        claims = (super(_ClaimsSomeWithSlots, self).claim(worker, lanes, pools=True) for _ in range(many))
+        return tuple(claim for claim in claims if claim)
+
+
+class _ClaimsSomeWithoutHoldingThem(MemoryTickets):
+    def claim_some(self, worker: WorkerId, lanes: Sequence[Lane], many: int) -> tuple[Claim, ...]:
+        claims = super().claim_some(worker, lanes, many)
+        self.hand_back([claim.holding for claim in claims[1:]])
+        return claims
+
+
 class _RemindsAtOnce(MemoryTickets):
     def remind(self, limit: int = 100) -> tuple[Hint, ...]:
         ready = [one for one in self._tables.tickets.values() if one.state == "ready"]
@@ -248,6 +273,10 @@ TICKET_DEFECTS = [
         claims_ignore_priority=_ClaimsIgnorePriority,
         claims_ignore_age=_ClaimsIgnoreAge,
         the_buried_claim=_TheBuriedClaim,
+        claims_one_more=_ClaimsOneMore,
+        claims_some_of_each_lane=_ClaimsSomeOfEachLane,
+        claims_some_with_slots=_ClaimsSomeWithSlots,
+        claims_some_without_holding_them=_ClaimsSomeWithoutHoldingThem,
         fence_stands_still=_FenceStandsStill,
         hand_back_counts_as_death=_HandBackCountsAsDeath,
         hand_back_counts_the_claim=_HandBackCountsTheClaim,

@@ -183,6 +183,14 @@ class Tickets(Protocol):
         """
         ...
 
+    def claim_some(self, worker: WorkerId, lanes: Sequence[Lane], many: int) -> tuple[Claim, ...]:
+        """Claim at once what so many calls of `claim` would, perhaps fewer, but none only if that would give none.
+
+        Nothing that needs a slot is among them, and nothing while something more urgent is left that nobody takes.
+        `many` is 1 or more.
+        """
+        ...
+
     def remind(self, limit: int = 100) -> tuple[Hint, ...]:
         """The most urgent tickets of each lane that have been ready for a while, and that nobody has claimed.
 

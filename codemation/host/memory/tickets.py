@@ -46,6 +46,14 @@ class MemoryTickets:
             self._reminded.pop(best.id, None)
             return best.give_to(worker)
 
+    def claim_some(self, worker: WorkerId, lanes: Sequence[Lane], many: int) -> tuple[Claim, ...]:
+        """Claim one after the other, before anybody else does."""
+        with self._tables.lock:
+            claims: tuple[Claim, ...] = ()
+            while len(claims) < many and (claim := self.claim(worker, lanes)) is not None:
+                claims = (*claims, claim)
+            return claims
+
     def remind(self, limit: int = 100) -> tuple[Hint, ...]:
         """What nobody has claimed for a while."""
         tables, found = self._tables, list[Ticket]()

@@ -24,33 +24,37 @@ _CLAIM = f"""
         signal = NULL
     FROM lanes WHERE lanes.id = tickets.lane
         AND NOT EXISTS (SELECT FROM workers WHERE id = :worker AND dead_at IS NOT NULL)
-        AND tickets.id = ({{chosen}} FOR NO KEY UPDATE SKIP LOCKED)
+        AND tickets.id = ANY (ARRAY({{chosen}} FOR NO KEY UPDATE SKIP LOCKED))
     RETURNING tickets.id, fence, run_id, activation, lanes.queue, priority, starts, left_, parent,
         CASE kind WHEN {_SHARD} THEN input END"""
 _URGENCY_OF = "ORDER BY priority DESC, due_at, id"
 _URGENCY = f"{_URGENCY_OF} LIMIT 1"
+_MANY = f"{_URGENCY_OF} LIMIT :many"
 _CLAIM_ONE = statement(
     _CLAIM.format(
         chosen=f"""SELECT id FROM tickets
         WHERE id = :ticket AND state = {_READY} AND stop = 0 AND lane = ANY(:lanes::int[]) AND pool IS NULL"""
     )
 )
-# First a look at the head of each lane, then a claim of what is as urgent in that lane. A claim that comes away empty
-# although the look saw something has met others who were faster; it looks on below what they are just taking, for what
-# stands behind that in the same lane may be less urgent than the heads of the others.
+# First a look at the head of each lane, then a claim of what is as urgent in the lane of the most urgent one, as far as
+# no other lane has anything that has waited for longer. A claim that comes away empty although the look saw something
+# has met others who were faster; it looks on below what they are just taking, for what stands behind that in the same
+# lane may be less urgent than the heads of the others.
 _CLAIM_BEST = statement(f"""
-    WITH best AS MATERIALIZED (
-        SELECT head.lane, head.priority FROM unnest(:lanes::int[], :most::int[]) AS mine (lane, most)
+    WITH heads AS MATERIALIZED (
+        SELECT head.* FROM unnest(:lanes::int[], :most::int[]) AS mine (lane, most)
             CROSS JOIN LATERAL (
                 SELECT lane, priority, due_at, id FROM tickets
                 WHERE state = {_READY} AND stop = 0 AND tickets.lane = mine.lane AND priority <= mine.most
-                    AND pool IS NULL {_URGENCY}) AS head
-            {_URGENCY}),
+                    AND pool IS NULL {_URGENCY}) AS head),
+    best AS MATERIALIZED (SELECT * FROM heads {_URGENCY}),
     claimed AS ({
     _CLAIM.format(
         chosen=f'''SELECT id FROM tickets
         WHERE state = {_READY} AND stop = 0 AND lane = (SELECT lane FROM best)
-            AND priority = (SELECT priority FROM best) AND pool IS NULL {_URGENCY}'''
+            AND priority = (SELECT priority FROM best) AND pool IS NULL AND due_at <= COALESCE((
+                SELECT min(heads.due_at) FROM heads JOIN best ON heads.priority = best.priority AND heads.id <> best.id
+            ), 'infinity') {_MANY}'''
     )
 })
     SELECT best.lane, best.priority, claimed.* FROM best LEFT JOIN claimed ON true""")
@@ -90,16 +94,17 @@ def claim_one(link: Link, worker: WorkerId, lanes: list[int], ticket: TicketId) 
     return None if row is None else _claim(worker, row)
 
 
-def claim_best(link: Link, worker: WorkerId, lanes: list[int]) -> Claim | None:
-    """Claim the most urgent ticket of those that need no slot."""
+def claim_best(link: Link, worker: WorkerId, lanes: list[int], many: int = 1) -> list[Claim]:
+    """Claim the most urgent of those tickets that need no slot, at most so many; none only if there are none."""
     most = dict.fromkeys(lanes, _ANY)
     while True:
-        row = link.one(_CLAIM_BEST, {"worker": worker, "lanes": numbers(most), "most": numbers(most.values())})
-        if row is None:
-            return None
-        lane, priority, *claimed = row
-        if claimed[0] is not None:
-            return _claim(worker, tuple(claimed))
+        values = {"worker": worker, "lanes": numbers(most), "most": numbers(most.values()), "many": many}
+        rows = link.all(_CLAIM_BEST, values)
+        if not rows:
+            return []
+        lane, priority, *first = rows[0]
+        if first[0] is not None:
+            return [_claim(worker, tuple(claimed)) for _, _, *claimed in rows]
         most[lane] = priority - 1
 
 
@@ -119,7 +124,9 @@ def claim_with_slot(link: Link, worker: WorkerId, lanes: list[int], ticket: Tick
         rows = link.last((_LOCK_POOL, chosen), (_CLAIM_SLOT, chosen))
         if rows or ticket is not None:
             return _claim(worker, rows[0]) if rows else None
-    return claim_best(link, worker, lanes)  # the heads went to others, and there may be plenty behind them
+    return next(
+        iter(claim_best(link, worker, lanes)), None
+    )  # the heads went to others, and there may be plenty behind them
 
 
 def _claim(worker: WorkerId, row: Row) -> Claim:

@@ -164,12 +164,24 @@ class PostgresTickets:
 
         Fold tickets stand in a lane of their own, which everybody serves.
         """
-        served = [FOLD_LANE, *(self._lanes.id(lane.queue, lane.digest) for lane in lanes if lane.digest)]
+        served = self._served(lanes)
         with self._connections.lease() as link:
             self._announce(link, worker, served)
             if pools:
                 return claim_with_slot(link, worker, served, ticket)
-            return claim_best(link, worker, served) if ticket is None else claim_one(link, worker, served, ticket)
+            if ticket is not None:
+                return claim_one(link, worker, served, ticket)
+            return next(iter(claim_best(link, worker, served)), None)
+
+    def claim_some(self, worker: WorkerId, lanes: Sequence[Lane], many: int) -> tuple[Claim, ...]:
+        """Claim as many, of one lane and one priority at a time."""
+        served = self._served(lanes)
+        with self._connections.lease() as link:
+            self._announce(link, worker, served)
+            return tuple(claim_best(link, worker, served, many))
+
+    def _served(self, lanes: Sequence[Lane]) -> list[int]:
+        return [FOLD_LANE, *(self._lanes.id(lane.queue, lane.digest) for lane in lanes if lane.digest)]
 
     def remind(self, limit: int = 100) -> tuple[Hint, ...]:
         """What stands at the heads of the lanes and nobody has claimed for a while; it counts as told of from now."""
