@@ -14,7 +14,8 @@ from __future__ import annotations
 import logging
 import threading
 import time
-from collections.abc import Callable, Sequence
+from collections import deque
+from collections.abc import Callable, Collection, Sequence
 from itertools import takewhile
 
 from codemation.core.engine import Engine
@@ -54,8 +55,12 @@ class FleetScheduler(VisitingScheduler):
         self._leaving = False
         self._arriving: set[TicketId] = set()
         """Tickets that were claimed, and are not worked on yet."""
+        self._spare: deque[Claim] = deque()
+        """Those among them that whoever claimed them leaves to other threads, which have asked as well."""
         self._asking = 0
-        """Threads that ask for a ticket now."""
+        """Tickets that are asked for now."""
+        self._called = False
+        """Whether a thread was woken because there is room, and has not come yet."""
         self.claimed = 0
         """Tickets that were taken from the table."""
         self.worn: Callable[[], bool] = lambda: False
@@ -72,6 +77,11 @@ class FleetScheduler(VisitingScheduler):
     def busy(self) -> int:
         """Slots that are in use."""
         return self._alive
+
+    @property
+    def has_work(self) -> bool:
+        """Whether something waits for a thread to take it."""
+        return bool(self._agenda or self._spare)
 
     def begin(self) -> None:
         """Look at the table from now on."""
@@ -120,7 +130,7 @@ class FleetScheduler(VisitingScheduler):
     @property
     def idle(self) -> bool:
         """Whether nobody works here."""
-        return self._alive <= self._stuck and not self._agenda
+        return self._alive <= self._stuck and not self.has_work
 
     def known(self) -> frozenset[TicketId]:
         """The tickets that are held here, as far as anybody here knows."""
@@ -137,6 +147,11 @@ class FleetScheduler(VisitingScheduler):
             self._slot.notify_all()
             self._sleepers.wake_all()
             self._times.notify_all()
+            spare, self._spare = self._spare, deque()
+        try:
+            self._hand_back(spare)
+        except StoreUnavailable as error:  # they are free when this process has ended
+            _log.warning("%d tickets could not be given back: %s", len(spare), error.message)
 
     def rest(self, grace: float) -> bool:
         """Wait until nobody works any more, at most so many seconds; whether that is so."""
@@ -183,49 +198,80 @@ class FleetScheduler(VisitingScheduler):
                     return taken
                 if self._leaving:
                     return None
-                if self._is_full():
+                claim = self._spare.popleft() if self._spare else None
+                wanted = 0 if claim else self._wanted()
+                self._called = False
+                if not (claim or wanted):
                     self._sleepers.sleep(ROOM)
                     continue
+                self._sleepers.wake(bool(self._spare))
                 self._away += 1
-                self._asking += 1
+                self._asking += wanted
                 self._see_to_it()
             try:
-                claim = self._claimed()
+                claim = claim or self._claimed(wanted)
                 if claim is None:
                     return None
-                if claim.is_fold:
-                    self._desk.fold(claim)
-                elif (watched := self._adopted(claim)) is not None:
-                    return watched, Ready(-claim.priority, 0, claim.run, None, claim)
-                self._arriving.discard(claim.holding.ticket)
+                if (work := self._begun(claim)) is not None:
+                    return work
             finally:
                 with self._changed:
                     self._away -= 1
 
-    def _is_full(self) -> bool:
-        """Whether there are as many tickets here as there are slots."""
-        return len(self._walker.hands() | self._arriving) + self._asking >= self._threads
+    def _begun(self, claim: Claim) -> tuple[Watched, Ready] | None:
+        """What there is to do for a claim, if anything is left of it."""
+        if claim.is_fold:
+            self._desk.fold(claim)
+        elif (watched := self._adopted(claim)) is not None:
+            return watched, Ready(-claim.priority, 0, claim.run, None, claim)
+        self._arriving.discard(claim.holding.ticket)
+        return None
 
-    def _claimed(self) -> Claim | None:
-        """The most urgent ticket of the table, which is about to be worked on here."""
-        engine, desk, claim = self._engine, self._desk, None
+    def _wanted(self) -> int:
+        """For how many tickets this thread may ask: for itself and those who wait, as far as there are slots."""
+        room = self._threads - len(self._walker.hands() | self._arriving) - self._asking
+        return max(0, min(room, 1 + len(self._sleepers)))
+
+    def _claimed(self, many: int) -> Claim | None:
+        """The most urgent ticket of the table, which is about to be worked on here; others who asked get the next."""
+        claims: Sequence[Claim] = ()
         try:
             if not self.worn():
-                ask, lanes = engine.stores.tickets.claim, desk.lanes()
-                claim = engine.persist(ask, engine.worker, lanes, pools=desk.needs_slots())
+                claims = self._asked(many)
         finally:
             with self._changed:
-                self._asking -= 1
-                if claim is not None:
-                    self.claimed += 1
-                    self._arriving.add(claim.holding.ticket)
-        return claim
+                self._asking -= many
+                self.claimed += len(claims)
+                self._arriving.update(claim.holding.ticket for claim in claims)
+                leaving = self._leaving
+                if not leaving:
+                    self._spare.extend(claims[1:])
+                    self._sleepers.wake(bool(claims[1:]))
+        if leaving:
+            self._hand_back(claims[1:])
+        return claims[0] if claims else None
+
+    def _asked(self, many: int) -> Sequence[Claim]:
+        """The most urgent tickets of the table; where some need slots, one at a time."""
+        engine, lanes, tickets = self._engine, self._desk.lanes(), self._engine.stores.tickets
+        if many > 1 and not self._desk.needs_slots():
+            return engine.persist(tickets.claim_some, engine.worker, lanes, many)
+        claim = engine.persist(tickets.claim, engine.worker, lanes, pools=self._desk.needs_slots())
+        return () if claim is None else (claim,)
+
+    def _hand_back(self, claims: Collection[Claim]) -> None:
+        """Give back what was claimed here and nobody has begun."""
+        if claims:
+            self._engine.persist(self._engine.stores.tickets.hand_back, [claim.holding for claim in claims])
+            self._arriving.difference_update(claim.holding.ticket for claim in claims)
 
     def _resume(self, watched: Watched, claim: Claim | None) -> None:
         super()._resume(watched, claim)
         if claim is None:
             with self._changed:
-                self._sleepers.wake()  # there is room for another ticket
+                if not self._called:  # there is room for another ticket
+                    self._called = bool(self._sleepers)
+                    self._sleepers.wake()
 
     def _look_on(self) -> None:
         """Look at the table from time to time, and when a time has come."""

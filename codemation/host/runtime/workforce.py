@@ -79,6 +79,6 @@ class Workforce(ABC):
 
     def _see_to_it(self) -> None:
         """Let somebody come for what is ready, unless a thread is awake and will."""
-        if self._agenda and self._alive + self._drivers <= len(self._sleepers) + self._away:
+        if self.has_work and self._alive + self._drivers <= len(self._sleepers) + self._away:
             self._hire(1)
             self._sleepers.wake()
