@@ -34,7 +34,7 @@ def noted(n: int) -> int:
     return n
 
 
-FLOW = cm.workflow("noted").map(noted).map(noted, id="again").build()
+FLOW = cm.workflow("noted", input=int).map(noted).map(noted, id="again").build()
 
 
 class Crowd:
