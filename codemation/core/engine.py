@@ -46,6 +46,7 @@ class Engine:
         self._courier = Courier(stores, self.opener, means)
         self._scribe = Scribe(self._courier, means)
         self.open = self.opener.open
+        self.open_some = self.opener.open_some
         self.persist = self.opener.persist
         self.deliver = self._courier.deliver
         self.delivery = self._courier.delivery

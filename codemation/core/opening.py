@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from types import TracebackType
 from typing import ParamSpec, Protocol, TypeVar
 
 from codemation.core.checkpoint import LEAST, Stood, decode_snapshot, encode_snapshot
 from codemation.core.definition import Definition, Plan
-from codemation.core.errors import StoreUnavailable, UnreadableRun
+from codemation.core.errors import StoreUnavailable, UnknownRun, UnreadableRun
 from codemation.core.facts import Delta, Reopened, decode_delta
 from codemation.core.ids import Head, RunId
-from codemation.core.ports import NOTHING_HELD, Checkpoint, Entry, Holding, Look, NewRun, News, RunRow, Stores
+from codemation.core.ordering import BrokenDefinition
+from codemation.core.ports import NOTHING_HELD, Checkpoint, Entry, Holding, Loaded, Look, NewRun, News, RunRow, Stores
 from codemation.core.snapshot import Snapshot
 from codemation.core.states import FINISHED, RunStatus
 
@@ -163,14 +165,26 @@ class Opener:
             UnreadableRun: its journal means nothing to this release.
             BrokenDefinition: nor does its definition.
         """
-        row, checkpoint, entries = self.persist(self.stores.checkpoints.load, run)
+        for found in self.persist(self.stores.checkpoints.load, run).values():
+            return self._opened(run, found, definition)
+        raise UnknownRun(f"no run {run}", way_out="codemation runs list")
+
+    def open_some(self, runs: Collection[RunId]) -> dict[RunId, OpenRun]:
+        """Those of these runs that can be opened, read at once; why others cannot is said by `open`."""
+        opened = {}
+        for run, found in self.persist(self.stores.checkpoints.load, *runs).items():
+            with suppress(UnreadableRun, BrokenDefinition):
+                opened[run] = self._opened(run, found)
+        return opened
+
+    def _opened(self, run: RunId, found: Loaded, definition: Definition | None = None) -> OpenRun:
+        row, checkpoint, entries = found
         stood = None if checkpoint is None else self._stood(run, checkpoint, entries)
         if checkpoint is not None and stood is None:
             row, entries = self.persist(self.stores.journal.load, run)
         since = entries if stood is None else entries[1:]
         snapshot, first = self.folded(row, [decoded(run, entry) for entry in since], definition, stood=stood)
-        latest = self.definition(snapshot.digest) if snapshot.digest else first
-        opened = OpenRun(row, latest, snapshot, self._lock())
+        opened = OpenRun(row, self.definition(snapshot.digest) if snapshot.digest else first, snapshot, self._lock())
         opened.passed = sum(len(entry.delta) for entry in since)
         if checkpoint is not None and stood is not None:
             opened.marked = max(LEAST, len(checkpoint.state))
@@ -183,8 +197,7 @@ class Opener:
         except ValueError as error:
             self._tell(f"the checkpoint of run {run} at revision {checkpoint.revision} is left aside: {error}")
             return None
-        first = entries[0] if entries else None
-        if first is not None and (first.revision, first.head) == (checkpoint.revision, stood.head):
+        if entries and (entries[0].revision, entries[0].head) == (checkpoint.revision, stood.head):
             return stood
         self._tell(f"the checkpoint of run {run} at revision {checkpoint.revision} is not of its journal")
         return None

@@ -16,7 +16,7 @@ from codemation.core.ports import Hint
 from tests.adapters.fleet import eventually
 
 SLOTS = 2
-ROOM = 2 * SLOTS
+ROOM = SLOTS
 
 
 @pytest.fixture(scope="module")

@@ -39,7 +39,7 @@ def walked(database: Database, steps: int = 4) -> OpenRun:
 
 
 def kept(database: Database, run: RunId) -> Checkpoint | None:
-    return database.stores.checkpoints.load(run)[1]
+    return database.stores.checkpoints.load(run)[run][1]
 
 
 def test_all_that_snapshots_are_compared_by_is_kept() -> None:

@@ -25,7 +25,7 @@ from codemation.core.ports.arming import (
 from codemation.core.ports.deploying import Deployment, Deployments, NewDeployment, NotebookRunner
 from codemation.core.ports.firing import Emitted, Firing, Firings, Owed, PollClaim, Polls
 from codemation.core.ports.hints import Hint, Scheduler
-from codemation.core.ports.journal import Checkpoint, Checkpoints, Entry, Journal, Look, RunRow, nothing
+from codemation.core.ports.journal import Checkpoint, Checkpoints, Entry, Journal, Loaded, Look, RunRow, nothing
 from codemation.core.ports.news import Bus, News, Subscription
 from codemation.core.ports.payloads import Blobs, Definitions, Payloads, Recall, StoredBlob
 from codemation.core.ports.reading import ANYWHERE, LogLine, Logs, RunList, TicketRow, Unattended, Within
@@ -102,6 +102,7 @@ __all__ = [
     "Lane",
     "Leave",
     "Letter",
+    "Loaded",
     "LogLine",
     "Logs",
     "Look",

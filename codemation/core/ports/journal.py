@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any, Protocol
+from typing import Any, Protocol, TypeAlias
 
 from codemation.core.ids import Head, RunId, TicketId, WorkflowId
 from codemation.core.ports.steps import Commit, NewRun, Reopening
@@ -56,6 +56,10 @@ class Checkpoint:
 
     revision: int
     state: bytes
+
+
+Loaded: TypeAlias = tuple[RunRow, Checkpoint | None, tuple[Entry, ...]]
+"""A run, its latest checkpoint, and its journal from there on."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -150,11 +154,10 @@ class Journal(Protocol):
 class Checkpoints(Protocol):
     """Where runs stood, beside their journals, which lose nothing by it."""
 
-    def load(self, run: RunId) -> tuple[RunRow, Checkpoint | None, tuple[Entry, ...]]:
-        """The run, its latest checkpoint, and its journal from there on, the revision of the checkpoint included.
+    def load(self, *runs: RunId) -> Mapping[RunId, Loaded]:
+        """Of each of these runs that there is: its row, its latest checkpoint, and its journal from there on.
 
-        Raises:
-            UnknownRun: there is none.
+        The revision of the checkpoint is included. What is not even spelled like an id names no run.
         """
         ...
 

@@ -79,6 +79,7 @@ class Notifier:
         while (batch := self._next()) is not None:
             heard = self._sent(batch)
             with self._changed:
+                self._urgent &= bool(heard)  # what came meanwhile is no more urgent than what comes now
                 if heard is None:
                     self._keep(batch)
                 else:

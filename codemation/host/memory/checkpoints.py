@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from codemation.core.errors import UnknownRun
+from collections.abc import Mapping
+
 from codemation.core.ids import RunId
-from codemation.core.ports import Checkpoint, Entry, RunRow
+from codemation.core.ports import Checkpoint, Loaded, RunRow
 from codemation.host.memory.tables import Tables
 
 
@@ -14,16 +15,16 @@ class MemoryCheckpoints:
     def __init__(self, tables: Tables) -> None:
         self._tables = tables
 
-    def load(self, run: RunId) -> tuple[RunRow, Checkpoint | None, tuple[Entry, ...]]:
-        """The run, its latest checkpoint, and its journal from there on."""
-        tables = self._tables
-        with tables.lock:
-            row, known = tables.runs.get(run), tables.checkpoints.get(run, {})
-            if row is None:
-                raise UnknownRun(f"no run {run}", way_out="codemation runs list")
-            latest = known[max(known)] if known else None
-            since = 0 if latest is None else latest.revision
-            return row, latest, tuple(entry for entry, _ in tables.journal[run] if entry.revision >= since)
+    def load(self, *runs: RunId) -> Mapping[RunId, Loaded]:
+        """Each run, its latest checkpoint, and its journal from there on."""
+        with self._tables.lock:
+            return {run: self._loaded(self._tables.runs[run]) for run in runs if run in self._tables.runs}
+
+    def _loaded(self, row: RunRow) -> Loaded:
+        known = self._tables.checkpoints.get(row.id, {})
+        latest = known[max(known)] if known else None
+        since = 0 if latest is None else latest.revision
+        return row, latest, tuple(entry for entry, _ in self._tables.journal[row.id] if entry.revision >= since)
 
     def keep(self, run: RunId, checkpoint: Checkpoint) -> None:
         """Keep a checkpoint."""

@@ -167,21 +167,29 @@ RUN = """r.revision, r.head, r.created_at, NULL::bytea AS delta, r.workflow, r.d
     r.who, r.run_key"""
 
 
+def _beside(columns: int) -> str:
+    """What stands in the row of an entry where that of a run has the rest of `RUN` and so many columns more."""
+    return ", ".join(["NULL"] * (RUN.count(",") - 3 + columns))
+
+
 def _entries(since: str, more: int = 0) -> str:
     """SQL for the entries of a run, in rows as wide as one that has `RUN` and so many columns more."""
-    nothing = ", ".join(["NULL"] * (RUN.count(",") - 3 + more))
     return f"""
-    UNION ALL SELECT revision, head, at, delta, {nothing} FROM journal WHERE run_id = :run AND {since}"""
+    UNION ALL SELECT revision, head, at, delta, {_beside(more)} FROM journal WHERE run_id = :run AND {since}"""
 
 
 LOAD = statement(f"SELECT {RUN} FROM runs r WHERE r.id = :run" + _entries("revision > 0"))
-# The entry of the checkpoint's own revision comes along: it says whether the checkpoint belongs to this journal.
-LOAD_LATEST = statement(
-    f"""WITH c AS MATERIALIZED (
-        SELECT revision, state FROM checkpoints WHERE run_id = :run::uuid ORDER BY revision DESC LIMIT 1)
-    SELECT {RUN}, c.revision, c.state FROM runs r LEFT JOIN c ON true WHERE r.id = :run"""
-    + _entries("revision >= COALESCE((SELECT revision FROM c), 0)", more=2)
-)
+# The entry of the checkpoint's own revision comes along: it says whether the checkpoint belongs to this journal. Each
+# OFFSET keeps the planner to the way by the keys, however many runs it believes there to be.
+LOAD_LATEST = statement(f"""
+    WITH c AS MATERIALIZED (
+        SELECT i.run, kept.revision, kept.state FROM unnest(:runs::uuid[]) AS i (run) LEFT JOIN LATERAL (
+            SELECT revision, state FROM checkpoints WHERE run_id = i.run ORDER BY revision DESC LIMIT 1
+        ) AS kept ON true)
+    SELECT {RUN}, c.revision, c.state, c.run::text FROM c
+        CROSS JOIN LATERAL (SELECT * FROM runs WHERE id = c.run OFFSET 0) AS r
+    UNION ALL SELECT j.revision, j.head, j.at, j.delta, {_beside(2)}, c.run::text FROM c CROSS JOIN LATERAL (
+        SELECT * FROM journal WHERE run_id = c.run AND journal.revision >= COALESCE(c.revision, 0) OFFSET 0) AS j""")
 KEEP = statement("""
     INSERT INTO checkpoints (run_id, revision, state)
     SELECT id, :at::int, :state FROM runs WHERE id = :run::uuid ON CONFLICT (run_id, revision) DO NOTHING""")

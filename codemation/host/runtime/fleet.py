@@ -14,8 +14,7 @@ from __future__ import annotations
 import logging
 import threading
 import time
-from collections import deque
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Sequence
 from itertools import takewhile
 
 from codemation.core.engine import Engine
@@ -25,6 +24,7 @@ from codemation.core.opening import OpenRun
 from codemation.core.outcome import DEFAULT, Outcome
 from codemation.core.ports import Claim, Hint
 from codemation.host.runtime.agenda import Ready
+from codemation.host.runtime.intake import Intake
 from codemation.host.runtime.soon import Soon
 from codemation.host.runtime.visiting import Desk, VisitingScheduler
 from codemation.host.runtime.walking import Chain
@@ -53,35 +53,26 @@ class FleetScheduler(VisitingScheduler):
         super().__init__(engine, bench, slots, desk)
         self._soon = Soon()
         self._leaving = False
-        self._arriving: set[TicketId] = set()
-        """Tickets that were claimed, and are not worked on yet."""
-        self._spare: deque[Claim] = deque()
-        """Those among them that whoever claimed them leaves to other threads, which have asked as well."""
-        self._asking = 0
-        """Tickets that are asked for now."""
+        self._intake = Intake(engine, self._guard)
         self._called = False
         """Whether a thread was woken because there is room, and has not come yet."""
-        self.claimed = 0
-        """Tickets that were taken from the table."""
         self.worn: Callable[[], bool] = lambda: False
         """Whether the process should take up nothing more, because it is to be replaced."""
         self._walker.tired = self._tired
         self._walker.freed = desk.rouse
         self._looker: threading.Thread | None = None
-        self._times = threading.Condition(self._guard)
-        """For whoever waits for the next of the times."""
         self._slot = threading.Condition(self._guard)
         """For those who wait for a slot."""
 
     @property
-    def busy(self) -> int:
-        """Slots that are in use."""
-        return self._alive
+    def claimed(self) -> int:
+        """Tickets that were taken from the table."""
+        return self._intake.claimed
 
     @property
     def has_work(self) -> bool:
         """Whether something waits for a thread to take it."""
-        return bool(self._agenda or self._spare)
+        return bool(self._agenda or self._intake.spare)
 
     def begin(self) -> None:
         """Look at the table from now on."""
@@ -112,7 +103,7 @@ class FleetScheduler(VisitingScheduler):
             if not delay:
                 ready.append(ticket)
             elif delay <= NEAR:
-                self._wake_in(delay, Hint(ticket=ticket, queue=outcome.queues.get(ticket, DEFAULT)))
+                self._soon.add(delay, Hint(ticket=ticket, queue=outcome.queues.get(ticket, DEFAULT)))
         if ready:
             self._share([Hint(ticket=one, queue=outcome.queues.get(one, DEFAULT)) for one in ready])
 
@@ -120,12 +111,7 @@ class FleetScheduler(VisitingScheduler):
         """Be there when the waits of an activation are over that was just recorded here, if that is soon."""
         for wait in run.snapshot.waits.get(activation, {}).values():
             if wait.delay is not None and wait.delay <= SOON:
-                self._wake_in(wait.delay, Hint(ticket=TicketId(0)))
-
-    def _wake_in(self, delay: float, hint: Hint) -> None:
-        with self._changed:
-            self._soon.add(delay, hint)
-            self._times.notify_all()
+                self._soon.add(wait.delay, Hint(ticket=TicketId(0)))
 
     @property
     def idle(self) -> bool:
@@ -135,7 +121,7 @@ class FleetScheduler(VisitingScheduler):
     def known(self) -> frozenset[TicketId]:
         """The tickets that are held here, as far as anybody here knows."""
         with self._changed:
-            found = {ticket for watched in self._runs.values() for ticket in watched.holding} | self._arriving
+            found = {ticket for watched in self._runs.values() for ticket in watched.holding} | self._intake.arriving
             found |= {holding.ticket for run in self._runs for holding in self._agenda.held(run)}
         return self._walker.hands() | found
 
@@ -146,12 +132,11 @@ class FleetScheduler(VisitingScheduler):
             self._changed.notify_all()
             self._slot.notify_all()
             self._sleepers.wake_all()
-            self._times.notify_all()
-            spare, self._spare = self._spare, deque()
+        self._soon.rouse()
         try:
-            self._hand_back(spare)
+            self._intake.end()
         except StoreUnavailable as error:  # they are free when this process has ended
-            _log.warning("%d tickets could not be given back: %s", len(spare), error.message)
+            _log.warning("tickets that nobody has begun could not be given back: %s", error.message)
 
     def rest(self, grace: float) -> bool:
         """Wait until nobody works any more, at most so many seconds; whether that is so."""
@@ -178,7 +163,7 @@ class FleetScheduler(VisitingScheduler):
                     taken[0].error = error
                     self._part(taken[0])
                 if taken[1].claim is not None:
-                    self._arriving.discard(taken[1].claim.holding.ticket)
+                    self._intake.arrived(taken[1].claim)
         except StoreUnavailable as error:
             _log.warning("the database is away, and this process ends: %s", error.message)
         finally:
@@ -190,6 +175,7 @@ class FleetScheduler(VisitingScheduler):
 
     def _next(self) -> tuple[Watched, Ready] | None:
         """The next piece of work: what is held here already, else the most urgent of the table."""
+        intake = self._intake
         while True:
             with self._changed:
                 taken = self._agenda.pop(self._runs)
@@ -198,72 +184,37 @@ class FleetScheduler(VisitingScheduler):
                     return taken
                 if self._leaving:
                     return None
-                claim = self._spare.popleft() if self._spare else None
-                wanted = 0 if claim else self._wanted()
+                claim = intake.spare.popleft() if intake.spare else None
+                wanted = 0 if claim else intake.room(self._threads, self._walker.hands(), 1 + len(self._sleepers))
                 self._called = False
                 if not (claim or wanted):
                     self._sleepers.sleep(ROOM)
                     continue
-                self._sleepers.wake(bool(self._spare))
+                self._sleepers.wake(bool(intake.spare))
                 self._away += 1
-                self._asking += wanted
+                intake.asking += wanted
                 self._see_to_it()
             try:
                 claim = claim or self._claimed(wanted)
                 if claim is None:
                     return None
-                if (work := self._begun(claim)) is not None:
+                if (work := self._begun(claim, intake.read(claim.run))) is not None:
                     return work
+                intake.arrived(claim)
             finally:
                 with self._changed:
                     self._away -= 1
 
-    def _begun(self, claim: Claim) -> tuple[Watched, Ready] | None:
-        """What there is to do for a claim, if anything is left of it."""
-        if claim.is_fold:
-            self._desk.fold(claim)
-        elif (watched := self._adopted(claim)) is not None:
-            return watched, Ready(-claim.priority, 0, claim.run, None, claim)
-        self._arriving.discard(claim.holding.ticket)
-        return None
-
-    def _wanted(self) -> int:
-        """For how many tickets this thread may ask: for itself and those who wait, as far as there are slots."""
-        room = self._threads - len(self._walker.hands() | self._arriving) - self._asking
-        return max(0, min(room, 1 + len(self._sleepers)))
-
     def _claimed(self, many: int) -> Claim | None:
-        """The most urgent ticket of the table, which is about to be worked on here; others who asked get the next."""
-        claims: Sequence[Claim] = ()
-        try:
-            if not self.worn():
-                claims = self._asked(many)
-        finally:
+        """The most urgent ticket of the table, which is about to be worked on here; others who wait get the next."""
+        if self.worn():
             with self._changed:
-                self._asking -= many
-                self.claimed += len(claims)
-                self._arriving.update(claim.holding.ticket for claim in claims)
-                leaving = self._leaving
-                if not leaving:
-                    self._spare.extend(claims[1:])
-                    self._sleepers.wake(bool(claims[1:]))
-        if leaving:
-            self._hand_back(claims[1:])
-        return claims[0] if claims else None
-
-    def _asked(self, many: int) -> Sequence[Claim]:
-        """The most urgent tickets of the table; where some need slots, one at a time."""
-        engine, lanes, tickets = self._engine, self._desk.lanes(), self._engine.stores.tickets
-        if many > 1 and not self._desk.needs_slots():
-            return engine.persist(tickets.claim_some, engine.worker, lanes, many)
-        claim = engine.persist(tickets.claim, engine.worker, lanes, pools=self._desk.needs_slots())
-        return () if claim is None else (claim,)
-
-    def _hand_back(self, claims: Collection[Claim]) -> None:
-        """Give back what was claimed here and nobody has begun."""
-        if claims:
-            self._engine.persist(self._engine.stores.tickets.hand_back, [claim.holding for claim in claims])
-            self._arriving.difference_update(claim.holding.ticket for claim in claims)
+                self._intake.asking -= many
+            return None
+        claim = self._intake.ask(many, self._desk.lanes(), slots=self._desk.needs_slots())
+        with self._changed:
+            self._sleepers.wake(bool(self._intake.spare))
+        return claim
 
     def _resume(self, watched: Watched, claim: Claim | None) -> None:
         super()._resume(watched, claim)
@@ -277,10 +228,7 @@ class FleetScheduler(VisitingScheduler):
         """Look at the table from time to time, and when a time has come."""
         looked = 0.0
         while not self._leaving:
-            with self._changed:
-                if (pause := self._soon.pause(ALONE)) > 0:
-                    self._times.wait(pause)
-                due, now = self._soon.due(), time.monotonic()
+            due, now = self._soon.wait(ALONE), time.monotonic()
             try:
                 if due:
                     self._engine.persist(self._engine.stores.tickets.fire)

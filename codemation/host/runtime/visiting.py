@@ -20,6 +20,7 @@ from codemation.core.errors import CodemationError, HostError, StoreUnavailable
 from codemation.core.ids import RunId
 from codemation.core.opening import OpenRun
 from codemation.core.ports import Claim, Hint, Lane
+from codemation.host.runtime.agenda import Ready
 from codemation.host.runtime.scheduler import InlineScheduler
 from codemation.host.runtime.watched import Watched
 from codemation.host.runtime.workbench import RunCode, Workbench
@@ -97,12 +98,20 @@ class VisitingScheduler(InlineScheduler):
         """Threads that do not come back."""
         self._adopting = [threading.Lock() for _ in range(16)]
 
-    def _adopted(self, claim: Claim) -> Watched | None:
+    def _begun(self, claim: Claim, read: OpenRun | None) -> tuple[Watched, Ready] | None:
+        """What there is to do for a claim, if anything is left of it; its run may have been `read` since."""
+        if claim.is_fold:
+            self._desk.fold(claim)
+            return None
+        watched = self._adopted(claim, read)
+        return None if watched is None else (watched, Ready(-claim.priority, 0, claim.run, None, claim))
+
+    def _adopted(self, claim: Claim, read: OpenRun | None) -> Watched | None:
         """The run of a claim, with one more activation under way; `None` where that cannot be worked on here."""
         engine = self._engine
         try:
             with self._adopting[hash(claim.run) % len(self._adopting)]:
-                watched = self._known(claim) or self._opened(claim)
+                watched = self._known(claim) or self._opened(claim, read)
         except StoreUnavailable:
             raise
         except CodeMissing as error:
@@ -143,13 +152,15 @@ class VisitingScheduler(InlineScheduler):
         self._resume(watched, None)
         return None
 
-    def _opened(self, claim: Claim) -> Watched | None:
-        """The run of a claim, read anew or brought up to date."""
+    def _opened(self, claim: Claim, read: OpenRun | None) -> Watched | None:
+        """The run of a claim, as it was read since then, or brought up to date, or read anew."""
         with self._changed:
             if claim.run in self._runs and self._runs[claim.run].active:  # it has no room, or is about to stop
                 return None
             run = self._kept.pop(claim.run, None)
-        if run is None or not self._engine.catch_up(run, claim):
+        if read is not None and claim.activation in read.snapshot.live:
+            run = read
+        elif run is None or not self._engine.catch_up(run, claim):
             run = self._engine.open(claim.run)
         if claim.activation not in run.snapshot.live:
             return None

@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import pytest
-
-from codemation.core.errors import UnknownRun
 from codemation.core.ids import ActivationId, RunId
 from codemation.core.ports import Checkpoint, GoOn, Stores
 from codemation.testing.conformance.world import Contract, World, gone_on
@@ -25,17 +22,28 @@ class CheckpointsContract(Contract):
         """As when it is loaded."""
         run = self._of(world, 3)
         row, entries = stores.journal.load(run)
-        assert stores.checkpoints.load(run) == (row, None, entries)
+        assert stores.checkpoints.load(run) == {run: (row, None, entries)}
 
     def test_the_latest_comes_with_what_came_after_and_its_own_revision(self, stores: Stores, world: World) -> None:
         """Whatever order they were kept in."""
         run, other = self._of(world, 5), self._of(world, 2)
         for revision in (2, 4, 3):
             stores.checkpoints.keep(run, Checkpoint(revision=revision, state=b"at %d" % revision))
-        row, checkpoint, entries = stores.checkpoints.load(run)
+        row, checkpoint, entries = stores.checkpoints.load(run)[run]
         assert checkpoint == Checkpoint(revision=4, state=b"at 4")
         assert (row, entries) == (world.row(run), stores.journal.load(run)[1][3:])
-        assert stores.checkpoints.load(other)[1] is None
+        assert stores.checkpoints.load(other)[other][1] is None
+
+    def test_of_several_runs_each_comes_with_its_own(self, stores: Stores, world: World) -> None:
+        """In one question, in whichever order they are named; what is no run is left out."""
+        with_one, without, unasked = self._of(world, 4), self._of(world, 2), self._of(world, 3)
+        for run in (with_one, unasked):
+            stores.checkpoints.keep(run, Checkpoint(revision=2, state=run.encode()))
+        found = stores.checkpoints.load(without, world.run_id(), with_one, RunId("no id"))
+        assert found == {run: stores.checkpoints.load(run)[run] for run in (with_one, without)}
+        assert [entry.revision for entry in found[with_one][2]] == [2, 3, 4]
+        assert [entry.revision for entry in found[without][2]] == [1, 2]
+        assert stores.checkpoints.load() == {}
 
     def test_the_journal_loses_nothing_by_it(self, stores: Stores, world: World) -> None:
         """It is loaded as before."""
@@ -49,12 +57,10 @@ class CheckpointsContract(Contract):
         run = self._of(world, 2)
         for state in (b"first", b"second"):
             stores.checkpoints.keep(run, Checkpoint(revision=2, state=state))
-        assert stores.checkpoints.load(run)[1] == Checkpoint(revision=2, state=b"first")
+        assert stores.checkpoints.load(run)[run][1] == Checkpoint(revision=2, state=b"first")
 
     def test_an_unknown_run_has_none(self, stores: Stores, world: World) -> None:
-        """Keeping one is no error, for the run may have been pruned in this moment; asking for it is."""
+        """Keeping one is no error, for the run may have been pruned in this moment."""
         missing = world.run_id()
         stores.checkpoints.keep(missing, Checkpoint(revision=1, state=b""))
-        for name in (missing, RunId("no id")):
-            with pytest.raises(UnknownRun):
-                stores.checkpoints.load(name)
+        assert stores.checkpoints.load(missing) == stores.checkpoints.load(RunId("no id")) == {}

@@ -141,7 +141,7 @@ def test_a_thread_that_comes_takes_what_is_there_before_it_asks(crowd: Crowd) ->
     worker, lanes = crowd.app.engine.worker, crowd.scheduler._desk.lanes()
     crowd.dam.set()
     first, second = crowd.stores.tickets.claim_some(worker, lanes, 2)
-    crowd.scheduler._spare.extend((first, second))
+    crowd.scheduler._intake.spare.extend((first, second))
     assert crowd.scheduler.has_work
     assert not crowd.scheduler.idle
     crowd.lend(1)

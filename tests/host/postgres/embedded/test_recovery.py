@@ -7,6 +7,7 @@ import random
 import signal
 import subprocess
 import time
+from contextlib import suppress
 from pathlib import Path
 
 import psutil
@@ -27,7 +28,8 @@ def pull_the_plug(project: Project) -> None:
     assert postmaster is not None
     server = psutil.Process(postmaster)
     for process in [*project.watchdogs(), server, *server.children(recursive=True)]:
-        process.kill()
+        with suppress(psutil.NoSuchProcess):  # those behind it end by themselves as soon as the postmaster is gone
+            process.kill()
     eventually(project.at_rest)
 
 
