@@ -15,6 +15,8 @@ class Effort:
     """W10 of each contender in a round."""
     crowd: int
     """W10 of which many are in flight, by each contender in a round."""
+    queue: int
+    """W10 that are handed in to workers at once, by each contender in a round."""
     short_runs: int
     """Runs of three steps in a round."""
     items: tuple[int, ...]
@@ -49,6 +51,7 @@ FULL = Effort(
     rounds=7,
     chains=60,
     crowd=300,
+    queue=1_000,
     short_runs=100,
     items=(1_000, 100_000),
     processes=3,
@@ -69,6 +72,7 @@ QUICK = Effort(
     rounds=3,
     chains=20,
     crowd=40,
+    queue=40,
     short_runs=30,
     items=(1_000, 20_000),
     processes=1,
@@ -89,6 +93,7 @@ TINY = Effort(
     rounds=1,
     chains=1,
     crowd=2,
+    queue=2,
     short_runs=1,
     items=(3, 5),
     processes=1,

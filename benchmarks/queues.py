@@ -30,7 +30,7 @@ _AT_LEAST = {DBOS_QUEUE.name: 4.0, CELERY.name: 3.4}
 
 def measure_rate(stand: Stand) -> Finding:
     """W10 a second, all handed in at once."""
-    count, ten = stand.effort.crowd, flows.chain(STEPS)
+    count, ten = stand.effort.queue, flows.chain(STEPS)
     peers = stand.guests(*PEERS)
     contenders: dict[str, Callable[[], float]] = {name: partial(_peer, peer, count) for name, peer in peers.items()}
     with crew(stand, WORKERS, TOGETHER) as ours:

@@ -54,7 +54,7 @@ NETWORK: Mapping[str, str | int] = {
     "target_session_attrs": "read-write",
     "client_encoding": "UTF8",
 }
-REST = 60.0
+REST = 10.0
 """Seconds after which a connection that nobody needs is closed, apart from the last one: others may wait for one."""
 FULL = 5.0
 """Seconds for which a process makes do with what it has, after the server had no more connections."""
