@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING, Any, Self
 
 from codemation.core.errors import RunError
 from codemation.core.ids import RunId
+from codemation.core.ports import Within
 from codemation.core.states import RunStatus
 from codemation.core.workflow import Workflow
 from codemation.host.app import App
@@ -44,13 +46,24 @@ class Connection:
             self._app.close()
 
     def runs(
-        self, workflow: str | None = None, *, status: str | None = None, before: str | None = None, limit: int = 50
+        self,
+        workflow: str | None = None,
+        *,
+        status: str | None = None,
+        before: str | None = None,
+        children: bool = False,
+        limit: int = 50,
     ) -> list[RunRow]:
-        """Runs, youngest first, from just before the run `before`."""
+        """Runs, youngest first, from just before the run `before`; with `children` also those that work for others.
+
+        Raises:
+            UnknownRun: there is no run `before`.
+            ValueError: there is no such status.
+        """
         statuses = [RunStatus(status)] if status is not None else []
         mark = None if before is None else find_run(self._app, before)
-        stores = self._app.stores.runs
-        return list_runs(self._app, stores.page(workflow=workflow, statuses=statuses, before=mark, limit=limit))
+        page = partial(self._app.stores.runs.page, within=Within(children=children), before=mark, limit=limit)
+        return list_runs(self._app, page(workflow=workflow, statuses=statuses))
 
     def attach(self, run: str) -> RunHandle:
         """A handle of a run, whoever works on it; `run` is its id, how it begins or ends, or `last`.

@@ -21,6 +21,7 @@ from codemation.core.ids import RunId
 from codemation.core.launch import Launch
 from codemation.core.ports import Stores
 from codemation.host.app import App
+from codemation.host.connecting import Connection
 from codemation.host.handles import RunHandle
 from codemation.host.memory.children import MemoryChildren
 from codemation.host.opening import begin
@@ -90,6 +91,16 @@ def test_a_run_for_each_item_gives_what_it_gives_in_the_place_of_the_item(app: A
     assert handle.result(timeout=SOON) == ["a0", "a1", "c0", "c1", "c2"]
     assert len(handle.children) == 3
     assert [one.position for one in handle["split"].trace(4).ancestors] == [2]
+
+
+def test_runs_that_work_for_others_are_listed_for_who_asks_for_them(app: App) -> None:
+    handle = begun(app, orders().subworkflow(split, per="item"))
+    handle.wait()
+    connection = Connection(app, owned=False)
+    assert [row.id for row in connection.runs()] == [handle.id]
+    assert len(connection.runs(children=True)) == 1 + len(ORDERS)
+    assert connection.runs("orders.split") == []
+    assert len(connection.runs("orders.split", children=True)) == len(ORDERS)
 
 
 def test_branches_around_a_subworkflow_are_joined_in_the_order_in_which_they_parted(app: App) -> None:
