@@ -53,7 +53,8 @@ def sight_of(watched: Watched) -> Sight:
     """A run that this process works on."""
     # No lock: whoever holds it may be waiting for the database, and a display that is a moment late harms nobody.
     snapshot, readings = watched.run.snapshot.fork(), watched.meter.readings()
-    working = {record.activation for node, record in snapshot.nodes.items() if node in readings}
+    nodes = snapshot.nodes.items()
+    working = {record.activation: readings[node].done for node, record in nodes if node in readings}
     definition = watched.run.definition
     return Sight(
         run=watched.run.id,
@@ -64,6 +65,13 @@ def sight_of(watched: Watched) -> Sight:
         failing=_failing(snapshot),
         pausing=bool(watched.pausing and watched.active),
     )
+
+
+def _reading(row: NodeRow, started: float) -> Reading:
+    """How far a node is that others work on; of how many is known where any item is finished."""
+    if row.done is None:
+        return Reading(started=started)
+    return Reading(started=started, done=row.done, total=next(iter(row.items_in.values()), None))
 
 
 def _activations(snapshot: Snapshot) -> dict[NodeId, ActivationId]:
@@ -120,7 +128,7 @@ class Onlooker:
             run=self.handle.id,
             workflow=self.handle.definition.workflow,
             rows=rows,
-            readings={node: Reading(started=self._began[one]) for node, one in working.items()},
+            readings={row.id: _reading(row, self._began[working[row.id]]) for row in rows if row.id in working},
             activations=known,
             failing=_failing(snapshot),
         )

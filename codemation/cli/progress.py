@@ -246,6 +246,8 @@ def _items(row: NodeRow, reading: Reading | None) -> str:
     if reading is not None:
         of = f" of {reading.total:,}" if reading.total is not None else ""
         return f"{reading.done:,}{of}" if of or reading.done else _given(row.items_in)
+    if row.done is not None and row.status is NodeStatus.RUNNING:
+        return f"{row.done:,} of {next(iter(row.items_in.values()), row.done):,}"
     if row.status is not NodeStatus.SUCCEEDED:
         return row.status.value
     came, went = _given(row.items_in), _ports(row)

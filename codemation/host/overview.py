@@ -83,7 +83,6 @@ def run_row(row: StoredRun, definition: Definition, snapshot: Snapshot | None) -
 def run_view(handle: RunHandle, *, outputs: bool = False) -> RunView:
     """One run in full; with `outputs` everything that came out of it is read."""
     snapshot, definition = handle.snapshot, handle.definition
-    working = _working(handle) if snapshot.status not in FINISHED else frozenset[ActivationId]()
     row = run_row(handle.row, definition, snapshot)
     alone = handle.watched is None and snapshot.status not in FINISHED and left_alone(handle.app, [handle.id])
     if turn := turn_in_words(handle.app, handle.row):
@@ -92,7 +91,7 @@ def run_view(handle: RunHandle, *, outputs: bool = False) -> RunView:
     origin = Origin.from_json(handle.row.origin)
     return RunView(
         row=replace(row, reason=LEFT_ALONE) if alone else row,
-        nodes=tuple(with_times(node_rows(definition, snapshot, working, _shards(handle)), waits)),
+        nodes=tuple(with_times(nodes_now(handle)[0], waits)),
         waits=wait_rows(waits),
         origin=None if origin is None else origin.to_json(),
         error=failure(handle),
@@ -105,23 +104,26 @@ def run_view(handle: RunHandle, *, outputs: bool = False) -> RunView:
 def nodes_now(handle: RunHandle) -> tuple[list[NodeRow], Snapshot]:
     """The nodes of a run as they stand now, whoever works on them, and what they are seen from."""
     snapshot = handle.snapshot
-    working = _working(handle) if snapshot.status not in FINISHED else frozenset[ActivationId]()
+    working = _working(handle) if snapshot.status not in FINISHED else {}
     return node_rows(handle.definition, snapshot, working, _shards(handle)), snapshot
 
 
 def node_rows(
     definition: Definition,
     snapshot: Snapshot,
-    working: Collection[ActivationId] = (),
+    working: Mapping[ActivationId, int] = MappingProxyType({}),
     shards: Mapping[NodeId, tuple[int, int]] = MappingProxyType({}),
 ) -> list[NodeRow]:
-    """The nodes of a run, sources first; `working` are the activations that somebody is at, `shards` their parts."""
+    """The nodes of a run, sources first.
+
+    `working` are the activations that somebody is at, with the items that are finished, and `shards` their parts.
+    """
     ranked = sorted(definition.nodes, key=lambda node: definition.plan.rank[node.id])
     rows = [_node_row(node, snapshot, working) for node in ranked if node.id != START]
     return [replace(row, shards=shards.get(row.id)) for row in rows]
 
 
-def _node_row(node: NodePlan, snapshot: Snapshot, working: Collection[ActivationId]) -> NodeRow:
+def _node_row(node: NodePlan, snapshot: Snapshot, working: Mapping[ActivationId, int]) -> NodeRow:
     record = snapshot.nodes.get(node.id)
     stage = _stage(snapshot, node.id, working)
     ended = record is not None and stage in (NodeStatus.SUCCEEDED, NodeStatus.FAILED)
@@ -137,6 +139,7 @@ def _node_row(node: NodePlan, snapshot: Snapshot, working: Collection[Activation
         },
         items_out=_given(node, snapshot) if stage is NodeStatus.SUCCEEDED else {},
         attempts=_attempts(record),
+        done=working.get(record.activation) or None if record is not None else None,
         seconds=record.milliseconds / 1000 if ended and record and not record.how else None,
         how=how(record) if stage is NodeStatus.SUCCEEDED and record else "",
         error=_trouble(record) or (waits_in_words(snapshot, node.id) if stage is NodeStatus.WAITING else ""),
@@ -170,14 +173,14 @@ def _stage(snapshot: Snapshot, node: NodeId, working: Collection[ActivationId]) 
     return NodeStatus(record.status.value)
 
 
-def _working(handle: RunHandle) -> frozenset[ActivationId]:
-    """The activations that a worker holds, be it this process or another."""
+def _working(handle: RunHandle) -> Mapping[ActivationId, int]:
+    """The activations that a worker holds, be it this process or another, and their items that are finished."""
     if handle.executing is not None:
-        return handle.executing
+        return dict.fromkeys(handle.executing, 0)
     if handle.watched is not None:
-        return frozenset(activation_id(node) for node in handle.watched.meter.readings())
+        return {activation_id(node): one.done for node, one in handle.watched.meter.readings().items()}
     rows = handle.app.stores.runs.tickets(handle.id)
-    return frozenset(row.activation for row in rows if row.state == "running")
+    return {row.activation: row.done for row in rows if row.state == "running"}
 
 
 def _shards(handle: RunHandle) -> dict[NodeId, tuple[int, int]]:

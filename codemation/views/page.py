@@ -135,7 +135,8 @@ def _node(row: NodeRow, longest: float) -> str:
     bar = f'<div class="cm-bar"><span style="width:{part:.0f}%"></span></div>' if row.seconds is not None else ""
     took = readable(row.seconds) if row.seconds is not None else ""
     tries = f" · try {row.attempts}" if row.attempts > 1 else ""
-    state = f'<span class="cm-state cm-state-{row.status}">{row.status}</span>{tries}'
+    done = f" · {row.done:,} done" if row.done is not None else ""
+    state = f'<span class="cm-state cm-state-{row.status}">{row.status}</span>{tries}{done}'
     named = f"<td>{_safe(row.id)}</td><td>{state}</td>"
     counts = [
         f'<td class="cm-right">{sum(one.values()):,}</td>' if one else "<td></td>"

@@ -75,6 +75,8 @@ class NodeRow:
     """How it came to stand so if it was not executed: `pinned`, `cached`, `taken over`."""
     shards: tuple[int, int] | None = None
     """While it is worked on in parts: how many of them have ended, and how many there are."""
+    done: int | None = None
+    """While it is worked on item by item: how many are finished, as far as that is known yet."""
 
     @property
     def rate(self) -> float | None:

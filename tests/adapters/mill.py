@@ -180,6 +180,19 @@ def one_more(number: int) -> int:
     return number + 1
 
 
+@cm.node
+def hundred(params: Job) -> list[int]:
+    return list(range(100))
+
+
+@cm.node
+def leisurely(number: int, params: Job) -> int:
+    """Takes its time while the gate is there."""
+    if params.gate.exists():
+        time.sleep(0.1)
+    return number
+
+
 def _ten_steps() -> cm.Workflow[..., Any]:
     flow = cm.workflow("mill.quick", params=Job).then(first)
     for step in range(9):
@@ -195,4 +208,5 @@ stubborn = cm.workflow("mill.stubborn", params=Job).then(deaf).build()
 hot = cm.workflow("mill.hot", params=Job).then(burning).then(last).build()
 fond = cm.workflow("mill.fond", params=Job).then(clung).build()
 slow = cm.workflow("mill.slow", params=Job).then(late).build()
+wide = cm.workflow("mill.wide", params=Job).then(hundred).map(leisurely).build()
 quick = _ten_steps()

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import os
 import pty
+import re
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
@@ -16,6 +17,7 @@ import pytest
 from tests.adapters.fleet import PATIENCE, Fleet, running_fleet
 from tests.adapters.mill import calls
 
+DONE = re.compile(r"leisurely\s+(\d+) of 100\b")
 COMMAND = str(Path(sys.executable).with_name("codemation"))
 
 
@@ -32,10 +34,10 @@ def started(fleet: Fleet, *words: str, **options: Any) -> subprocess.Popen[str]:
     return subprocess.Popen([COMMAND, *words], cwd=fleet.folder, env=environment, text=True, **options)
 
 
-def job(folder: Path) -> tuple[str, ...]:
+def job(folder: Path, workflow: str = "mill") -> tuple[str, ...]:
     """A run whose second node waits for its gate."""
     (folder / "gate").touch()
-    return "run", "mill", "--ledger", str(folder / "ledger"), "--gate", str(folder / "gate")
+    return "run", workflow, "--ledger", str(folder / "ledger"), "--gate", str(folder / "gate")
 
 
 def test_each_node_is_told_when_a_worker_has_done_it(fleet: Fleet, tmp_path: Path) -> None:
@@ -58,16 +60,30 @@ def test_each_node_is_told_when_a_worker_has_done_it(fleet: Fleet, tmp_path: Pat
         assert ("mill  ✓ succeeded" in out, watching.returncode) == (True, 0)
 
 
-def test_a_terminal_shows_which_node_a_worker_is_at(fleet: Fleet, tmp_path: Path) -> None:
+def seen(fleet: Fleet, job: tuple[str, ...], enough: Callable[[str], bool], gate: Path) -> str:
+    """What a terminal shows of a run, whose gate is opened when that is `enough`."""
     ours, theirs = pty.openpty()
-    running = started(fleet, *job(tmp_path), stdin=theirs, stdout=theirs, stderr=theirs)
+    running = started(fleet, *job, stdin=theirs, stdout=theirs, stderr=theirs)
     os.close(theirs)
     written = b""
     with suppress(OSError):  # Linux says so when the last one has closed the other side
         while piece := os.read(ours, 65536):
             written += piece
-            if b"1/3 nodes" in written and "▶".encode() in written:
-                (tmp_path / "gate").unlink(missing_ok=True)
+            if enough(written.decode(errors="replace")):
+                gate.unlink(missing_ok=True)
     os.close(ours)
     assert running.wait(timeout=PATIENCE) == 0
-    assert "3/3 nodes" in written.decode()
+    return written.decode()
+
+
+def test_a_terminal_shows_which_node_a_worker_is_at(fleet: Fleet, tmp_path: Path) -> None:
+    said = seen(fleet, job(tmp_path), lambda said: "1/3 nodes" in said and "▶" in said, tmp_path / "gate")
+    assert "3/3 nodes" in said
+
+
+def test_a_terminal_shows_how_many_items_a_worker_has_done(fleet: Fleet, tmp_path: Path) -> None:
+    said = seen(fleet, job(tmp_path, "mill.wide"), lambda said: DONE.search(said) is not None, tmp_path / "gate")
+    assert "2/2 nodes" in said
+    shown = [int(found[1]) for found in DONE.finditer(said)]
+    assert shown == sorted(shown)
+    assert 0 < shown[0] < 100

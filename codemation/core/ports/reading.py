@@ -58,6 +58,8 @@ class TicketRow:
     lost: int
     kind: TicketKind = "work"
     queue: str = "default"
+    done: int = 0
+    """Items of its activation that are finished and recorded, while the rest is under way."""
     wait: str = ""
     """Of a wait: what names it within the activation."""
     pool: str = ""

@@ -68,6 +68,7 @@ class MemoryRunList:
 
     def tickets(self, run: RunId) -> tuple[TicketRow, ...]:
         """Live tickets."""
+        progress = self._tables.progress
         with self._tables.lock:
             return tuple(
                 TicketRow(
@@ -82,6 +83,7 @@ class MemoryRunList:
                     wait=ticket.wait,
                     pool=ticket.pool,
                     queue=ticket.lane.queue,
+                    done=sum(len(chunk.items) for chunk in progress.get((ticket.id, ticket.activation), {}).values()),
                     shards=None if ticket.left is None else (ticket.shards - ticket.left, ticket.shards),
                 )
                 for ticket in self._tables.of_run(run)

@@ -32,7 +32,7 @@ from codemation.core.ports import Within
 from codemation.core.states import RunStatus
 from codemation.core.waits import DEADLINE
 from codemation.host.postgres.codes import FIRST_FINISHED, FOLD_LANE, STATUS_CODES, TicketKind, TicketState
-from codemation.host.postgres.tables import lanes, runs, signals, tickets, workers
+from codemation.host.postgres.tables import lanes, progress, runs, signals, tickets, workers
 
 QUEUED = STATUS_CODES[RunStatus.QUEUED]
 Query = Select[Any] | CompoundSelect[Any]
@@ -141,6 +141,9 @@ def tickets_of(run: str) -> Select[Any]:
             tickets.c.left_,
             case((tickets.c.left_.is_not(None), tickets.c.input["shards"].as_integer())),
             func.coalesce(lanes.c.queue, DEFAULT),
+            select(func.coalesce(func.sum(func.cardinality(progress.c["items"])), 0))
+            .where(progress.c.ticket == tickets.c.id, progress.c.activation == tickets.c.activation)
+            .scalar_subquery(),
         )
         .join_from(tickets, lanes, lanes.c.id == tickets.c.lane, isouter=True)
         .where(tickets.c.run_id == run)

@@ -83,8 +83,9 @@ class PostgresRuns:
                 pool=pool or "",
                 shards=None if left is None else (many - left, many),
                 queue=queue,
+                done=int(done),
             )
-            for ticket, activation, state, owner, due_at, lost, kind, wait, pool, left, many, queue in rows
+            for ticket, activation, state, owner, due_at, lost, kind, wait, pool, left, many, queue, done in rows
         )
 
     def unattended(self) -> tuple[Unattended, ...]:
