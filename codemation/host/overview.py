@@ -82,8 +82,9 @@ def run_row(row: StoredRun, definition: Definition, snapshot: Snapshot | None) -
 
 def run_view(handle: RunHandle, *, outputs: bool = False) -> RunView:
     """One run in full; with `outputs` everything that came out of it is read."""
-    snapshot, definition = handle.snapshot, handle.definition
-    row = run_row(handle.row, definition, snapshot)
+    nodes, snapshot = nodes_now(handle)
+    definition = handle.definition
+    row = run_row(handle.row, definition, snapshot)  # as it stood with these nodes: what comes may read on
     alone = handle.watched is None and snapshot.status not in FINISHED and left_alone(handle.app, [handle.id])
     if turn := turn_in_words(handle.app, handle.row):
         row = replace(row, reason=turn)
@@ -91,7 +92,7 @@ def run_view(handle: RunHandle, *, outputs: bool = False) -> RunView:
     origin = Origin.from_json(handle.row.origin)
     return RunView(
         row=replace(row, reason=LEFT_ALONE) if alone else row,
-        nodes=tuple(with_times(nodes_now(handle)[0], waits)),
+        nodes=tuple(with_times(nodes, waits)),
         waits=wait_rows(waits),
         origin=None if origin is None else origin.to_json(),
         error=failure(handle),
@@ -102,10 +103,10 @@ def run_view(handle: RunHandle, *, outputs: bool = False) -> RunView:
 
 
 def nodes_now(handle: RunHandle) -> tuple[list[NodeRow], Snapshot]:
-    """The nodes of a run as they stand now, whoever works on them, and what they are seen from."""
+    """The nodes of a run as they stand now, whoever works on them, and what they are seen from, which is read once."""
     snapshot = handle.snapshot
     working = _working(handle) if snapshot.status not in FINISHED else {}
-    return node_rows(handle.definition, snapshot, working, _shards(handle)), snapshot
+    return node_rows(handle.definition, snapshot, working, _shards(handle, snapshot)), snapshot
 
 
 def node_rows(
@@ -183,9 +184,9 @@ def _working(handle: RunHandle) -> Mapping[ActivationId, int]:
     return {row.activation: row.done for row in rows if row.state == "running"}
 
 
-def _shards(handle: RunHandle) -> dict[NodeId, tuple[int, int]]:
+def _shards(handle: RunHandle, snapshot: Snapshot) -> dict[NodeId, tuple[int, int]]:
     """Of each node that is worked on in parts now, how many have ended, and how many there are."""
-    live, plan = handle.snapshot.live, handle.snapshot.plan
+    live, plan = snapshot.live, snapshot.plan
     if not any(is_sharded(plan.nodes[node_of(activation)].policy) for activation in live):
         return {}
     rows = handle.app.stores.runs.tickets(handle.id)

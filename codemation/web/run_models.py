@@ -127,11 +127,11 @@ def summary(row: RunRow) -> dict[str, Any]:
 
 
 def detail(row: RunRow, view: RunView, source: str | None, outputs: list[str]) -> RunDetail:
-    """A run in full."""
-    shown = view.row.to_json()
-    error = view.error
+    """A run in full, all of it as it stood at one moment."""
+    error, then = view.error, view.row
+    moving = {name: getattr(then, name) for name in ("status", "reason", "revision", "started_at", "finished_at")}
     return RunDetail(
-        **{**summary(row), "status": shown["status"], "reason": shown["reason"], "revision": shown["revision"]},
+        **{**summary(row), **moving},
         params=dict(view.params),
         nodes=[NodeState.of(one) for one in view.nodes],
         error=None
