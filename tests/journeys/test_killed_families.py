@@ -8,6 +8,7 @@ import pytest
 
 from codemation.host.app import App
 from codemation.host.handles import RunHandle
+from tests.journeys.company import judge_children
 from tests.journeys.driver import begun
 from tests.journeys.ledger import effects
 from tests.journeys.plant import expected
@@ -39,11 +40,7 @@ def judge(town: World, app: App, handle: RunHandle) -> None:
     """The right answer, a child for each piece and none beside them, each told of once, and nobody is stuck."""
     size = town.work().size
     assert handle.output == expected(size)
-    children = handle.children
-    assert [child.status for child in children] == ["succeeded"] * size
-    assert sorted(child["start"].item.number for child in children) == list(range(size))
-    pressed = [one for one in effects(town.ledger) if one.node == "press" and one.run in {one.id for one in children}]
-    assert len({one.key for one in pressed}) == size
+    judge_children(handle, size, effects(town.ledger))
     assert app.stores.children.wanted() == app.stores.children.unwanted() == ()
     assert app.stores.runs.unattended() == ()
 
