@@ -25,8 +25,8 @@ class Effect:
     """Seconds since the epoch, on the clock that the database of the same machine goes by."""
 
 
-def note(ledger: Path, context: cm.Context) -> int:
-    """Append an effect, and say the how many-th of its run it is.
+def note(ledger: Path, context: cm.Context) -> Effect:
+    """Append an effect.
 
     A line is written whole or not at all, wherever its writer is killed.
     """
@@ -43,7 +43,12 @@ def note(ledger: Path, context: cm.Context) -> int:
         os.write(descriptor, f"{json.dumps(asdict(effect))}\n".encode())
     finally:
         os.close(descriptor)
-    return [one for one in effects(ledger) if one.run == context.run_id].index(effect) + 1
+    return effect
+
+
+def place(ledger: Path, effect: Effect) -> int:
+    """The how many-th of its run an effect is."""
+    return [one for one in effects(ledger) if one.run == effect.run].index(effect) + 1
 
 
 def effects(ledger: Path) -> list[Effect]:

@@ -10,7 +10,8 @@ from pathlib import Path
 from pydantic import BaseModel
 
 import codemation as cm
-from tests.journeys.ledger import note
+from tests.journeys.deaths import meet
+from tests.journeys.ledger import note, place
 
 
 class Work(cm.Params):
@@ -26,6 +27,8 @@ class Work(cm.Params):
     lift: int = 0
     doom: Path = Path("/nonexistent")
     """While this file is there, `send` kills its process."""
+    fate: Path = Path("/nonexistent")
+    """How the process of the next call dies; whoever finds this file takes it away."""
     deaf: bool = False
     """Whether calls take no notice of a cancel."""
     nested: bool = False
@@ -61,11 +64,13 @@ class Hiccup(Exception):
 
 def labour(params: Work, context: cm.Context) -> None:
     """Leave a trace, then take the time that the work takes, unless the run stops."""
-    place = note(params.ledger, context)
+    effect = note(params.ledger, context)
     over = time.monotonic() + params.pace
-    while time.monotonic() < over or (place > params.lift and params.brake.exists()):
+    lifted = bool(params.lift) and place(params.ledger, effect) <= params.lift
+    while time.monotonic() < over or (not lifted and params.brake.exists()):
         if context.cancelled and not params.deaf:
             return
+        meet(params.fate)
         time.sleep(0.01)
 
 
