@@ -20,6 +20,7 @@ from codemation.core.launch import Launch
 from codemation.host.app import App
 from codemation.host.handles import RunHandle
 from codemation.host.settings import Settings
+from tests.host.postgres.cable import Cable
 from tests.host.postgres.embedded.world import REPOSITORY, eventually, temporary_project
 from tests.host.postgres.server import Server, running_server
 from tests.journeys.plant import Work, flow_of
@@ -27,6 +28,8 @@ from tests.journeys.world import PATIENCE, World
 
 QUICK = {"beat": "0.5", "silence": "2"}
 """Settings under which the dead are noticed soon."""
+PATIENT = "options=-c%20statement_timeout%3D2s"
+"""By this a server is given up that has said nothing for three seconds, instead of three quarters of a minute."""
 WORKFLOWS = "from tests.journeys.plant import nested, plant, plant_in_shards, pressing\n"
 
 
@@ -114,6 +117,13 @@ class Fleet:
         member = Member(name=name, process=psutil.Process(process.pid), log=log, started=process)
         self.members.append(member)
         return member
+
+    def by_way_of(self, database: Cable, redis: Cable) -> dict[str, str]:
+        """The settings of a process that reaches both servers by way of cables."""
+        return {
+            "CODEMATION_DATABASE_URL": f"{database.url(self.variables['CODEMATION_DATABASE_URL'])}&{PATIENT}",
+            "CODEMATION_REDIS_URL": redis.url(self.redis.url),
+        }
 
     def open(self, **settings: Any) -> App:
         """The app in this process, which leaves its runs to the fleet."""

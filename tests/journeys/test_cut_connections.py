@@ -26,8 +26,6 @@ BACK = 60.0
 """Seconds within which a connection is there again."""
 CLAIM = Blow(words=b"WITH best AS MATERIALIZED", pieces=1)
 """The first claim of a worker has been carried out, and nobody hears what it has given."""
-PATIENT = "options=-c%20statement_timeout%3D2s"
-"""By this a server is given up that has said nothing for three seconds, instead of three quarters of a minute."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -42,11 +40,7 @@ class Reach:
     @property
     def variables(self) -> dict[str, str]:
         """The settings of a process that reaches both by way of the cables."""
-        url = self.database.url(self.fleet.variables["CODEMATION_DATABASE_URL"])
-        return {
-            "CODEMATION_DATABASE_URL": f"{url}&{PATIENT}",
-            "CODEMATION_REDIS_URL": self.redis.url(self.fleet.redis.url),
-        }
+        return self.fleet.by_way_of(self.database, self.redis)
 
 
 @pytest.fixture(scope="module")

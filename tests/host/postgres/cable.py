@@ -35,12 +35,14 @@ class _Strand:
     client: socket.socket
     server: socket.socket
     dark: bool = False
+    over: bool = False
     said: bytes = b""
     left: int | None = None
     """Pieces that the client has still to say until the blow falls; the answer to the last one is not passed on."""
     threads: list[threading.Thread] = field(default_factory=list)
 
     def hang_up(self) -> None:
+        self.over = True
         for end in (self.client, self.server):
             with contextlib.suppress(OSError):
                 end.shutdown(socket.SHUT_RDWR)
@@ -77,13 +79,19 @@ class Cable:
         others = [one for one in after.split("&") if not one.startswith("host=")]
         return f"{before}?{'&'.join([f'host=127.0.0.1&port={self.port}', *others])}"
 
-    def cut(self) -> int:
-        """End every connection; new ones work. Says how many there were."""
+    def known(self, known_by: bytes) -> int:
+        """How many connections work whose clients have said this early."""
         with self._guard:
-            strands, self._strands = self._strands, []
-        for strand in strands:
+            return len(self._working(known_by))
+
+    def cut(self, known_by: bytes = b"") -> int:
+        """End every connection, or those whose clients have said this early; new ones work. Says how many."""
+        with self._guard:
+            found = [strand for strand in self._strands if known_by in strand.said]
+            self._strands = [strand for strand in self._strands if strand not in found]
+        for strand in found:
             strand.close()
-        return len(strands)
+        return len(found)
 
     def darken(self, known_by: bytes = b"") -> int:
         """Pass nothing on any more, in either direction: of all connections, or those whose clients say this early.
@@ -92,15 +100,24 @@ class Cable:
         """
         with self._guard:
             self._dark = known_by
-            found = [strand for strand in self._strands if not strand.dark and known_by in strand.said]
+            found = self._working(known_by)
             for strand in found:
                 strand.dark = True
         return len(found)
+
+    def _working(self, known_by: bytes) -> list[_Strand]:
+        strands = (strand for strand in self._strands if not strand.dark and not strand.over)
+        return [strand for strand in strands if known_by in strand.said]
 
     def strike(self, blow: Blow, strike: Callable[[], None]) -> None:
         """Call `strike` at a moment, once."""
         with self._guard:
             self._blow = (blow, strike)
+
+    def spare(self) -> None:
+        """Nothing is struck any more that was not struck yet."""
+        with self._guard:
+            self._blow = None
 
     def lighten(self) -> None:
         """New connections work again."""
