@@ -51,9 +51,10 @@ coverage: setup ## Check that the last `make test` covered every branch of the c
 		> $(STAMPS)/coverage.txt || { cat $(STAMPS)/coverage.txt >&2; \
 		echo "codemation/core must be covered in full, branches included." >&2; exit 1; }
 
-chaos: setup ## Let all go wrong at random for MINUTES=10, alone and in a fleet, and in SEEDS=50 bookings, and judge it
+chaos: setup ## Let all go wrong at random for MINUTES=10, then at MOMENTS=50 and in SEEDS=50 bookings, and judge it
 	$(BIN)/python -m tests.journeys.chaos --minutes $(or $(MINUTES),10)
 	$(BIN)/python -m tests.journeys.production --minutes $(or $(MINUTES),10)
+	$(BIN)/python -m tests.journeys.moments --moments $(or $(MOMENTS),50)
 	BOOKING_SEEDS=$(or $(SEEDS),50) $(BIN)/pytest -n 0 -q tests/journeys/test_travel.py
 
 bench: setup ## Measure the engine against the bars and its peers

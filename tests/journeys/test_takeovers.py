@@ -15,13 +15,11 @@ from tests.host.postgres.cable import Blow, Cable
 from tests.journeys.fleet import Fleet, Member, temporary_fleet
 from tests.journeys.ledger import effects
 from tests.journeys.plant import flow_of
+from tests.journeys.struck_workers import BURIED, TAKEN
 from tests.journeys.world import PATIENCE, repeats, within
 
 SOON = 20.0
 """Seconds within which somebody else has taken over, twice in a row; the machine may be busy."""
-BURIED = Blow(words=b"SET dead_at = COALESCE", pieces=1)
-TAKEN = Blow(words=b"WITH parents AS MATERIALIZED", pieces=1)
-"""By then the dead are buried, or their tickets released; who did it does not live to hear the answer."""
 
 
 @pytest.fixture(scope="module")
