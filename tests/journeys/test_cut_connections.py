@@ -24,7 +24,7 @@ SOON = 15.0
 """Seconds within which work goes on whose messages are lost; the net below them is 10 seconds wide."""
 BACK = 60.0
 """Seconds within which a connection is there again."""
-CLAIM = Blow(words=b"WITH best AS MATERIALIZED", pieces=1)
+CLAIM = Blow(words=b"best AS MATERIALIZED", pieces=1)
 """The first claim of a worker has been carried out, and nobody hears what it has given."""
 
 
