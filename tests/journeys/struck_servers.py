@@ -111,15 +111,18 @@ class Severance(Company):
         return self._deafen(self.database.darken)
 
     def calm(self) -> None:
-        """Besides, whoever listened has heard."""
+        """Besides, whoever listened has heard, and the servers notice whom they do not reach any more."""
         Company.calm(self)
+        for cable in (self.database, self.messages):
+            cable.forget()
         for heard in self._heard:
             heard.result(CALM)
         self._heard.clear()
 
     def _darken(self, name: str, cable: Cable) -> bool:
-        if not self.healed(name) or not cable.darken():
+        if not self.healed(name) or not cable.known(b""):
             return False
+        cable.darken()
         self.later(name, self.chance.uniform(*BROKEN), cable.lighten)
         return True
 
@@ -167,7 +170,7 @@ class Scarcity(Company):
 
     def work(self, **shape: Any) -> Work:
         """As little as there can be."""
-        return self.fleet.world.work(size=1, **shape)
+        return self.fleet.world.work(size=1, pace=0.02, **shape)
 
     def ways(self) -> list[Way]:
         """The ways in which it becomes scarcer, or is asked of by others."""

@@ -47,6 +47,10 @@ class _Strand:
             with contextlib.suppress(OSError):
                 end.shutdown(socket.SHUT_RDWR)
 
+    def let_go(self) -> None:
+        with contextlib.suppress(OSError):
+            self.server.shutdown(socket.SHUT_RDWR)
+
     def close(self) -> None:
         self.hang_up()
         for thread in self.threads:
@@ -123,6 +127,13 @@ class Cable:
         """New connections work again."""
         with self._guard:
             self._dark = None
+
+    def forget(self) -> None:
+        """The server has noticed which clients it does not reach, and lets go of them; they do not hear of it."""
+        with self._guard:
+            for strand in self._strands:
+                if strand.dark:
+                    strand.let_go()
 
     def close(self) -> None:
         """End every connection, and take no more."""
