@@ -45,7 +45,8 @@ def open_backend(settings: Settings) -> Backend:
 def _external(settings: Settings, url: str) -> Backend:
     from codemation.host.postgres.stores import open_stores  # noqa: PLC0415  # only the database in use pays for its adapter
 
-    opened = open_stores(url, blobs=_blobs(settings), pooled=settings.config.database_pooler)
+    pooled, alone = settings.config.database_pooler, settings.config.scheduler == "inline"
+    opened = open_stores(url, blobs=_blobs(settings), pooled=pooled, alone=alone)
     bus = open_bus(settings, url)
 
     def close() -> None:
@@ -60,12 +61,12 @@ def _embedded(settings: Settings) -> Backend:
     from codemation.host.postgres.migrate import ensure  # noqa: PLC0415  # only the database in use pays for its adapter
     from codemation.host.postgres.stores import open_stores  # noqa: PLC0415  # only the database in use pays for its adapter
 
-    server, tries = open_embedded(settings.state), 1
+    server, tries, alone = open_embedded(settings.state), 1, settings.config.scheduler == "inline"
     try:
         while True:
             try:
                 ensure(server.url)
-                opened = open_stores(server.url, blobs=_blobs(settings), on_lost=server.ensure)
+                opened = open_stores(server.url, blobs=_blobs(settings), alone=alone, on_lost=server.ensure)
                 break
             except StoreUnavailable:  # it was killed just now
                 if tries == TRIES:

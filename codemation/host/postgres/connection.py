@@ -88,9 +88,17 @@ class Connections:
     """
 
     def __init__(
-        self, url: str, *, limit: int = 4, pooled: bool = False, on_lost: Callable[[], None] | None = None
+        self,
+        url: str,
+        *,
+        limit: int = 4,
+        pooled: bool = False,
+        alone: bool = False,
+        on_lost: Callable[[], None] | None = None,
     ) -> None:
         """`on_lost` is called before a lost connection is opened again; `pooled` is for poolers without memory.
+
+        A process that is `alone` shares its work with no others, and takes the processor for waiting.
 
         Raises:
             HostError: the URL cannot be read.
@@ -99,6 +107,7 @@ class Connections:
         self.target = target_of(self._conninfo)
         self._limit = limit
         self._prepare = not pooled
+        self._alone = alone
         self._on_lost = on_lost
         self._inherited: list[Link] = []
         self._idle: list[Link] = []
@@ -163,7 +172,7 @@ class Connections:
                 self._open += 1
                 generation, lost = self._generation, self._lost
             try:
-                return Link(self._connect(lost), generation, prepare=self._prepare)
+                return Link(self._connect(lost), generation, prepare=self._prepare, alone=self._alone)
             except BaseException as error:
                 if not self._makes_do(error) or waited:  # what there is may be held by whoever asks
                     raise

@@ -47,7 +47,7 @@ class Link:
         "rests_since",
     )
 
-    def __init__(self, connection: Attentive, generation: int, *, prepare: bool) -> None:
+    def __init__(self, connection: Attentive, generation: int, *, prepare: bool, alone: bool = False) -> None:
         self.connection = connection
         self.generation = generation
         self.process = os.getpid()
@@ -56,7 +56,7 @@ class Link:
         self._prepares = prepare
         self._names: dict[Statement, bytes] = {}
         self._reader = Transformer(connection)
-        self._spin = SpinWait(near=connection.pgconn.host.startswith((b"/", b"@")))
+        self._spin = SpinWait(near=alone and connection.pgconn.host.startswith((b"/", b"@")))
         self._poll = poll()
         self._awaited = POLLIN
         self._limit = None if math.isinf(connection.limit) else math.ceil(connection.limit * 1000)

@@ -3,9 +3,9 @@
 Theory of operation. A thread that sleeps is woken by way of the kernel, and a processor that has gone to rest meanwhile
 is woken first; together that may take as long as a small commit on a quick disk. So whoever has nothing else to do
 looks for the answer itself, for as long as a quick one takes, and sleeps only after that. It is left out where it could
-gain nothing or would take from others: where the server is on another machine, where answers have lately taken longer
-(a slow disk, or a machine that is busy), and where there is no second processor for the server to work on. Each look
-lets other threads of the process go on.
+gain nothing or would take from others: in a fleet, whose processes share the processors; where the server is on another
+machine; where answers have lately taken longer (a slow disk, or a machine that is busy); and where there is no second
+processor for the server to work on. Each look lets other threads of the process go on.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ class SpinWait:
     __slots__ = ("_usual",)
 
     def __init__(self, *, near: bool) -> None:
-        """`near` says that the server is on this machine."""
+        """`near` says that the server is on this machine, and nobody else at work."""
         self._usual = 0.0 if near and processors() > 1 else math.inf
         """Seconds that answers have taken of late; for ever where they are not looked for."""
 

@@ -102,20 +102,19 @@ class PostgresStores:
         self.connections.close()
 
 
-def open_stores(
+def open_stores(  # noqa: PLR0913 - what the settings of an app say of its database
     url: str,
     *,
     blobs: Blobs | None = None,
     on_lost: Callable[[], None] | None = None,
     limit: int = 4,
+    alone: bool = False,
     pooled: bool = False,
 ) -> PostgresStores:
     """The stores of the database at `url`.
 
     The bytes of large payloads go to `blobs`, which must keep them under given names as `DirectoryBlobs` does, or into
-    the database itself. `on_lost` is called before a lost connection
-    is opened again. At most `limit` connections are open; `pooled` is for poolers that
-    forget statements and settings.
+    the database itself. At most `limit` connections are open; the other options are those of `Connections`.
 
     Raises:
         StoreUnavailable: the database cannot be reached.
@@ -126,7 +125,7 @@ def open_stores(
             f"{type(blobs).__name__} cannot keep the bytes of PostgreSQL's blobs: it gives them names of its own",
             way_out="give it write, read, remove and sweep, as DirectoryBlobs has them",
         )
-    connections = Connections(url, limit=limit, pooled=pooled, on_lost=on_lost)
+    connections = Connections(url, limit=limit, pooled=pooled, alone=alone, on_lost=on_lost)
     try:
         check(connections)
     except BaseException:
