@@ -6,6 +6,7 @@ import random
 import signal
 import threading
 import time
+from abc import ABC, abstractmethod
 from collections import Counter
 from collections.abc import Callable, Collection, Iterator, Sequence
 from contextlib import ExitStack, contextmanager, suppress
@@ -38,7 +39,7 @@ Way = Callable[[], bool | None]
 
 
 @dataclass(slots=True, kw_only=True)
-class Company:
+class Company(ABC):
     """A fleet, what has been asked of it, and what has happened to it."""
 
     CONNECTIONS: ClassVar[int] = 200
@@ -113,9 +114,9 @@ class Company:
         self.done[happens.__name__] += happened
         return happened
 
+    @abstractmethod
     def ways(self) -> Collection[Way]:
         """What may go wrong."""
-        raise NotImplementedError
 
     # --- what several faults are made of ----------------------------------------------------------------------------
 

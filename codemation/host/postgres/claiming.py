@@ -36,10 +36,10 @@ _CLAIM_ONE = statement(
         WHERE id = :ticket AND state = {_READY} AND stop = 0 AND lane = ANY(:lanes::int[]) AND pool IS NULL"""
     )
 )
-# First a look at the head of each lane, then a claim of what is as urgent in the lane of the most urgent one, as far as
-# no other lane has anything that has waited for longer. A claim that comes away empty although the look saw something
-# has met others who were faster; it looks on below what they are just taking, for what stands behind that in the same
-# lane may be less urgent than the heads of the others.
+# First a look at the head of each lane, then a claim of what is as urgent in the lane of the most urgent one: of several,
+# as far as no other lane has anything that has waited for longer. A claim that comes away empty although the look saw
+# something has met others who were faster. It asks for one, which that bound is no matter of, and then looks on below
+# what they are just taking, for what stands behind that in the same lane may be less urgent than the heads of the others.
 _CLAIM_BEST = statement(f"""
     WITH heads AS MATERIALIZED (
         SELECT head.* FROM unnest(:lanes::int[], :most::int[]) AS mine (lane, most)
@@ -52,9 +52,10 @@ _CLAIM_BEST = statement(f"""
     _CLAIM.format(
         chosen=f'''SELECT id FROM tickets
         WHERE state = {_READY} AND stop = 0 AND lane = (SELECT lane FROM best)
-            AND priority = (SELECT priority FROM best) AND pool IS NULL AND due_at <= COALESCE((
+            AND priority = (SELECT priority FROM best) AND pool IS NULL
+            AND due_at <= CASE WHEN :many::int > 1 THEN COALESCE((
                 SELECT min(heads.due_at) FROM heads JOIN best ON heads.priority = best.priority AND heads.id <> best.id
-            ), 'infinity') {_MANY}'''
+            ), 'infinity') ELSE 'infinity' END {_MANY}'''
     )
 })
     SELECT best.lane, best.priority, claimed.* FROM best LEFT JOIN claimed ON true""")
@@ -105,7 +106,10 @@ def claim_best(link: Link, worker: WorkerId, lanes: list[int], many: int = 1) ->
         lane, priority, *first = rows[0]
         if first[0] is not None:
             return [_claim(worker, tuple(claimed)) for _, _, *claimed in rows]
-        most[lane] = priority - 1
+        if many > 1:
+            many = 1  # one may be less urgent than what others are just taking
+        else:
+            most[lane] = priority - 1
 
 
 def claim_with_slot(link: Link, worker: WorkerId, lanes: list[int], ticket: TicketId | None) -> Claim | None:
@@ -124,9 +128,8 @@ def claim_with_slot(link: Link, worker: WorkerId, lanes: list[int], ticket: Tick
         rows = link.last((_LOCK_POOL, chosen), (_CLAIM_SLOT, chosen))
         if rows or ticket is not None:
             return _claim(worker, rows[0]) if rows else None
-    return next(
-        iter(claim_best(link, worker, lanes)), None
-    )  # the heads went to others, and there may be plenty behind them
+    # The heads went to others, and there may be plenty behind them.
+    return next(iter(claim_best(link, worker, lanes)), None)
 
 
 def _claim(worker: WorkerId, row: Row) -> Claim:

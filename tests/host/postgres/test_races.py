@@ -140,6 +140,21 @@ def test_what_became_ready_before_a_cancel_is_never_claimed_after_it(stores: Sto
         assert all(ticket.state == "running" for ticket in stores.runs.tickets(run) if ticket.worker)
 
 
+@pytest.mark.parametrize("many", [1, 3])
+def test_who_meets_others_at_the_heads_of_all_lanes_gets_what_stands_behind(
+    stores: Stores, world: World, database: psycopg.Connection[Row], many: int
+) -> None:
+    """Also where that has waited for less long than the head of the other lane, which is not to be had."""
+    for name, queue in (("first/1", "default"), ("other/1", "slow"), ("behind/1", "default")):
+        world.start(tickets=world.tickets(name, queue=queue))
+        time.sleep(0.002)
+    lanes = [world.lane(), world.lane("slow")]
+    with database.transaction():
+        database.execute("SELECT FROM tickets WHERE activation IN ('first/1', 'other/1') FOR UPDATE")
+        claims = stores.tickets.claim_some(world.worker(), lanes, many)
+    assert [claim.activation for claim in claims] == ["behind/1"]
+
+
 def test_claimers_at_once_get_each_ticket_once(stores: Stores, world: World) -> None:
     names = [f"n{number}/1" for number in range(60)]
     world.start(*names)
