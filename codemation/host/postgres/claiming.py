@@ -36,7 +36,7 @@ _CLAIM_ONE = statement(
         WHERE id = :ticket AND state = {_READY} AND stop = 0 AND lane = ANY(:lanes::int[]) AND pool IS NULL"""
     )
 )
-# First a look at the head of each lane, then a claim of what is as urgent in the lane of the most urgent one; of several
+# First a look at the head of each lane, then a claim of what is as urgent in the lane of the most urgent one: of some,
 # as far as no other lane has anything that has waited for longer. A claim that comes away empty although the look saw
 # something has met others who were faster. It asks for one, for which there is no such bound, and then looks on below
 # what they are just taking: what stands behind that in the same lane may be less urgent than the heads of the others.
