@@ -61,6 +61,8 @@ class Company(ABC):
     cancelled: set[RunId] = field(default_factory=set)
     resumed: set[RunId] = field(default_factory=set)
     done: Counter[str] = field(default_factory=Counter)
+    diary: list[str] = field(default_factory=list)
+    """What has happened when, and to whom."""
     slowest: float = 0.0
     """Seconds that it took at most until all was over once nothing went wrong any more."""
     _healing: dict[str, threading.Thread] = field(default_factory=dict)
@@ -110,9 +112,14 @@ class Company(ABC):
 
     def happen(self, happens: Way) -> bool:
         """Let something happen, and count it if it did."""
+        self.note(happens.__name__)
         happened = happens() is not False
         self.done[happens.__name__] += happened
         return happened
+
+    def note(self, what: str) -> None:
+        """Write something down, for whoever wants to know why something went wrong."""
+        self.diary.append(f"{time.time():.3f} {what}")
 
     @abstractmethod
     def ways(self) -> Collection[Way]:
@@ -131,7 +138,7 @@ class Company(ABC):
     def kill_web(self) -> bool:
         """A web process is gone, with whatever duties it had."""
         for member in self.chance.sample(self.webs(), min(1, len(self.webs()))):
-            member.send(signal.SIGKILL)
+            self.noted(member).send(signal.SIGKILL)
             return True
         return False
 
@@ -217,7 +224,12 @@ class Company(ABC):
     def worker(self) -> Member:
         """A worker that takes up work."""
         self.get_ready()
-        return self.chance.choice(self.ready())
+        return self.noted(self.chance.choice(self.ready()))
+
+    def noted(self, member: Member) -> Member:
+        """A process that something is about to happen to, with all that it has started."""
+        self.note(f"to {member.name}: {[one.pid for one in member.family()]}")
+        return member
 
     def unfinished(self) -> int:
         """How many runs are not over, as far as somebody who has enough of them wants to know."""
@@ -236,6 +248,7 @@ class Company(ABC):
         def after() -> None:
             time.sleep(seconds)
             heal()
+            self.note(f"{name} goes on")
 
         self._healing[name] = threading.Thread(target=after, name=f"healing {name}", daemon=True)
         self._healing[name].start()
@@ -278,7 +291,7 @@ def at_work(kind: type[SomeCompany], chance: random.Random) -> Iterator[SomeComp
 
 def tell(it: Company) -> None:
     """What people need who want to know what went wrong."""
-    print(dict(it.done))  # noqa: T201 - shown when a test fails
+    print(dict(it.done), *it.diary, sep="\n")  # noqa: T201 - shown when a test fails
     with suppress(CodemationError):
         for one in it.app.stores.runs.unattended():
             print(one)  # noqa: T201

@@ -39,7 +39,7 @@ class Production(Company):
     def freeze_web(self) -> bool:
         """A web process stands still for a while, in the middle of a duty perhaps."""
         for member in self.chance.sample(self.webs(), min(1, len(self.webs()))):
-            member.send(signal.SIGSTOP)
+            self.noted(member).send(signal.SIGSTOP)
             self.later(member.name, self.chance.uniform(*FROZEN), lambda: member.send(signal.SIGCONT))  # noqa: B023
             return True
         return False

@@ -23,7 +23,7 @@ from codemation.host.handles import RunHandle
 from codemation.host.triggers.overview import duties
 from tests.adapters import mill
 from tests.adapters.fleet import PATIENCE, QUICK, Fleet, Worker, eventually, running_fleet
-from tests.journeys.standstill import Burn, hog, patient, ticked
+from tests.journeys.standstill import Burn, hog, patient, slow_to_begin, ticked
 
 SECONDS = float(os.environ.get("STANDSTILL_SECONDS", "10"))
 """For which one call lets no other thread move: many times the silence after which a worker is taken for dead."""
@@ -115,6 +115,27 @@ def test_who_is_frozen_is_taken_over_and_who_is_only_busy_is_not(
     first, second = mill.calls(work.ledger, "held")
     assert (first in pids(frozen), second in pids(other)) == (True, True)
     assert mill.calls(work.ledger, "last") == [second]
+
+
+@pytest.mark.parametrize("pool", ["prefork", "threads", "solo"])
+def test_who_was_frozen_before_he_called_a_node_does_not_call_it_once_others_have_done_so(
+    fleet: Fleet, app: App, tmp_path: Path, pool: str
+) -> None:
+    work = mill.Job(ledger=tmp_path / "work", gate=tmp_path / "gate")
+    work.gate.touch()
+    workers = [fleet.worker("-c", "1", pool=pool, CODEMATION_PLACE=place, **QUICK) for place in ("one", "two")]
+    for worker in workers:
+        worker.ready()
+    run = asked(app, slow_to_begin, work)
+    frozen = of(workers, work.ledger, "opening")
+    send(frozen, signal.SIGSTOP)
+    eventually(lambda: len(mill.calls(work.ledger, "opening")) == 2, within=BOUND)
+    work.gate.unlink()
+    assert run.result(PATIENCE) == [3]
+    send(frozen, signal.SIGCONT)
+    works_on(app, frozen, tmp_path)
+    (called,) = mill.calls(work.ledger, "equipped")
+    assert called not in pids(frozen)
 
 
 def holders(app: App) -> dict[str, int | None]:

@@ -25,7 +25,7 @@ class Ready:
     ticket: TicketId | None = field(compare=False)
     claim: Claim | None = field(compare=False, default=None)
     since: float = field(compare=False, default_factory=time.monotonic)
-    """When it became ready, by the clock of the machine."""
+    """When it became ready, or was asked for, on the monotonic clock of the machine."""
 
 
 class Agenda:

@@ -16,7 +16,7 @@ from codemation.host.runtime.calling import awaited, called, handed, outcome
 from codemation.host.runtime.contexts import context_of
 from codemation.host.runtime.pacing import pace_of
 from codemation.host.runtime.passing import derived, part_passed_on, passed_on
-from codemation.host.runtime.trouble import trace_of
+from codemation.host.runtime.trouble import Interrupted, trace_of
 
 
 def perform_batch(activity: Activity, stop: Stop) -> Performed:
@@ -68,6 +68,8 @@ def computed_of(activity: Activity, first: Given | None) -> dict[str, Any]:
 
 def _answer(activity: Activity, args: tuple[Any, ...], kwargs: dict[str, Any], stop: Stop) -> Any:
     node, function, limit = activity.node, activity.code.function, activity.allowance.limit()
+    if stop():
+        raise Interrupted
     if activity.code.signature.asynchronous:
         return outcome(activity.bench.loop.run(awaited(node.id, limit, function, *args, **kwargs)), stop)
     return called(node.id, limit, function, *args, **kwargs)

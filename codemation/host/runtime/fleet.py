@@ -121,7 +121,8 @@ class FleetScheduler(VisitingScheduler):
     def known(self) -> frozenset[TicketId]:
         """The tickets that are held here, as far as anybody here knows."""
         with self._changed:
-            found = {ticket for watched in self._runs.values() for ticket in watched.holding} | self._intake.arriving
+            found = {ticket for watched in self._runs.values() for ticket in watched.holding}
+            found |= self._intake.tickets()
             found |= {holding.ticket for run in self._runs for holding in self._agenda.held(run)}
         return self._walker.hands() | found
 
@@ -198,7 +199,8 @@ class FleetScheduler(VisitingScheduler):
                 claim = claim or self._claimed(wanted)
                 if claim is None:
                     return None
-                if (work := self._begun(claim, intake.read(claim.run))) is not None:
+                since = intake.arriving[claim.holding]
+                if (work := self._begun(claim, intake.read(claim.run), since)) is not None:
                     return work
                 intake.arrived(claim)
             finally:

@@ -8,6 +8,7 @@ is.
 
 from __future__ import annotations
 
+import time
 from collections import deque
 from collections.abc import Collection, Sequence
 from contextlib import AbstractContextManager
@@ -16,15 +17,15 @@ from codemation.core.engine import Engine
 from codemation.core.errors import StoreUnavailable
 from codemation.core.ids import RunId, TicketId
 from codemation.core.opening import OpenRun
-from codemation.core.ports import Claim, Lane
+from codemation.core.ports import Claim, Holding, Lane
 
 
 class Intake:
     """The tickets that were claimed here and that nobody works on yet; whatever is changed is changed under a guard."""
 
     def __init__(self, engine: Engine, guard: AbstractContextManager[object]) -> None:
-        self.arriving: set[TicketId] = set()
-        """Tickets that were claimed, and are not worked on yet."""
+        self.arriving: dict[Holding, float] = {}
+        """What was claimed and is not worked on yet, and when it was asked for on the monotonic clock."""
         self.spare: deque[Claim] = deque()
         """Those among them that are left to other threads than the one that has claimed them."""
         self.asking = 0
@@ -38,9 +39,13 @@ class Intake:
         self._ahead: dict[RunId, OpenRun] = {}
         """Runs that were read since a ticket of theirs was claimed."""
 
+    def tickets(self) -> set[TicketId]:
+        """What `arriving` is about."""
+        return {holding.ticket for holding in self.arriving}
+
     def room(self, slots: int, hands: frozenset[TicketId], waiting: int) -> int:
         """How many tickets so many who wait may ask for, where these are in somebody's hands."""
-        return max(0, min(waiting, slots - len(hands | self.arriving) - self.asking))
+        return max(0, min(waiting, slots - len(self.tickets() | hands) - self.asking))
 
     def ask(self, many: int, lanes: Sequence[Lane], *, slots: bool) -> Claim | None:
         """The most urgent ticket of these lanes, with up to so many in all claimed; where some need `slots`, just one.
@@ -48,13 +53,14 @@ class Intake:
         They are among those that are asked for already.
         """
         claims: Sequence[Claim] = ()
+        now = time.monotonic()
         try:
             claims = self._asked(1 if slots else many, lanes, slots=slots)
         finally:
             with self._guard:
                 self.asking -= many
                 self.claimed += len(claims)
-                self.arriving.update(claim.holding.ticket for claim in claims)
+                self.arriving.update((claim.holding, now) for claim in claims)
                 over = self.over
                 self.spare.extend(() if over else claims[1:])
         if over:
@@ -78,7 +84,7 @@ class Intake:
 
     def arrived(self, claim: Claim) -> None:
         """Take note that a claim is worked on, or given up."""
-        self.arriving.discard(claim.holding.ticket)
+        self.arriving.pop(claim.holding, None)
 
     def read(self, run: RunId) -> OpenRun | None:
         """A run as it is since a ticket of it was claimed here, if it was read ahead."""

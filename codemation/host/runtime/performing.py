@@ -28,7 +28,6 @@ from codemation.host.runtime.saying import Saying
 from codemation.host.runtime.sharding import ItemJoin, ItemShard, ItemSplit, join_batches, split_batch
 from codemation.host.runtime.trouble import ItemFailed
 from codemation.host.runtime.waiting import perform_waiting
-from codemation.host.runtime.watched import Watched
 from codemation.host.runtime.workbench import RunCode, Workbench
 
 
@@ -42,7 +41,7 @@ class Performance:
         self._key: bytes | None = None
         """Names what is given, where it is to be taken again."""
         self._bench = bench
-        self._build = code.build
+        self._code = code
         self._items: ItemwisePerformance | None = None
         """The way to perform it, prepared before it begins."""
         self._activity = Activity(bench, run, code, claim, meter)
@@ -58,7 +57,7 @@ class Performance:
         activity = self._activity
         activity.begin()
         self._bench.listening.begin(self._saying)
-        with CAPTURE.into(self._sink), classes_of(self._build):
+        with CAPTURE.into(self._sink), classes_of(self._code.build):
             try:
                 return self._performed(stop, splits=splits)
             except StoreUnavailable:  # no fault of the node, and nothing could be recorded now
@@ -77,7 +76,7 @@ class Performance:
         """Before it may begin: make ready what needs neither the node's code nor a store; see `Activity.read_ahead`."""
         activity = self._activity
         record = activity.run.snapshot.nodes.get(activity.node.id)
-        with classes_of(self._build):
+        with classes_of(self._code.build):
             try:
                 activity.read_ahead(held, fresh)
                 if self._is_plain and not (record and record.partial.size):
@@ -85,6 +84,15 @@ class Performance:
                     self._items.prepare()
             except Exception:  # noqa: BLE001  # whatever it is comes up again when it is performed
                 self._items = None
+
+    def following(self, claim: Claim, outputs: Mapping[str, Batch], stop: Stop) -> Performance | None:
+        """What is done after this one, whose outputs are being recorded; `None` where that has to wait for them."""
+        activity, run = self._activity, self._activity.run
+        if run.snapshot.plan.nodes[node_of(claim.activation)].policy.total_timeout is not None:
+            return None
+        after = Performance(self._bench, run, self._code, claim, activity.meter)
+        after.prepare(stop, Foreseen(run.snapshot, activity.node.id, outputs), activity.stored_as(outputs))
+        return after
 
     @property
     def _is_plain(self) -> bool:
@@ -195,15 +203,3 @@ class Performance:
 
 
 _PLAIN = frozenset({NodeKind.THEN, NodeKind.MAP, NodeKind.FILTER, NodeKind.BRANCH, NodeKind.SWITCH, NodeKind.SPLIT})
-
-
-def prepared(
-    bench: Workbench, watched: Watched, claim: Claim, before: Performance, outputs: Mapping[str, Batch]
-) -> Performance | None:
-    """What is done after an activation whose outputs are being recorded; `None` where that has to wait for them."""
-    run, finished = watched.run, before._activity  # noqa: SLF001 - of its own kind
-    if run.snapshot.plan.nodes[node_of(claim.activation)].policy.total_timeout is not None:
-        return None
-    after = Performance(bench, run, watched.code, claim, watched.meter)
-    after.prepare(watched.stop, Foreseen(run.snapshot, finished.node.id, outputs), finished.stored_as(outputs))
-    return after

@@ -98,13 +98,13 @@ class VisitingScheduler(InlineScheduler):
         """Threads that do not come back."""
         self._adopting = [threading.Lock() for _ in range(16)]
 
-    def _begun(self, claim: Claim, read: OpenRun | None) -> tuple[Watched, Ready] | None:
-        """What there is to do for a claim, if anything is left of it; its run may have been `read` since."""
+    def _begun(self, claim: Claim, read: OpenRun | None, since: float) -> tuple[Watched, Ready] | None:
+        """What there is to do for what was claimed `since`, if anything is left; its run may have been `read` later."""
         if claim.is_fold:
             self._desk.fold(claim)
             return None
         watched = self._adopted(claim, read)
-        return None if watched is None else (watched, Ready(-claim.priority, 0, claim.run, None, claim))
+        return None if watched is None else (watched, Ready(-claim.priority, 0, claim.run, None, claim, since))
 
     def _adopted(self, claim: Claim, read: OpenRun | None) -> Watched | None:
         """The run of a claim, with one more activation under way; `None` where that cannot be worked on here."""

@@ -6,7 +6,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from functools import partial
 from typing import Protocol
 
@@ -18,8 +18,9 @@ from codemation.core.outcome import Outcome, Refusal
 from codemation.core.ports import Claim
 from codemation.core.sharding import Ending
 from codemation.host.runtime.agenda import Ready
+from codemation.host.runtime.chain import Chain
 from codemation.host.runtime.committing import Committer
-from codemation.host.runtime.performing import Performance, prepared
+from codemation.host.runtime.performing import Performance
 from codemation.host.runtime.slots import SlotQueues, pool_of
 from codemation.host.runtime.trouble import Interrupted
 from codemation.host.runtime.watched import Watched
@@ -42,24 +43,6 @@ class Told(Protocol):
     def submit(self, watched: Watched, outcome: Outcome, /) -> None:
         """Told of what else becomes ready."""
         ...
-
-
-@dataclass(slots=True)
-class Chain:
-    """What was walked of a ticket since it was claimed."""
-
-    steps: int = 0
-    began: float = field(default_factory=time.monotonic)
-    fence: int = 0
-    """Of the claim that it has come to. Whoever is done with an earlier one may be late to say so: as soon as the
-    database has let go of a ticket, another thread of this process may have it."""
-    prepared: Performance | None = None
-    """What comes next, made ready while the step before it was being recorded."""
-
-    def taken(self, claim: Claim) -> Performance | None:
-        """What was made ready for a claim, if it was for this one."""
-        work, self.prepared = self.prepared, None
-        return work if work is not None and work.claim == claim else None
 
 
 class Walker:
@@ -100,21 +83,25 @@ class Walker:
         claim = ready.claim
         with self._troubles(watched, lambda: claim):
             if ready.ticket is not None and watched.run.definition.digest == watched.digest:
+                ready.since = time.monotonic()
                 claim = self._claimed(watched, ready, ready.ticket)
             while claim is not None:
-                step = self._step(watched, claim, self._held(watched, claim))
+                step = self._step(watched, claim, self._held(watched, claim, ready.since))
                 if step is None:
                     return False
                 claim = self._recorded(watched, *step)
         return True
 
-    def _held(self, watched: Watched, claim: Claim) -> Chain:
-        """Take note that a claim is worked on; the chain that it belongs to."""
+    def _held(self, watched: Watched, claim: Claim, since: float) -> Chain:
+        """Take note that a claim is worked on, which was held at some time; the chain that it belongs to."""
+        ticket = claim.holding.ticket
         with self._guard:
-            watched.holding[claim.holding.ticket] = claim
-            chain = self._hands.setdefault(claim.holding.ticket, Chain())
+            watched.holding[ticket] = claim
+            chain = self._hands.get(ticket)
+            if chain is None:
+                chain = self._hands[ticket] = Chain(self._engine, watched, claim, since)
             chain.steps += 1
-            chain.fence = claim.holding.fence
+            chain.claim = claim
             return chain
 
     def _claimed(self, watched: Watched, ready: Ready, ticket: TicketId) -> Claim | None:
@@ -143,17 +130,17 @@ class Walker:
 
     def _step(self, watched: Watched, claim: Claim, chain: Chain) -> tuple[Performance, Claim, Outcome] | None:
         """Perform one activation and record it; `None` if that was left to others."""
-        if watched.stop():
+        if chain.stop():
             raise Interrupted
         work = chain.taken(claim) or Performance(self._bench, watched.run, watched.code, claim, watched.meter)
-        signal, output = work.perform(watched.stop, splits=True)
+        signal, output = work.perform(chain.stop, splits=True)
         if work.error is not None:
             watched.errors[node_of(claim.activation)] = work.error
         if isinstance(signal, Ending):
             return work, claim, self._engine.settle_shards(claim, signal)
 
         def meanwhile(following: Claim, outputs: Mapping[str, Batch]) -> None:
-            chain.prepared = prepared(self._bench, watched, following, work, outputs)
+            chain.prepared = work.following(following, outputs, chain.stop)
 
         delivery = self._engine.delivery(
             watched.run,
@@ -165,6 +152,7 @@ class Walker:
             meanwhile=meanwhile if len(self._hands) == 1 else None,  # else this thread had better work on others
         )
         told = partial(self._told, watched, work, claim)
+        chain.sure = time.monotonic()
         outcome = self._committer.record(delivery, told, busy=self._listener.has_work)
         return None if outcome is None else (work, claim, outcome)
 

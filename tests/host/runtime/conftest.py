@@ -24,9 +24,9 @@ Run = Callable[..., RunHandle]
 """Runs a workflow with items and params to its end; raises what the run raises."""
 
 
-def opened(stores: Stores, path: Path) -> App:
+def opened(stores: Stores, path: Path, **settings: Any) -> App:
     """An app on these stores."""
-    return App(Backend(stores=stores, close=lambda: None, describes="memory"), Settings(path, {}, {}))
+    return App(Backend(stores=stores, close=lambda: None, describes="memory"), Settings(path, settings, {}))
 
 
 @pytest.fixture

@@ -5,19 +5,21 @@ from __future__ import annotations
 import threading
 import time
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 import codemation as cm
+from codemation.core.ids import WorkerId
 from codemation.core.launch import Launch
-from codemation.core.ports import Stores
+from codemation.core.ports import Claim, Lane, Stores
 from codemation.host.backend import Backend
 from codemation.host.desk import Part
 from codemation.host.handles import RunHandle
 from codemation.host.memory import memory_stores
+from codemation.host.runtime.chain import GAP
 from codemation.host.runtime.fleet import FleetScheduler
 from codemation.host.settings import Settings
 from codemation.host.worker import WorkerApp
@@ -43,8 +45,8 @@ class Crowd:
     def __init__(self, path: Path) -> None:
         self.asked: list[int] = []
         """How many tickets each claim of several was for."""
-        self.heard: Callable[[], None] = lambda: None
-        """Called when several were claimed, before the answer comes."""
+        self.heard: Callable[[Sequence[Claim]], object] = lambda claims: None
+        """Called with what was claimed where several were asked for, before the answer comes."""
         self.dam = threading.Event()
         self._inner = memory_stores()
         backend = Backend(stores=reached(self._inner, self._call), close=lambda: None, describes="memory")
@@ -65,7 +67,7 @@ class Crowd:
         given = method(*args, **more)
         if name == "tickets.claim_some":
             self.asked.append(args[2])
-            self.heard()
+            self.heard(given)
         return given
 
     def submit(self, many: int) -> list[RunHandle]:
@@ -111,7 +113,7 @@ def crowd(tmp_path: Path) -> Iterator[Crowd]:
 
 def test_one_claim_is_for_all_who_wait_and_never_for_more_than_there_are_slots(crowd: Crowd) -> None:
     runs, most = crowd.submit(40), list[int]()
-    crowd.heard = lambda: most.append(crowd.states(runs)["running"])
+    crowd.heard = lambda _: most.append(crowd.states(runs)["running"])
     crowd.lend(SLOTS)
     crowd.fill()
     crowd.dam.set()
@@ -124,14 +126,14 @@ def test_one_claim_is_for_all_who_wait_and_never_for_more_than_there_are_slots(c
 
 def test_what_was_claimed_for_others_is_given_back_by_a_worker_that_leaves(crowd: Crowd) -> None:
     runs = crowd.submit(40)
-    crowd.heard = crowd.scheduler.leave
+    crowd.heard = lambda _: crowd.scheduler.leave()
     crowd.lend(SLOTS)
     crowd.fill()
     crowd.dam.set()
     crowd.ended()
     assert max(crowd.asked) > 1
     assert crowd.scheduler.idle
-    assert not crowd.scheduler.known()
+    until(lambda: not crowd.scheduler.known())  # the committer may be about to say what it has written
     assert set(crowd.states(runs)) == {"ready"}
 
 
@@ -141,6 +143,7 @@ def test_a_thread_that_comes_takes_what_is_there_before_it_asks(crowd: Crowd) ->
     worker, lanes = crowd.app.engine.worker, crowd.scheduler._desk.lanes()
     crowd.dam.set()
     first, second = crowd.stores.tickets.claim_some(worker, lanes, 2)
+    crowd.scheduler._intake.arriving.update({first.holding: time.monotonic(), second.holding: time.monotonic()})
     crowd.scheduler._intake.spare.extend((first, second))
     assert crowd.scheduler.has_work
     assert not crowd.scheduler.idle
@@ -148,3 +151,31 @@ def test_a_thread_that_comes_takes_what_is_there_before_it_asks(crowd: Crowd) ->
     crowd.ended()
     assert [run.result(timeout=PATIENCE) for run in runs] == [[number] for number in range(SLOTS + 1)]
     assert crowd.scheduler.idle
+
+
+def test_what_others_have_taken_over_before_the_answer_to_a_claim_came_is_not_called_here(crowd: Crowd) -> None:
+    """The worker is taken for dead while it asks, and somebody else has what it has asked for when the answer comes."""
+    runs, other, taken = crowd.submit(40), WorkerId(7), list[Claim]()
+
+    def stands_still(claims: Sequence[Claim]) -> None:
+        if taken:
+            return
+        crowd.stores.tickets.take_over([crowd.app.engine.worker])
+        for claim in claims:
+            lane = Lane(queue=claim.queue, digest=FLOW.digest)
+            again = crowd.stores.tickets.claim(other, [lane], claim.holding.ticket)
+            taken.extend(() if again is None else (again,))
+        time.sleep(GAP)
+
+    crowd.heard = stands_still
+    crowd.lend(SLOTS)
+    crowd.fill()
+    crowd.dam.set()
+    crowd.ended()
+    assert taken
+    numbers = [number for number, run in enumerate(runs) if run.id in {claim.run for claim in taken}]
+    assert [_done[number] for number in numbers] == [0] * len(numbers)
+    crowd.stores.tickets.hand_back([claim.holding for claim in taken])
+    crowd.lend(1)
+    crowd.ended()
+    assert [run.result(timeout=PATIENCE) for run in runs] == [[number] for number in range(40)]

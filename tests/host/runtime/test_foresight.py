@@ -17,8 +17,7 @@ from codemation.core.ports import Commit, Stores
 from codemation.core.workflow import Workflow
 from codemation.host.app import App
 from codemation.host.memory.journal import MemoryJournal
-from codemation.host.runtime import walking
-from codemation.host.runtime.performing import Performance, prepared
+from codemation.host.runtime.performing import Performance
 from tests.host.runtime.conftest import Run
 
 
@@ -37,13 +36,15 @@ def made(monkeypatch: pytest.MonkeyPatch) -> list[Performance]:
     """What was made ready."""
     kept: list[Performance] = []
 
+    following = Performance.following
+
     def keep(*given: Any) -> Performance | None:
-        work = prepared(*given)
+        work = following(*given)
         if work is not None:
             kept.append(work)
         return work
 
-    monkeypatch.setattr(walking, "prepared", keep)
+    monkeypatch.setattr(Performance, "following", keep)
     return kept
 
 
