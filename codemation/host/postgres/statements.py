@@ -58,8 +58,11 @@ def numbers(values: Iterable[int]) -> str:
 
 def texts(values: Iterable[str]) -> str:
     """An array of texts as PostgreSQL spells it."""
-    quoted = (value.replace("\\", "\\\\").replace('"', '\\"') for value in values)
-    return "{" + ",".join(f'"{value}"' for value in quoted) + "}"
+    listed = list(values)
+    together = "".join(listed)
+    if '"' in together or "\\" in together:
+        listed = [value.replace("\\", "\\\\").replace('"', '\\"') for value in listed]
+    return '{"' + '","'.join(listed) + '"}' if listed else "{}"
 
 
 # --- step ------------------------------------------------------------------------------------------------------------

@@ -134,6 +134,8 @@ class Activity:
     def arguments(self, given: Mapping[str, Given], context: Context | None) -> dict[str, Any]:
         """What the code is called with beside its data: configuration, other inputs, params, and the context."""
         code = self.code
+        if not (code.arguments or code.signature.injections or code.signature.arguments):
+            return {}
         given_by_name = code.arguments.items()
         arguments = {name: self._configured(value) for name, value in given_by_name if not isinstance(value, Computed)}
         by_name = {parameter.name: parameter for parameter in code.signature.arguments}
@@ -161,7 +163,8 @@ class Activity:
 
     def computed(self) -> dict[str, Computed]:
         """The arguments that are computed for each call."""
-        return {name: value for name, value in self.code.arguments.items() if isinstance(value, Computed)}
+        arguments = self.code.arguments
+        return {name: value for name, value in arguments.items() if isinstance(value, Computed)} if arguments else {}
 
     def outputs(self) -> Outputs:
         """Where what the node gives is collected."""

@@ -15,16 +15,16 @@ from codemation.host.runtime.clock import REAL, Clock
 from codemation.host.runtime.watched import Watched
 
 
-@dataclass(order=True, slots=True)
+@dataclass(slots=True)
 class Ready:
     """A ticket that may be claimed, or that is held already."""
 
     priority: int
-    number: int
-    run: RunId = field(compare=False)
-    ticket: TicketId | None = field(compare=False)
-    claim: Claim | None = field(compare=False, default=None)
-    since: float = field(compare=False, default_factory=time.monotonic)
+    """The lower goes first."""
+    run: RunId
+    ticket: TicketId | None
+    claim: Claim | None = None
+    since: float = field(default_factory=time.monotonic)
     """When it became ready, or was asked for, on the monotonic clock of the machine."""
 
 
@@ -33,7 +33,8 @@ class Agenda:
 
     def __init__(self, clock: Clock = REAL) -> None:
         self._clock = clock
-        self._ready: list[Ready] = []
+        self._ready: list[tuple[int, int, Ready]] = []
+        """By priority, and by a number that rises."""
         self._later: list[tuple[float, int, Ready]] = []
         self._number = itertools.count()
 
@@ -44,25 +45,25 @@ class Agenda:
         """Note what a delivery led to."""
         if outcome.next is not None:
             claim = outcome.next
-            heapq.heappush(self._ready, Ready(-claim.priority, next(self._number), run, None, claim))
+            self._push(Ready(-claim.priority, run, None, claim))
         for ticket in outcome.ready:
             priority = outcome.priorities.get(ticket, 0)
-            heapq.heappush(self._ready, Ready(-priority, next(self._number), run, ticket))
+            self._push(Ready(-priority, run, ticket))
         if outcome.later is not None:
             ticket, delay = outcome.later
-            one = Ready(-outcome.priorities.get(ticket, 0), next(self._number), run, ticket)
-            heapq.heappush(self._later, (self._clock.monotonic() + delay, one.number, one))
+            one = Ready(-outcome.priorities.get(ticket, 0), run, ticket)
+            heapq.heappush(self._later, (self._clock.monotonic() + delay, next(self._number), one))
 
     def pop(self, runs: Mapping[RunId, Watched]) -> tuple[Watched, Ready] | None:
         """The most urgent work of a run that may have one more activation under way."""
         self._awake()
-        left: list[Ready] = []
+        left: list[tuple[int, int, Ready]] = []
         found = None
         while self._ready and found is None:
             one = heapq.heappop(self._ready)
-            watched = runs.get(one.run)
+            watched = runs.get(one[2].run)
             if watched is not None and watched.has_room:
-                found = (watched, one)
+                found = (watched, one[2])
             elif watched is not None:
                 left.append(one)
         for one in left:
@@ -72,26 +73,26 @@ class Agenda:
     def oldest(self) -> float:
         """For how many seconds something waits here to be taken; 0 where nothing does."""
         now = time.monotonic()
-        return max((now - one.since for one in self._ready), default=0.0)
+        return max((now - one.since for _, _, one in self._ready), default=0.0)
 
     def knows(self, run: RunId) -> bool:
         """Whether anything of a run is ready."""
-        return any(one.run == run for one in self._ready)
+        return any(one.run == run for _, _, one in self._ready)
 
     def held(self, run: RunId) -> list[Holding]:
         """The tickets of a run that are held already, but not worked on."""
-        return [one.claim.holding for one in self._ready if one.run == run and one.claim]
+        return [one.claim.holding for _, _, one in self._ready if one.run == run and one.claim]
 
     def withdraw(self, run: RunId) -> list[Holding]:
         """What `held` gives, which is not to be worked on any more."""
         held = self.held(run)
-        self._ready = [one for one in self._ready if one.run != run or one.claim is None]
+        self._ready = [one for one in self._ready if one[2].run != run or one[2].claim is None]
         heapq.heapify(self._ready)
         return held
 
     def forget(self, run: RunId) -> None:
         """Have nothing more to do with a run."""
-        self._ready = [one for one in self._ready if one.run != run]
+        self._ready = [one for one in self._ready if one[2].run != run]
         self._later = [one for one in self._later if one[2].run != run]
         heapq.heapify(self._ready)
         heapq.heapify(self._later)
@@ -100,7 +101,13 @@ class Agenda:
         """Seconds until a ticket's time has come; infinite if none waits."""
         return max(0.0, self._later[0][0] - self._clock.monotonic()) if self._later else float("inf")
 
+    def _push(self, one: Ready) -> None:
+        heapq.heappush(self._ready, (one.priority, next(self._number), one))
+
     def _awake(self) -> None:
+        if not self._later:
+            return
         now = self._clock.monotonic()
         while self._later and self._later[0][0] <= now:
-            heapq.heappush(self._ready, heapq.heappop(self._later)[2])
+            _, number, one = heapq.heappop(self._later)
+            heapq.heappush(self._ready, (one.priority, number, one))

@@ -6,6 +6,7 @@ import io
 import logging
 import sys
 import threading
+from collections.abc import Callable
 from contextlib import suppress
 from contextvars import ContextVar, Token
 from datetime import UTC, datetime
@@ -36,6 +37,16 @@ class Sink:
         """What has no line break yet, by level and thread: one print is several writes."""
         self._kept = 0
         self._left_out = 0
+        self._heard: Callable[[], object] | None = None
+
+    def when_heard(self, heard: Callable[[], object]) -> None:
+        """Have somebody told of the first line, from whoever writes it."""
+        self._heard = heard
+
+    @property
+    def silent(self) -> bool:
+        """Whether nothing was written yet."""
+        return not (self._kept or self._partial)
 
     @property
     def about(self) -> tuple[str, str, str]:
@@ -51,11 +62,13 @@ class Sink:
                 self._partial[writer] = rest[:WIDTH]
             for line in lines:
                 self._add(level, line)
+        self._tell()
 
     def line(self, level: str, text: str) -> None:
         """Take one message, whatever breaks it has."""
         with self._guard:
             self._add(level, text)
+        self._tell()
 
     def take(self, *, last: bool = False) -> list[LogLine]:
         """The lines since the last time; with `last` also what has no line break yet, and what was left out."""
@@ -81,6 +94,12 @@ class Sink:
             return
         self._kept += 1
         self._lines.append(self._made(level, text[:WIDTH]))
+
+    def _tell(self) -> None:
+        """Tell of the first line, with nothing locked: who is told may log something as well."""
+        heard, self._heard = self._heard, None
+        if heard is not None:
+            heard()
 
     def _made(self, level: str, text: str) -> LogLine:
         return LogLine(

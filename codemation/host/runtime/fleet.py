@@ -84,7 +84,7 @@ class FleetScheduler(VisitingScheduler):
 
         Says whether a hint that led here may be passed on: it came to nothing, and others have code that is not here.
         """
-        with self._changed:
+        with self._guard:
             self._slot.wait_for(lambda: self._alive < self._threads or self._leaving)
             if self._leaving:
                 return False
@@ -120,7 +120,7 @@ class FleetScheduler(VisitingScheduler):
 
     def known(self) -> frozenset[TicketId]:
         """The tickets that are held here, as far as anybody here knows."""
-        with self._changed:
+        with self._guard:
             found = {ticket for watched in self._runs.values() for ticket in watched.holding}
             found |= self._intake.tickets()
             found |= {holding.ticket for run in self._runs for holding in self._agenda.held(run)}
@@ -128,7 +128,7 @@ class FleetScheduler(VisitingScheduler):
 
     def leave(self) -> None:
         """Take up nothing more; whoever has a ticket comes to the end of its activation and leaves the next one."""
-        with self._changed:
+        with self._guard:
             self._leaving = True
             self._changed.notify_all()
             self._slot.notify_all()
@@ -141,7 +141,7 @@ class FleetScheduler(VisitingScheduler):
 
     def rest(self, grace: float) -> bool:
         """Wait until nobody works any more, at most so many seconds; whether that is so."""
-        with self._changed:
+        with self._guard:
             return self._changed.wait_for(lambda: self.idle and not self.load, timeout=grace)
 
     def _tired(self, chain: Chain) -> bool:
@@ -149,7 +149,7 @@ class FleetScheduler(VisitingScheduler):
 
     def _share(self, hints: Sequence[Hint]) -> None:
         """Let free slots look for what is ready, and the fleet know of the rest."""
-        with self._changed:
+        with self._guard:
             free = 0 if self._leaving else min(len(hints), self._threads - self._alive)
             taken = sum(takewhile(bool, (self._labours() for _ in range(free))))
         if hints[taken:]:
@@ -168,7 +168,7 @@ class FleetScheduler(VisitingScheduler):
         except StoreUnavailable as error:
             _log.warning("the database is away, and this process ends: %s", error.message)
         finally:
-            with self._changed:
+            with self._guard:
                 self._alive -= 1
                 self._see_to_it()  # something may have come while this thread was about to go
                 self._slot.notify()
@@ -178,7 +178,7 @@ class FleetScheduler(VisitingScheduler):
         """The next piece of work: what is held here already, else the most urgent of the table."""
         intake = self._intake
         while True:
-            with self._changed:
+            with self._guard:
                 taken = self._agenda.pop(self._runs)
                 if taken is not None:
                     taken[0].active += 1
@@ -204,24 +204,24 @@ class FleetScheduler(VisitingScheduler):
                     return work
                 intake.arrived(claim)
             finally:
-                with self._changed:
+                with self._guard:
                     self._away -= 1
 
     def _claimed(self, many: int) -> Claim | None:
         """The most urgent ticket of the table, which is about to be worked on here; others who wait get the next."""
         if self.worn():
-            with self._changed:
+            with self._guard:
                 self._intake.asking -= many
             return None
         claim = self._intake.ask(many, self._desk.lanes(), slots=self._desk.needs_slots())
-        with self._changed:
+        with self._guard:
             self._sleepers.wake(bool(self._intake.spare))
         return claim
 
     def _resume(self, watched: Watched, claim: Claim | None) -> None:
         super()._resume(watched, claim)
         if claim is None:
-            with self._changed:
+            with self._guard:
                 if not self._called:  # there is room for another ticket
                     self._called = bool(self._sleepers)
                     self._sleepers.wake()
@@ -238,7 +238,7 @@ class FleetScheduler(VisitingScheduler):
                 elif now - looked >= NET or (now - looked >= ALONE and self._desk.is_alone()):
                     looked = now
                     self._desk.look()
-                    with self._changed:
+                    with self._guard:
                         self._hire(1)
             except StoreUnavailable:
                 continue

@@ -67,7 +67,8 @@ class ItemwisePerformance:
             said = self.instead(work, door)
             if said is not None:
                 return said
-            if activity.node.policy.on_error == "fail" and activity.shard is None:  # shards: when it was split
+            # Shards are checked when they are split, and one item alone when it is asked for.
+            if activity.node.policy.on_error == "fail" and activity.shard is None and len(work.todo) > 1:
                 checked(work, door.value)
         postponed = self._run(work)
         if postponed:

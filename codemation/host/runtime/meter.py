@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import threading
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -30,36 +29,34 @@ class _Gauge:
 
 
 class Meter:
-    """The nodes of one run that this process works on now."""
+    """The nodes of one run that this process works on now.
+
+    Nothing is guarded: each method does one thing to a dictionary, which threads of Python do one after the other.
+    """
 
     def __init__(self) -> None:
-        self._guard = threading.Lock()
-        self._gauges: dict[NodeId, dict[int, _Gauge]] = {}
+        self._gauges: dict[tuple[NodeId, int], _Gauge] = {}
 
     def begin(self, node: NodeId, total: int | None, *, part: int = 0) -> None:
         """A node, or a part of its work, is begun."""
-        with self._guard:
-            self._gauges.setdefault(node, {})[part] = _Gauge(time.monotonic(), total)
+        self._gauges[node, part] = _Gauge(time.monotonic(), total)
 
     def move(self, node: NodeId, done: int, total: int | None = None, *, part: int = 0) -> None:
         """It has got so far."""
-        with self._guard:
-            gauge = self._gauges.get(node, {}).get(part)
-            if gauge is not None:
-                gauge.done, gauge.total = done, total or gauge.total
+        gauge = self._gauges.get((node, part))
+        if gauge is not None:
+            gauge.done, gauge.total = done, total or gauge.total
 
     def end(self, node: NodeId, *, part: int = 0) -> None:
         """Nobody works on it any more."""
-        with self._guard:
-            parts = self._gauges.get(node, {})
-            parts.pop(part, None)
-            if not parts:
-                self._gauges.pop(node, None)
+        self._gauges.pop((node, part), None)
 
     def readings(self) -> dict[NodeId, Reading]:
         """Every node at work, all its parts together."""
-        with self._guard:
-            return {node: _reading(list(parts.values())) for node, parts in self._gauges.items()}
+        parts: dict[NodeId, list[_Gauge]] = {}
+        for (node, _), gauge in list(self._gauges.items()):
+            parts.setdefault(node, []).append(gauge)
+        return {node: _reading(gauges) for node, gauges in parts.items()}
 
 
 def _reading(gauges: Sequence[_Gauge]) -> Reading:

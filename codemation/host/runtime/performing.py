@@ -46,7 +46,7 @@ class Performance:
         """The way to perform it, prepared before it begins."""
         self._activity = Activity(bench, run, code, claim, meter)
         self._sink = Sink(claim.activation, self._activity.attempt, run.id)
-        self._saying = Saying(bench.engine, run.id, self._sink)
+        self._saying = Saying(bench.engine, run.id, self._sink, bench.listening)
 
     def perform(self, stop: Stop, *, splits: bool = False) -> Performed:
         """Do the work; where the node asks for shards and `splits` allows it, only say in which parts it is done.
@@ -56,7 +56,6 @@ class Performance:
         """
         activity = self._activity
         activity.begin()
-        self._bench.listening.begin(self._saying)
         with CAPTURE.into(self._sink), classes_of(self._code.build):
             try:
                 return self._performed(stop, splits=splits)
@@ -69,8 +68,7 @@ class Performance:
                 return activity.failure(self.error, delay=delay), None
             finally:
                 activity.meter.end(activity.node.id, part=activity.claim.part)
-                self._bench.listening.end(self._saying)
-                self._saying.keep(last=True)
+                self._saying.end()
 
     def prepare(self, stop: Stop, held: Held, fresh: Mapping[str, bytes]) -> None:
         """Before it may begin: make ready what needs neither the node's code nor a store; see `Activity.read_ahead`."""

@@ -1,4 +1,7 @@
-"""What nodes say is recorded when they end, and every second while they work, so that others can follow it."""
+"""What nodes say is recorded when they end, and every second while they work, so that others can follow it.
+
+Most say nothing, so they are listened to from their first line on.
+"""
 
 from __future__ import annotations
 
@@ -21,11 +24,25 @@ _log = logging.getLogger("codemation.saying")
 class Saying:
     """What one activation says, on its way into the store; nothing of it overtakes another."""
 
-    def __init__(self, engine: Engine, run: RunId, sink: Sink) -> None:
+    def __init__(self, engine: Engine, run: RunId, sink: Sink, listening: Listening) -> None:
         self._engine = engine
         self._run = run
         self._sink = sink
+        self._listening = listening
         self._guard = threading.Lock()
+        self.over = False
+        """Whether its node has ended; a call that was left to itself may go on and say something."""
+        sink.when_heard(self._begin)
+
+    def _begin(self) -> None:
+        self._listening.begin(self)
+
+    def end(self) -> None:
+        """Nothing more is said; record what was said last."""
+        self.over = True
+        if not self._sink.silent:
+            self._listening.end(self)
+            self.keep(last=True)
 
     def keep(self, *, last: bool = False) -> None:
         """Record what has been said, however long the database is away."""
@@ -66,6 +83,8 @@ class Listening:
     def begin(self, saying: Saying) -> None:
         """Record from now on what is said."""
         with self._guard:
+            if saying.over:
+                return
             self._open.add(saying)
             if self._thread is None or not self._thread.is_alive():
                 self._thread = started(self._listen, name="codemation-logs")  # else it is recorded in the end

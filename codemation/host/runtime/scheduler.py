@@ -58,7 +58,7 @@ class InlineScheduler(Workforce):
         """Adopt a run: from now on this process works on what becomes ready in it."""
         limit = run.definition.max_parallel or self._threads + 1
         watched = Watched(run, code, run.definition.digest, limit)
-        with self._changed:
+        with self._guard:
             if run.id not in self._runs:  # the one before has not left
                 CAPTURE.enter()
             self._runs[run.id] = watched
@@ -66,12 +66,12 @@ class InlineScheduler(Workforce):
 
     def watched(self) -> list[Watched]:
         """The runs that this process works on."""
-        with self._changed:
+        with self._guard:
             return list(self._runs.values())
 
     def release(self, watched: Watched) -> None:
         """Have nothing more to do with a run."""
-        with self._changed:
+        with self._guard:
             if self._runs.get(watched.run.id) is not watched:
                 return
             del self._runs[watched.run.id]
@@ -80,14 +80,14 @@ class InlineScheduler(Workforce):
 
     def submit(self, watched: Watched, outcome: Outcome, *, driven: bool = False) -> None:
         """Take up what a delivery led to; `driven` says that the caller is about to work on some of it itself."""
-        with self._changed:
+        with self._guard:
             self._agenda.add(watched.run.id, outcome)
             self._hire(len(outcome.ready) if driven else len(self._agenda))
             self._sleepers.wake(len(self._agenda) or 1)  # a ticket that waits is news as well: it may be the next
 
     def serve(self, watched: Watched) -> None:
         """Let threads of the process work on a run that nobody waits for."""
-        with self._changed:
+        with self._guard:
             watched.served = True
             self._hire(max(1, len(self._agenda)))
 
@@ -98,10 +98,10 @@ class InlineScheduler(Workforce):
         """
         if patience is not None:
             self.serve(watched)
-            with self._changed:
+            with self._guard:
                 self._changed.wait_for(lambda: watched.settled, timeout=patience)
             return
-        with self._changed:
+        with self._guard:
             self._drivers += 1
         try:
             while not (watched.settled or until()):
@@ -111,7 +111,7 @@ class InlineScheduler(Workforce):
                 elif not (watched.settled or until()):
                     self._look_after(watched)
         finally:
-            with self._changed:
+            with self._guard:
                 self._drivers -= 1
                 self._see_to_it()
                 if watched.run.snapshot.status is RunStatus.SUCCEEDED:  # then nobody is in a node any more
@@ -119,7 +119,7 @@ class InlineScheduler(Workforce):
 
     def pause(self, watched: Watched, grace: float = GRACE) -> None:
         """Stop working on a run and hand its tickets back, so that anybody may go on with it at once."""
-        with self._changed:
+        with self._guard:
             watched.pausing = True
             self._changed.wait_for(lambda: not watched.active, timeout=grace)
             held = [claim.holding for claim in list(watched.holding.values())]
@@ -135,7 +135,7 @@ class InlineScheduler(Workforce):
     def stop(self, runs: Collection[RunId]) -> None:
         """Let runs stop that were asked to; what of them is held here and not begun is handed back."""
         held: list[Holding] = []
-        with self._changed:
+        with self._guard:
             for watched in self._runs.values():
                 if watched.run.id in runs:
                     watched.run.stopping = True
@@ -159,7 +159,7 @@ class InlineScheduler(Workforce):
             served = [watched for watched in self.watched() if watched.served and not watched.settled]
             for watched in served:
                 self._look_after(watched)
-            with self._changed:
+            with self._guard:
                 rest = served and self._alive == 1  # somebody has to stay for what becomes ready later
                 if not (rest or self._agenda) and time.monotonic() - idle_since >= self._longest_idle:
                     self._alive -= 1
@@ -167,7 +167,7 @@ class InlineScheduler(Workforce):
 
     def _take(self, enough: Callable[[], bool], concern: Watched | None = None) -> tuple[Watched, Ready] | None:
         """The next piece of work; `None` when it is enough, or nothing has come for a while."""
-        with self._changed:
+        with self._guard:
             deadline = time.monotonic() + self._look
             while not enough():
                 taken = self._agenda.pop(self._runs)
@@ -192,7 +192,7 @@ class InlineScheduler(Workforce):
 
     def _look_after(self, watched: Watched) -> None:
         """See what others have done to a run that nobody here works on, and take up what is ready."""
-        with self._changed:
+        with self._guard:
             busy = watched.active or watched.settled or watched.pausing or self._agenda.knows(watched.run.id)
             if busy or time.monotonic() - watched.looked_at < self._look:
                 return
@@ -203,7 +203,7 @@ class InlineScheduler(Workforce):
         except Exception as error:  # noqa: BLE001  # as in _work
             watched.error = error
         finally:
-            with self._changed:
+            with self._guard:
                 watched.active = 0
                 self._changed.notify_all()
                 self._sleepers.wake_all()
@@ -220,7 +220,7 @@ class InlineScheduler(Workforce):
 
     def _resume(self, watched: Watched, claim: Claim | None) -> None:
         """Have one activation less under way in a run, which goes on with a claim if there is one."""
-        with self._changed:
+        with self._guard:
             watched.active -= 1
             if claim is not None:
                 self._agenda.add(watched.run.id, Outcome(next=claim))

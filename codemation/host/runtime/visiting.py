@@ -104,7 +104,7 @@ class VisitingScheduler(InlineScheduler):
             self._desk.fold(claim)
             return None
         watched = self._adopted(claim, read)
-        return None if watched is None else (watched, Ready(-claim.priority, 0, claim.run, None, claim, since))
+        return None if watched is None else (watched, Ready(-claim.priority, claim.run, None, claim, since))
 
     def _adopted(self, claim: Claim, read: OpenRun | None) -> Watched | None:
         """The run of a claim, with one more activation under way; `None` where that cannot be worked on here."""
@@ -138,7 +138,7 @@ class VisitingScheduler(InlineScheduler):
 
     def _known(self, claim: Claim) -> Watched | None:
         """The run of a claim, if something of it is under way here."""
-        with self._changed:
+        with self._guard:
             watched = self._runs.get(claim.run)
             if watched is None or watched.settled or not watched.has_room:
                 return None
@@ -154,7 +154,7 @@ class VisitingScheduler(InlineScheduler):
 
     def _opened(self, claim: Claim, read: OpenRun | None) -> Watched | None:
         """The run of a claim, as it was read since then, or brought up to date, or read anew."""
-        with self._changed:
+        with self._guard:
             if claim.run in self._runs and self._runs[claim.run].active:  # it has no room, or is about to stop
                 return None
             run = self._kept.pop(claim.run, None)
@@ -165,7 +165,7 @@ class VisitingScheduler(InlineScheduler):
         if claim.activation not in run.snapshot.live:
             return None
         watched = self.watch(run, self._desk.code(run))
-        with self._changed:
+        with self._guard:
             watched.served = True
             watched.active += 1
         return watched
@@ -176,7 +176,7 @@ class VisitingScheduler(InlineScheduler):
         if watched.error is not None and not watched.active:
             self._give_up(watched, watched.error)
             return
-        with self._changed:
+        with self._guard:
             if watched.active or self._agenda.knows(run.id) or self._runs.get(run.id) is not watched:
                 return
             if not run.finished:
@@ -188,7 +188,7 @@ class VisitingScheduler(InlineScheduler):
     def _give_up(self, watched: Watched, error: BaseException) -> None:
         """Leave a run in which the engine itself has failed, for a while."""
         _log.error("run %s could not be gone on with here, and is left for %.0f s", watched.run.id, ODD, exc_info=error)
-        with self._changed:
+        with self._guard:
             held = [claim.holding for claim in watched.holding.values()] + self._agenda.held(watched.run.id)
         self.release(watched)
         for holding in held:
@@ -202,7 +202,7 @@ class VisitingScheduler(InlineScheduler):
     def stop(self, runs: Collection[RunId]) -> None:
         """Let runs stop that were asked to, and forget what was kept of them."""
         super().stop(runs)
-        with self._changed:
+        with self._guard:
             for run in runs:
                 self._kept.pop(run, None)
                 if run in self._runs and self._runs[run].stop_at is None:
@@ -220,10 +220,10 @@ class VisitingScheduler(InlineScheduler):
 
     def fence_off(self, watched: Watched) -> None:
         """Give back what of a run is held here, whoever is still at it: nothing that he brings counts any more."""
-        with self._changed:
+        with self._guard:
             held = [claim.holding for claim in list(watched.holding.values())] + self._agenda.held(watched.run.id)
         self._engine.persist(self._engine.stores.tickets.hand_back, held)
-        with self._changed:
+        with self._guard:
             watched.stop_at = None
             self._stuck += watched.active
         self.release(watched)

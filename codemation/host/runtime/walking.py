@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from functools import partial
 from typing import Protocol
@@ -81,7 +80,7 @@ class Walker:
     def walk(self, watched: Watched, ready: Ready) -> bool:
         """Walk the chain that begins with a ready ticket; `False` if a result is left to be recorded by others."""
         claim = ready.claim
-        with self._troubles(watched, lambda: claim):
+        try:
             if ready.ticket is not None and watched.run.definition.digest == watched.digest:
                 ready.since = time.monotonic()
                 claim = self._claimed(watched, ready, ready.ticket)
@@ -90,6 +89,9 @@ class Walker:
                 if step is None:
                     return False
                 claim = self._recorded(watched, *step)
+        except BaseException as error:
+            if not self._seen_to(watched, claim, error):
+                raise
         return True
 
     def _held(self, watched: Watched, claim: Claim, since: float) -> Chain:
@@ -112,21 +114,17 @@ class Walker:
             self._slots.claimed(watched, claim)
         return claim
 
-    @contextmanager
-    def _troubles(self, watched: Watched, claim: Callable[[], Claim | None]) -> Iterator[None]:
-        """What becomes of a claim when something goes wrong."""
-        try:
-            yield
-        except Interrupted:
-            self._give_back(watched, claim())
-        except Exception as error:  # noqa: BLE001  # the engine's own trouble reaches whoever waits for the run
+    def _seen_to(self, watched: Watched, claim: Claim | None, error: BaseException) -> bool:
+        """See to a claim when something has gone wrong; whether that is all there is to do about it."""
+        if isinstance(error, Exception):  # the engine's own trouble reaches whoever waits for the run
             watched.error = error
-            if (held := claim()) is not None:
-                self._drop(held)
-        except BaseException:
-            watched.pausing = True
-            self._give_back(watched, claim())
-            raise
+            if claim is not None:
+                self._drop(claim)
+            return True
+        over = isinstance(error, Interrupted)
+        watched.pausing |= not over
+        self._give_back(watched, claim)
+        return over
 
     def _step(self, watched: Watched, claim: Claim, chain: Chain) -> tuple[Performance, Claim, Outcome] | None:
         """Perform one activation and record it; `None` if that was left to others."""
@@ -160,12 +158,23 @@ class Walker:
         """Go on with what others have recorded."""
         following = None
         try:
-            with self._troubles(watched, lambda: claim):
-                following = self._recorded(watched, work, claim, _outcome(told))
+            following = self._following(watched, work, claim, told)
         except Exception as error:  # noqa: BLE001  # nobody stands above this thread: whoever waits is told
             watched.error = error
         finally:
             self._resume(watched, following)
+
+    def _following(self, watched: Watched, work: Performance, claim: Claim, told: Outcome | Exception) -> Claim | None:
+        """What a ticket goes on with after what was told, if with anything."""
+        if isinstance(told, Exception):
+            self._seen_to(watched, claim, told)
+            return None
+        try:
+            return self._recorded(watched, work, claim, told)
+        except BaseException as error:
+            if not self._seen_to(watched, claim, error):
+                raise
+            return None
 
     def _recorded(self, watched: Watched, work: Performance, claim: Claim, outcome: Outcome) -> Claim | None:
         """What the same ticket goes on with, after a result was recorded or refused."""
@@ -205,10 +214,3 @@ class Walker:
                 del watched.holding[ticket]
             if (chain := self._hands.get(ticket)) and chain.fence <= fence:
                 del self._hands[ticket]
-
-
-def _outcome(told: Outcome | Exception) -> Outcome:
-    """What was told, if it was an outcome."""
-    if isinstance(told, Exception):
-        raise told
-    return told

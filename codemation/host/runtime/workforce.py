@@ -69,7 +69,7 @@ class Workforce(ABC):
 
         While nodes are quick whoever is awake comes by at once, and anybody else would only be in the way.
         """
-        with self._changed:
+        with self._guard:
             if self._agenda and self._agenda.oldest() > LONG:
                 self._hire(len(self._agenda))
                 self._sleepers.wake(len(self._agenda))

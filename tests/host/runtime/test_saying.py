@@ -74,9 +74,36 @@ def test_nobody_listens_where_nothing_is_at_work(app: App) -> None:
     listening._every = 0.005
 
     @cm.node
-    def one() -> int:
+    def silent() -> int:
         return 1
 
+    @cm.node
+    def talk(ctx: cm.Context) -> int:
+        ctx.log.info("one")
+        return 1
+
+    app.launch(Launch(workflow=cm.workflow("silent").then(silent).build())).wait(SOON)
+    assert listening._thread is None
     for _ in range(2):
-        app.launch(Launch(workflow=cm.workflow("one").then(one).build())).wait(SOON)
+        handle = app.launch(Launch(workflow=cm.workflow("talk").then(talk).build()))
+        handle.wait(SOON)
+        assert handle["talk"].logs == "one"
         until(lambda: listening._thread is None)
+    assert not listening._open
+
+
+def test_what_is_said_after_the_end_is_heard_by_nobody(app: App) -> None:
+    """A call that was left to itself goes on, and its node has ended."""
+    go, over = threading.Event(), threading.Event()
+
+    @cm.node(timeout="50ms", on_error="drop")
+    def late(n: int, ctx: cm.Context) -> int:
+        assert go.wait(SOON)
+        ctx.log.info("too late")
+        over.set()
+        return n
+
+    app.launch(Launch(workflow=cm.workflow("late", input=int).then(late).build(), items=[1])).wait(SOON)
+    go.set()
+    assert over.wait(SOON)
+    assert not app.bench.listening._open

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import signal
 import threading
 import time
@@ -181,6 +182,10 @@ def test_threads_that_cannot_be_started_take_no_place_and_lose_no_run(
     start, refused = threading.Thread.start, list[str]()
     app.work()
 
+    def says(ns: list[int]) -> int:
+        logging.getLogger().warning("here")
+        return 1
+
     def refuse(thread: threading.Thread) -> None:
         if thread.name.startswith("codemation-"):
             refused.append(thread.name)
@@ -190,7 +195,7 @@ def test_threads_that_cannot_be_started_take_no_place_and_lose_no_run(
     with monkeypatch.context() as without:
         without.setattr(threading.Thread, "start", refuse)
         for _ in range(3):
-            assert launch(fork(lambda ns: 1, 4)).result() == 4  # whoever waits does all of it
+            assert launch(fork(says, 4)).result() == 4  # whoever waits does all of it
     assert {"codemation-worker", "codemation-logs"} <= set(refused)
     assert app.scheduler.starved
     line = threading.Barrier(4)
