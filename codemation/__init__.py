@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import importlib
 from typing import TYPE_CHECKING
 
@@ -185,6 +186,7 @@ def __dir__() -> list[str]:
     return sorted({*globals(), *_HOMES})
 
 
+@functools.cache
 def _launcher() -> Launcher:
     launcher: Launcher = importlib.import_module("codemation.host.default_app").launcher()
     return launcher

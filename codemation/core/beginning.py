@@ -93,7 +93,7 @@ class Scribe:
             deadline=None if start.session else self._deadline(definition, step.status),
             key_age=self._means.key_age,
             retention={**self._means.retention, **definition.retention},
-            input_digest=sha256(start.params.encode() + b"\n" + start.input[0]).digest(),
+            input_digest=b"" if start.key is None else sha256(start.params.encode() + b"\n" + start.input[0]).digest(),
             turnstile=None if start.session or step.status in FINISHED else start.turnstile,
             parent=start.parent,
             origin=None if start.origin is None else start.origin.to_json(),

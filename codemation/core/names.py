@@ -32,7 +32,11 @@ def build_of(module: str) -> str:
 
 def build_of_any(functions: Iterable[object]) -> str:
     """The same of the first of some functions that is in a module of a build."""
-    return next(filter(None, (build_of(getattr(one, "__module__", "") or "") for one in functions)), "")
+    for one in functions:
+        module = getattr(one, "__module__", None)
+        if module and module.startswith("_build_") and (build := build_of(module)):
+            return build
+    return ""
 
 
 def is_id(name: object) -> bool:

@@ -26,7 +26,7 @@ def read_outputs(row: dict[str, list[Any]] | list[Any]) -> dict[str, Batch]:
 
 def batch_row(batch: Batch) -> list[Any]:
     """Count and size, and what else cannot be guessed."""
-    if batch == EMPTY:
+    if not (batch.count or batch.size or batch.ref) and batch.kind == EMPTY.kind:
         return []
     row: list[Any] = [batch.count, batch.size]
     if batch.ref or batch.kind != "items":

@@ -279,13 +279,14 @@ def _values(commit: Commit) -> dict[str, object]:
         "output": commit.output,
         "status": STATUS_CODES[commit.status],
         "reason": storable(commit.reason),
-        "consumed": numbers(commit.consumed),
         "activation": commit.activation,
-        "turnstile": commit.turnstile,
-        "follow_up": commit.follow_up,
-        "outcome": commit.status,
-        "written": texts(commit.written),
     }
+    if commit.consumed or isinstance(then, Drop):
+        values["consumed"] = numbers(commit.consumed)
+    if commit.status in FINISHED:
+        values |= {"turnstile": commit.turnstile, "follow_up": commit.follow_up, "outcome": commit.status}
+    if commit.written:
+        values["written"] = texts(commit.written)
     if isinstance(then, Leave):
         values |= {"queue": then.queue, "priority": then.priority, "delay": then.delay}
     if commit.waits:

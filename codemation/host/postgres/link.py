@@ -175,20 +175,16 @@ def _error(result: PGresult) -> psycopg.Error:
 
 
 def _encode(statement: Statement, values: Mapping[str, object]) -> tuple[list[bytes | None], list[int]]:
-    sent: list[bytes | None] = []
-    formats: list[int] = []
-    for name in statement.names:
-        value: Any = values[name]
+    sent: list[Any] = statement.bind(values)
+    formats = [_TEXT] * len(sent)
+    for at, value in enumerate(sent):
         kind = type(value)
         if kind is int:
-            sent.append(b"%d" % value)
-            formats.append(_TEXT)
-        elif kind is bytes or value is None:
-            sent.append(value)
-            formats.append(_BINARY)
-        else:
-            sent.append(_text(name, str(value)))
-            formats.append(_TEXT)
+            sent[at] = b"%d" % value
+        elif kind is bytes:
+            formats[at] = _BINARY
+        elif value is not None:
+            sent[at] = _text(statement.names[at], str(value))
     return sent, formats
 
 

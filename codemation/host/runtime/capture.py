@@ -22,6 +22,7 @@ WIDTH = 10_000
 """Characters kept of one line."""
 
 NODE_LOGGER = "codemation.node"
+_LOGGER = logging.getLogger(NODE_LOGGER)
 
 
 class Sink:
@@ -213,10 +214,10 @@ class Capture:
                     if tee is None or tee.stream is not stream:
                         tee = self._tees[name] = _Tee(stream, level)
                     setattr(sys, name, tee)
-            logging.getLogger().addHandler(self._handler)  # which is there once, however often it is added
-            logger = logging.getLogger(NODE_LOGGER)
-            if logger.level == logging.NOTSET:
-                logger.setLevel(logging.INFO)
+            if self._handler not in logging.root.handlers:
+                logging.root.addHandler(self._handler)
+            if _LOGGER.level == logging.NOTSET:
+                _LOGGER.setLevel(logging.INFO)
 
     def leave(self) -> None:
         """Route them no longer, when everybody who entered has left."""
@@ -228,7 +229,7 @@ class Capture:
                 stream = getattr(sys, name)
                 if isinstance(stream, _Tee):
                     setattr(sys, name, stream.stream)
-            logging.getLogger().removeHandler(self._handler)
+            logging.root.removeHandler(self._handler)
 
 
 CAPTURE: Final = Capture()
