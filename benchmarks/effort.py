@@ -49,7 +49,7 @@ class Effort:
 
 FULL = Effort(
     rounds=7,
-    chains=60,
+    chains=150,
     crowd=300,
     queue=1_000,
     short_runs=100,

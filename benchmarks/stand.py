@@ -24,6 +24,8 @@ from codemation.host.postgres.embedded import EmbeddedServer, open_embedded
 DISK = Path("/var/tmp")  # noqa: S108 - a folder of our own is made in it; other temporary folders may lie in memory
 OURS = "postgres"
 """The database in which the product keeps its runs on an embedded server."""
+RELOADED = 0.5
+"""Seconds after which every session has taken up settings that were changed."""
 REPORTED = 12.0
 """Seconds after which a session that has nothing to do has told the server's statistics what it did before."""
 
@@ -74,16 +76,31 @@ class Stand:
         assert row is not None
         return row
 
-    @contextlib.contextmanager
-    def unvacuumed(self) -> Iterator[None]:
+    def unvacuumed(self) -> contextlib.AbstractContextManager[None]:
         """Without the server's own vacuum, whose pages and log would be counted along whenever it happens to come."""
-        self.inside("ALTER SYSTEM SET autovacuum = off")
-        self.inside("SELECT pg_reload_conf()")
-        try:
-            yield
-        finally:
-            self.inside("ALTER SYSTEM RESET autovacuum")
-            self.inside("SELECT pg_reload_conf()")
+        return self._set(autovacuum="off")
+
+    def slower_commits(self, microseconds: int) -> contextlib.AbstractContextManager[None]:
+        """On a disk, so to speak, on which each commit of anybody takes so much longer, and a little more."""
+        return self._set(commit_delay=str(microseconds), commit_siblings="0")
+
+    @contextlib.contextmanager
+    def _set(self, **settings: str) -> Iterator[None]:
+        names = {name: psycopg.sql.Identifier(name) for name in settings}
+        with psycopg.connect(self._server.url, autocommit=True) as admin:
+            for name, value in settings.items():
+                admin.execute(psycopg.sql.SQL("ALTER SYSTEM SET {} = {}").format(names[name], value))
+            self._reload(admin)
+            try:
+                yield
+            finally:
+                for name in names.values():
+                    admin.execute(psycopg.sql.SQL("ALTER SYSTEM RESET {}").format(name))
+                self._reload(admin)
+
+    def _reload(self, admin: psycopg.Connection[Any]) -> None:
+        admin.execute("SELECT pg_reload_conf()")
+        time.sleep(RELOADED)
 
     def redis(self, number: int) -> str:
         """The URL of a Redis, which is started when somebody asks for the first time: one of its databases."""

@@ -40,6 +40,20 @@ class Launch:
     who: str = ""
     """Who or what starts it, in words; empty for whoever runs this process."""
 
+    def of(self, workflow: Workflow[Any, ...], items: Any, params: Params | None) -> Launch:
+        """The same wish with these items and params."""
+        return Launch(
+            workflow=workflow,
+            items=items,
+            params=params,
+            key=self.key,
+            priority=self.priority,
+            pins=self.pins,
+            cache=self.cache,
+            origin=self.origin,
+            who=self.who,
+        )
+
 
 class Launcher(Protocol):
     """Starts runs."""

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
 from types import TracebackType
 from typing import ParamSpec, Protocol, TypeVar
 
@@ -15,6 +14,7 @@ from codemation.core.facts import Delta, Reopened, decode_delta
 from codemation.core.ids import Head, RunId
 from codemation.core.ordering import BrokenDefinition
 from codemation.core.ports import NOTHING_HELD, Checkpoint, Entry, Holding, Loaded, Look, NewRun, News, RunRow, Stores
+from codemation.core.sealed import sealed
 from codemation.core.snapshot import Snapshot
 from codemation.core.states import FINISHED, RunStatus
 
@@ -44,7 +44,7 @@ class Lock(Protocol):
         ...
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@sealed
 class Unread:
     """Stands for the row of a run that was just recorded, which nobody has had to read yet."""
 

@@ -35,7 +35,7 @@ def error_row(error: ErrorInfo) -> dict[str, Any]:
     return row
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@sealed
 class Started:
     """The run begins with its input, and with what stands from the start."""
 

@@ -27,8 +27,9 @@ from codemation.core.facts import (
 )
 from codemation.core.ids import AGAIN, MAIN, START, ActivationId, activation_id, node_of
 from codemation.core.items import EMPTY
-from codemation.core.knowledge import COMPARED
+from codemation.core.knowledge import COMPARED, recorded_at
 from codemation.core.rearrangement import Rearrangement
+from codemation.core.record import NodeRecord
 from codemation.core.states import NodeStatus, RunStatus
 from codemation.core.waits import again, left
 
@@ -142,9 +143,14 @@ class Snapshot(Rearrangement):
         self.activations += 1
         self.delayed.discard(activation)
         self.waits.pop(activation, None)
-        node = node_of(activation)
-        partial, since = self._partial(node), self.revision
-        self._note(node, status=NodeStatus.DUE, activation=activation, partial=partial, since=since)
+        node, revision = node_of(activation), self.revision
+        self.nodes[node] = NodeRecord(
+            status=NodeStatus.DUE,
+            activation=activation,
+            revision=revision,
+            since=revision,
+            partial=self._partial(node),
+        )
 
     def _settle(self, activation: ActivationId) -> None:
         del self.live[activation]
@@ -155,12 +161,13 @@ class Snapshot(Rearrangement):
         self._settle(fact.activation)
         self.answers.pop(fact.activation, None)
         node = node_of(fact.activation)
-        self._note(
-            node,
+        revision = self.revision
+        self.nodes[node] = NodeRecord(
             status=NodeStatus.SUCCEEDED,
             activation=fact.activation,
             attempt=fact.attempt,
-            outputs={port: self._stored(port, batch) for port, batch in fact.outputs.items()},
+            outputs={port: recorded_at(revision, port, batch) for port, batch in fact.outputs.items()},
+            revision=revision,
             milliseconds=fact.milliseconds,
             items=fact.items,
             failures=fact.failures,

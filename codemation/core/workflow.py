@@ -251,7 +251,7 @@ class Workflow(Built, Generic[Out, PS]):
     def _launch(self, items: Any, args: tuple[object, ...], params: Mapping[str, object]) -> Launch:
         if args:
             raise InputError("a run takes its items in one argument", way_out=f"{self.id}: run([first, second, …])")
-        return replace(self._wishes, workflow=self, items=items, params=self.params_of(params))
+        return self._wishes.of(self, items, self.params_of(params))
 
     def params_of(self, given: Mapping[str, object]) -> Params | None:
         """The params of a run that is given these, beside those that `options` has given.

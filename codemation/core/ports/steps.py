@@ -52,7 +52,7 @@ class Parent:
     ticket: TicketId
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@sealed
 class NewRun:
     """A run to be recorded together with its first revision and its first tickets."""
 

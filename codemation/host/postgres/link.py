@@ -126,7 +126,7 @@ class Link:
         if meanwhile is nothing:
             return self._answer()
         meanwhile()
-        return self._answer() if pgconn.flush() else self._spin.until(self._poll.poll, self._answer)
+        return self._answer() if pgconn.flush() else self._spin.until(self._poll.poll, self._heard)
 
     def _prepare(self, statement: Statement) -> bytes:
         name = b"s%d" % len(self._names)
@@ -141,6 +141,15 @@ class Link:
         while pgconn.flush():
             self._wait(POLLIN | POLLOUT)
             pgconn.consume_input()
+        return self._result()
+
+    def _heard(self) -> PGresult:
+        """The same, where all was sent, and perhaps something has come."""
+        self.connection.pgconn.consume_input()
+        return self._result()
+
+    def _result(self) -> PGresult:
+        pgconn = self.connection.pgconn
         while pgconn.is_busy():
             self._wait(POLLIN)
             pgconn.consume_input()

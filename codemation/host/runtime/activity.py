@@ -161,6 +161,11 @@ class Activity:
             case _:
                 return self.params
 
+    @property
+    def wants_context(self) -> bool:
+        """Whether the code is given what it works in."""
+        return any(one.what == "context" for one in self.code.signature.injections)
+
     def computed(self) -> dict[str, Computed]:
         """The arguments that are computed for each call."""
         arguments = self.code.arguments

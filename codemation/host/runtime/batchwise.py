@@ -9,7 +9,7 @@ from codemation.core.errors import LimitExceeded
 from codemation.core.ids import ERROR
 from codemation.core.inputs import Given, taken
 from codemation.core.items import Item
-from codemation.core.outputs import batch_outputs, failure_of
+from codemation.core.outputs import NO_FILES, batch_outputs, failure_of
 from codemation.core.tables import Derived, is_table
 from codemation.host.runtime.activity import Activity, Performed, Stop
 from codemation.host.runtime.calling import awaited, called, handed, outcome
@@ -25,9 +25,8 @@ def perform_batch(activity: Activity, stop: Stop) -> Performed:
     given = activity.inputs()
     activity.meter.begin(node.id, None, part=activity.claim.part)
     data, first = code.signature.data, next(iter(given.values()), None)
-    context = context_of(
-        activity, stop, "" if activity.shard is None else f"/{activity.shard.start}-{activity.shard.stop}"
-    )
+    place = "" if activity.shard is None else f"/{activity.shard.start}-{activity.shard.stop}"
+    context = context_of(activity, stop, place) if activity.wants_context else None
     args, kwargs, named = (), activity.arguments(given, context), dict[str, Any]()
     entered, a_table = None, False
     if data and first:
@@ -46,7 +45,7 @@ def perform_batch(activity: Activity, stop: Stop) -> Performed:
         if isinstance(value, Derived):
             return derived(activity, value, first)
         outputs = activity.outputs()
-        batch_outputs(outputs, code, value, context.attachments)
+        batch_outputs(outputs, code, value, context.attachments if context else NO_FILES)
         return activity.succeeded(outputs)
     except Exception as error:
         judged, delay = activity.judged(error)

@@ -24,10 +24,10 @@ from codemation.core.opening import OpenRun
 from codemation.core.outcome import DEFAULT, Outcome
 from codemation.core.ports import Claim, Hint
 from codemation.host.runtime.agenda import Ready
+from codemation.host.runtime.chain import Chain
 from codemation.host.runtime.intake import Intake
 from codemation.host.runtime.soon import Soon
 from codemation.host.runtime.visiting import Desk, VisitingScheduler
-from codemation.host.runtime.walking import Chain
 from codemation.host.runtime.watched import Watched
 from codemation.host.runtime.workbench import Workbench
 
