@@ -22,7 +22,7 @@ from codemation.core.items import Batch
 from codemation.core.means import Means
 from codemation.core.opening import Opener, OpenRun
 from codemation.core.outcome import SESSION, Outcome, priorities, queues
-from codemation.core.ports import Claim, Holding, Lane, NewTicket, Reopening, Stores
+from codemation.core.ports import Claim, Holding, Lane, NewTicket, Reopening, Stores, nothing
 from codemation.core.settling import Step
 from codemation.core.sharding import Splitter
 from codemation.core.signals import Rearranged, Resumed
@@ -56,8 +56,10 @@ class Engine:
         self.fold_inbox = Inboxes(stores, self.opener, self._courier).fold
         self.settle_shards = Splitter(stores, self.opener, self._courier.new_ticket).settle
 
-    def start(self, definition: Definition, start: Start) -> tuple[OpenRun, Outcome]:
+    def start(self, definition: Definition, start: Start, *, alone: bool = False) -> tuple[OpenRun, Outcome]:
         """Record a new run and its first activations; with a used key, the run that is there already.
+
+        `alone` says that no other work of this process waits.
 
         Raises:
             InputError: the key was used with other params or another input.
@@ -70,10 +72,15 @@ class Engine:
         snapshot = Snapshot(plan, self.opener.plan)
         step = advance(snapshot, started(start, given)) or _NOTHING
         run = self._scribe.new_run(definition, start, step, output, self.worker)
-        known = self.persist(self.stores.journal.start, run)
+
+        def begin() -> None:
+            if not snapshot.revision:
+                snapshot.apply(step.delta)
+
+        known = self.persist(self.stores.journal.start, run, begin if alone else nothing)
         if known != start.id:
             return known_run(self.opener, known, start), Outcome()
-        snapshot.apply(step.delta)
+        begin()
         opened = self.opener.begun(run, definition, snapshot)
         self._means.publish(opened.news(), step.events)
         if run.turnstile is not None:

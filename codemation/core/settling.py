@@ -116,17 +116,16 @@ class Beginning:
 
     def report(self, node: NodeId) -> list[NodeId]:
         """The nodes that are ready when `node` has reported."""
-        ready, missing = [], self.missing
-        under_way = (*self.snapshot.rounds, *self.opened)
-        for after in self.snapshot.plan.heard_by(node, under_way):
+        missing, plan = self.missing, self.snapshot.plan
+        heard = plan.heard_by(node, (*self.snapshot.rounds, *self.opened) if plan.loops else ())
+        for after in heard:
             missing[after] = missing.get(after, self.snapshot.missing[after]) - 1
-            ready.append(after)
-        return self.ready(ready)
+        return self.ready(heard)
 
     def ready(self, nodes: Iterable[NodeId]) -> list[NodeId]:
         """Those of the nodes that wait for nobody any more, and do not stand as done already, as in a replay."""
-        due = [node for node in nodes if node not in self.snapshot.closed and not self.missing[node]]
-        return [node for node in due if not self._stands(node)]
+        closed, missing = self.snapshot.closed, self.missing
+        return [node for node in nodes if not (node in closed or missing[node] or self._stands(node))]
 
     def _stands(self, node: NodeId) -> bool:
         """Whether a node has given what it will give, unless a gate lets it work once more in this step."""
@@ -194,8 +193,9 @@ def _step(beginning: Beginning, due: list[ActivationId]) -> Step:
     if due and (reason := _too_many(beginning, due)):
         return ended(facts, RunStatus.FAILED, reason, events)
     if due:
-        events = (*events, *(Event(kind="node_due", node=node_of(activation)) for activation in due))
-        return Step(delta=(*facts, Due(activations=tuple(due))), due=tuple(due), events=events)
+        activations = tuple(due)
+        events = (*events, *[Event(kind="node_due", node=node_of(activation)) for activation in due])
+        return Step(delta=(*facts, Due(activations=activations)), due=activations, events=events)
     live, delayed = _left(snapshot, facts[0].activation) if isinstance(facts[0], Done) else (0, 0)
     if live:
         return Step(delta=facts, status=unfinished(live, delayed), events=events)

@@ -168,7 +168,7 @@ class App:
             self.check_open()
             start = replace(start, claim=False)
         self.know(workflow)
-        run, outcome = self.engine.start(workflow.definition, start)
+        run, outcome = self.engine.start(workflow.definition, start, alone=not self.scheduler.watched())
         self.lookout.make_way(run)
         return run, outcome
 

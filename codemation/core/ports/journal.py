@@ -79,8 +79,10 @@ def nothing() -> None:
 class Journal(Protocol):
     """The truth about runs: one statement and one commit a revision."""
 
-    def start(self, run: NewRun) -> RunId:
+    def start(self, run: NewRun, meanwhile: Callable[[], object] = nothing) -> RunId:
         """Record a new run; with a key that was used before, the run that it started. Sent twice, it is recorded once.
+
+        `meanwhile` is as in `step`.
 
         A child is recorded only as long as its parent waits for it.
 

@@ -35,7 +35,7 @@ class MemoryJournal:
     def __init__(self, tables: Tables) -> None:
         self._tables = tables
 
-    def start(self, run: NewRun) -> RunId:
+    def start(self, run: NewRun, meanwhile: Callable[[], object] = nothing) -> RunId:
         """Record a new run, or find the one that its key started."""
         with self._tables.lock:
             known = _known(self._tables, run)

@@ -47,7 +47,7 @@ class PostgresJournal:
         self._connections = connections
         self._lanes = lanes
 
-    def start(self, run: NewRun) -> RunId:
+    def start(self, run: NewRun, meanwhile: Callable[[], object] = nothing) -> RunId:
         """Record a new run; with a key that was used before, the run that it started. Sent twice, it is recorded once.
 
         Raises:
@@ -77,7 +77,7 @@ class PostgresJournal:
         statement, queued = starting(run), run.turnstile is not None
         with self._connections.lease() as link:
             try:
-                recorded = started(link, statement, values) if queued else link.gives(statement, values)
+                recorded = started(link, statement, values) if queued else link.gives(statement, values, meanwhile)
             except psycopg.DataError as error:
                 raise InputError(
                     f'the params of "{run.workflow}" cannot be stored: {error.diag.message_primary or error}',

@@ -77,6 +77,8 @@ class Committer:
 
     def _may_be_written(self, delivery: Delivery) -> bool:
         """Whether there is room for one more who writes, and nobody who does so for the same run."""
+        if not self._writing:
+            return True
         return len(self._writing) < self._writers and not any(delivery.run.id in runs for runs in self._writing)
 
     def _written(self, runs: Collection[RunId]) -> None:
