@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import replace
 
 from codemation.core.errors import UnwantedChild
 from codemation.core.ids import RunId
-from codemation.core.ports import Commit, NewRun, OpenWait, Reopening, RunRow
+from codemation.core.ports import Commit, NewRun, OpenWait, Reopening, RunRow, nothing
 from codemation.host.memory.children import MemoryChildren
 from codemation.host.memory.journal import MemoryJournal
 from codemation.host.memory.pruning import MemoryPruning
@@ -25,31 +26,31 @@ class _EndsTellNobody(MemoryJournal):
 class _StartsTellNobody(MemoryJournal):
     """Nobody thinks of the child whose first revision is its last."""
 
-    def start(self, run: NewRun) -> RunId:
+    def start(self, run: NewRun, meanwhile: Callable[[], object] = nothing) -> RunId:
         before = {run: list(letters) for run, letters in self._tables.letters.items()}
-        started = super().start(run)
+        started = super().start(run, meanwhile)
         self._tables.letters = before
         return started
 
 
 class _StartsTheUnwanted(MemoryJournal):
-    def start(self, run: NewRun) -> RunId:
+    def start(self, run: NewRun, meanwhile: Callable[[], object] = nothing) -> RunId:
         try:
-            return super().start(run)
+            return super().start(run, meanwhile)
         except UnwantedChild:
-            return super().start(replace(run, id=RunId(f"{run.id[:-1]}f"), parent=None))
+            return super().start(replace(run, id=RunId(f"{run.id[:-1]}f"), parent=None), meanwhile)
 
 
 class _StartsForTheStopped(MemoryJournal):
     """Whether the wait is marked is not looked at."""
 
-    def start(self, run: NewRun) -> RunId:
+    def start(self, run: NewRun, meanwhile: Callable[[], object] = nothing) -> RunId:
         ticket = self._tables.tickets.get(run.parent.ticket) if run.parent else None
         if ticket is None:
-            return super().start(run)
+            return super().start(run, meanwhile)
         stop, ticket.stop = ticket.stop, False
         try:
-            return super().start(run)
+            return super().start(run, meanwhile)
         finally:
             ticket.stop = stop
 

@@ -25,6 +25,12 @@ from codemation.testing.conformance import (
 from tests.testing.defect import defects
 
 
+class _BeginsTwiceMeanwhile(MemoryJournal):
+    def start(self, run: NewRun, meanwhile: Callable[[], object] = nothing) -> RunId:
+        meanwhile()
+        return super().start(run, meanwhile)
+
+
 class _TakesItsTimeTwice(MemoryJournal):
     def step(self, commit: Commit, meanwhile: Callable[[], object] = nothing) -> bool:
         meanwhile()
@@ -146,36 +152,36 @@ class _LookGivesAnybodysClaim(MemoryJournal):
 
 
 class _KeyForgotten(MemoryJournal):
-    def start(self, run: NewRun) -> RunId:
-        return super().start(replace(run, key=None))
+    def start(self, run: NewRun, meanwhile: Callable[[], object] = nothing) -> RunId:
+        return super().start(replace(run, key=None), meanwhile)
 
 
 class _KeyForgottenWithItsRun(MemoryJournal):
-    def start(self, run: NewRun) -> RunId:
+    def start(self, run: NewRun, meanwhile: Callable[[], object] = nothing) -> RunId:
         over = {row.id for row in self._tables.runs.values() if row.status in FINISHED}
         for key, (known, _) in list(self._tables.keys.items()):
             if known in over:
                 del self._tables.keys[key]
-        return super().start(run)
+        return super().start(run, meanwhile)
 
 
 class _KeyWithoutInput(MemoryJournal):
-    def start(self, run: NewRun) -> RunId:
-        return super().start(replace(run, input_digest=b""))
+    def start(self, run: NewRun, meanwhile: Callable[[], object] = nothing) -> RunId:
+        return super().start(replace(run, input_digest=b""), meanwhile)
 
 
 class _KeyRefusedWhenRepeated(MemoryJournal):
-    def start(self, run: NewRun) -> RunId:
+    def start(self, run: NewRun, meanwhile: Callable[[], object] = nothing) -> RunId:
         if (run.workflow, run.key) in self._tables.keys:
             raise InputError(f"the key {run.key} was used")
-        return super().start(run)
+        return super().start(run, meanwhile)
 
 
 class _StartsAgain(MemoryJournal):
-    def start(self, run: NewRun) -> RunId:
+    def start(self, run: NewRun, meanwhile: Callable[[], object] = nothing) -> RunId:
         self._tables.runs.pop(run.id, None)
         self._tables.journal.pop(run.id, None)
-        return super().start(run)
+        return super().start(run, meanwhile)
 
 
 class _CancelByFlag(MemoryJournal):
@@ -296,6 +302,7 @@ JOURNAL_DEFECTS = [
         JournalContract,
         "journal",
         no_fence=_NoFence,
+        begins_twice_meanwhile=_BeginsTwiceMeanwhile,
         takes_its_time_twice=_TakesItsTimeTwice,
         fence_by_worker_alone=_FenceByWorkerAlone,
         no_compare_and_set=_NoCompare,

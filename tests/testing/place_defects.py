@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 
 from codemation.core.ids import RunId, TicketId, WorkerId, WorkflowId
-from codemation.core.ports import Claim, Commit, FollowUp, Lane, NewRun, Reopening, RunRow
+from codemation.core.ports import Claim, Commit, FollowUp, Lane, NewRun, Reopening, RunRow, nothing
 from codemation.core.states import FINISHED, RunStatus
 from codemation.host.memory.following import MemoryFollowUps
 from codemation.host.memory.journal import MemoryJournal
@@ -20,8 +20,8 @@ from tests.testing.defect import Defect, defects
 
 
 class _LetsEverybodyIn(MemoryJournal):
-    def start(self, run: NewRun) -> RunId:
-        return super().start(replace(run, turnstile=None))
+    def start(self, run: NewRun, meanwhile: Callable[[], object] = nothing) -> RunId:
+        return super().start(replace(run, turnstile=None), meanwhile)
 
 
 class _ForgetsWhoIsQueued(MemoryJournal):
@@ -32,17 +32,19 @@ class _ForgetsWhoIsQueued(MemoryJournal):
 
 
 class _QueuesWhereItShouldRefuse(MemoryJournal):
-    def start(self, run: NewRun) -> RunId:
+    def start(self, run: NewRun, meanwhile: Callable[[], object] = nothing) -> RunId:
         turnstile = run.turnstile
-        return super().start(replace(run, turnstile=None if turnstile is None else replace(turnstile, refuses=False)))
+        return super().start(
+            replace(run, turnstile=None if turnstile is None else replace(turnstile, refuses=False)), meanwhile
+        )
 
 
 class _RefusesTheRunOfItsKey(MemoryJournal):
     """It looks whether a place is free before it looks whether the run is there."""
 
-    def start(self, run: NewRun) -> RunId:
+    def start(self, run: NewRun, meanwhile: Callable[[], object] = nothing) -> RunId:
         check_free(self._tables, run)
-        return super().start(run)
+        return super().start(run, meanwhile)
 
 
 class _ResumesPastTheQueue(MemoryJournal):

@@ -8,7 +8,7 @@ from threading import Event, Lock
 from typing import Any
 
 from codemation.core.ids import Head, RunId, TicketId, WorkerId
-from codemation.core.ports import Claim, Commit, Lane, NewRun, Reopening, Stores, TakenOver
+from codemation.core.ports import Claim, Commit, Lane, NewRun, Reopening, Stores, TakenOver, nothing
 from codemation.host.memory import Tables, stores_on
 from codemation.host.memory.inbox import MemoryInbox
 from codemation.host.memory.journal import MemoryJournal
@@ -119,15 +119,15 @@ class _StartsLater(MemoryJournal):
         super().__init__(tables)
         self._gap = _Gap()
 
-    def start(self, run: NewRun) -> RunId:
+    def start(self, run: NewRun, meanwhile: Callable[[], object] = nothing) -> RunId:
         key = (run.workflow, run.key or "")
         with self._tables.lock:
             if key in self._tables.keys:
-                return super().start(run)
+                return super().start(run, meanwhile)
         self._gap.cross()
         with self._tables.lock:
             self._tables.keys.pop(key, None)
-            return super().start(run)
+            return super().start(run, meanwhile)
 
 
 class _ReopensLater(MemoryJournal):

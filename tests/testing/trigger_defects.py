@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
 
@@ -18,6 +18,7 @@ from codemation.core.ports import (
     PollClaim,
     Pulse,
     Tick,
+    nothing,
 )
 from codemation.host.memory.armed import OwedRow, TriggerRow
 from codemation.host.memory.duties import MemoryDuties
@@ -261,8 +262,8 @@ class _AnnouncesBeforeTheStep(MemoryJournal):
 
 
 class _ForgetsTheChain(MemoryJournal):
-    def start(self, run: NewRun) -> RunId:
-        return super().start(replace(run, origin=None))
+    def start(self, run: NewRun, meanwhile: Callable[[], object] = nothing) -> RunId:
+        return super().start(replace(run, origin=None), meanwhile)
 
 
 TRIGGER_DEFECTS: list[Defect] = [

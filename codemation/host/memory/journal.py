@@ -36,7 +36,8 @@ class MemoryJournal:
         self._tables = tables
 
     def start(self, run: NewRun, meanwhile: Callable[[], object] = nothing) -> RunId:
-        """Record a new run, or find the one that its key started."""
+        """Record a new run, or find the one that its key started; `meanwhile` is called as in `step`."""
+        meanwhile()
         with self._tables.lock:
             known = _known(self._tables, run)
             if known is not None:

@@ -30,6 +30,16 @@ class StartContract(Contract):
         assert (entry.revision, entry.head, entry.delta) == (1, run.head, run.delta)
         assert states(stores.runs.tickets(run.id)) == {"a/1": "ready", "b/1": "ready"}
 
+    def test_something_else_is_done_meanwhile_at_most_once(self, stores: Stores, world: World) -> None:
+        """Whether the run is recorded does not depend on it, nor does it ever know."""
+        run, done = world.new_run("a/1", key="k", input_digest=b"1"), list[str]()
+        assert stores.journal.start(run, lambda: done.append("recorded")) == run.id
+        again = world.new_run("a/1", key="k", input_digest=b"1")
+        assert stores.journal.start(again, lambda: done.append("known")) == run.id
+        with pytest.raises(InputError):
+            stores.journal.start(world.new_run("a/1", key="k", input_digest=b"2"), lambda: done.append("refused"))
+        assert len(done) == len(set(done))
+
     def test_a_start_that_is_sent_twice_records_one_run(self, stores: Stores, world: World) -> None:
         """Whoever lost the answer sends the same start again, and nothing more happens."""
         run = world.new_run("a/1", "b/1", claimed_by=world.worker())
