@@ -95,12 +95,15 @@ class Walker:
         return True
 
     def _held(self, watched: Watched, claim: Claim, since: float) -> Chain:
-        """Take note that a claim is worked on, which was held at some time; the chain that it belongs to."""
+        """Take note that a claim is worked on, which was held at some time; the chain that it belongs to.
+
+        Who claims a ticket anew begins a chain, also where somebody here is in a call still that he had it for before.
+        """
         ticket = claim.holding.ticket
         with self._guard:
             watched.holding[ticket] = claim
             chain = self._hands.get(ticket)
-            if chain is None:
+            if chain is None or not claim.fresh:
                 chain = self._hands[ticket] = Chain(self._engine, watched, claim, since)
             chain.steps += 1
             chain.claim = claim
@@ -191,12 +194,16 @@ class Walker:
         return outcome.next
 
     def _give_back(self, watched: Watched, claim: Claim | None) -> None:
-        """Hand a ticket back as it is held now: a step that was cut short may have gone on with it."""
+        """Hand a ticket back as it is held now: a step that was cut short may have gone on with it.
+
+        Another thread of this process may have it by now, which is nobody's business but its own.
+        """
         if claim is None:
             return
         engine, run = self._engine, watched.run
         look = engine.persist(engine.stores.journal.look, run.id, claim.holding, run.snapshot.revision)
-        if look.claim is not None:
+        chain = self._hands.get(claim.holding.ticket)
+        if look.claim is not None and (chain is None or chain.fence <= claim.holding.fence):
             engine.persist(engine.stores.tickets.hand_back, [look.claim.holding])
         self._let_go(watched, claim)
 

@@ -13,8 +13,10 @@ import pytest
 
 import codemation as cm
 from codemation.core.launch import Launch
-from codemation.core.ports import Stores
+from codemation.core.outcome import Outcome
+from codemation.core.ports import Lane, Stores
 from codemation.core.workflow import Workflow
+from codemation.host.app import App
 from codemation.host.runtime import itemwise
 from codemation.host.runtime.chain import GAP
 from tests.core.simulation.faults import reached
@@ -188,3 +190,38 @@ def test_a_process_that_has_stood_still_while_it_asked_whether_it_has_the_ticket
     flow = cm.workflow("w", input=int).then(work).build()
     assert still.overtaken(flow, reached(stores, slowly)) == ITEMS
     assert still.late == []
+
+
+def test_a_thread_that_has_lost_its_ticket_to_another_one_of_its_process_leaves_it_to_that(
+    app: App, stores: Stores
+) -> None:
+    """It was taken from the process, which has claimed it again."""
+    gates = [threading.Event(), threading.Event()]
+    begun = [threading.Event(), threading.Event()]
+    calls: list[int] = []
+
+    @cm.node
+    def work(n: int) -> int:
+        calls.append(n)
+        if n == 0:
+            at = calls.count(0) - 1
+            begun[at].set()
+            assert gates[at].wait(PATIENCE)
+            time.sleep(GAP)
+        return n
+
+    flow = cm.workflow("w", input=int).then(work).build()
+    handle = app.launch(Launch(workflow=flow, items=ITEMS)).serve()
+    assert begun[0].wait(PATIENCE)
+    (watched,), (ticket,), worker = app.scheduler.watched(), stores.runs.tickets(handle.id), app.engine.worker
+    stores.tickets.take_over([worker])
+    again = stores.tickets.claim(worker, [Lane(queue="default", digest=flow.digest)], ticket.id)
+    assert again is not None
+    app.scheduler.submit(watched, Outcome(next=again))
+    assert begun[1].wait(PATIENCE)
+    gates[0].set()
+    eventually(lambda: watched.active == 1)
+    assert stores.tickets.held(worker) == (again.holding,)
+    gates[1].set()
+    assert handle.result(timeout=PATIENCE) == ITEMS
+    assert calls == [0, 0, 1, 2, 3, 4]
