@@ -56,7 +56,10 @@ class Context:
 
     @property
     def cancelled(self) -> bool:
-        """Whether somebody asked the run to stop; a long node looks now and then and returns early."""
+        """Whether to stop; a long node looks now and then and returns early.
+
+        Somebody has asked the run to stop, or this process stood still for so long that another one goes on with it.
+        """
         return self.stopping()
 
     @property

@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 
 import codemation as cm
 from codemation.core.ids import RunId
-from codemation.core.ports import DueSchedule, Firing, NewRun, Stores, Tick
+from codemation.core.ports import DueSchedule, Firing, NewRun, Stores, Tick, nothing
 from codemation.core.ticks import between
 from codemation.core.workflow import Workflow
 from codemation.host.app import App
@@ -86,8 +86,8 @@ class _Firings(_Writes):
 
 
 class _Journal(_Writes):
-    def start(self, run: NewRun) -> RunId:
-        found: RunId = self._fate.suffer(lambda: self._port.start(run))
+    def start(self, run: NewRun, meanwhile: Callable[[], object] = nothing) -> RunId:
+        found: RunId = self._fate.suffer(lambda: self._port.start(run, meanwhile))
         return found
 
 
