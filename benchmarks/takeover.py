@@ -11,7 +11,7 @@ from benchmarks.figures import Bar, Finding, Series
 from benchmarks.fleet import Crew, crew
 from benchmarks.stand import Stand
 
-SETTINGS: Mapping[str, Mapping[str, str]] = {"defaults": {}, "tuned": {"beat": "0.5", "silence": "1.5"}}
+SETTINGS: Mapping[str, Mapping[str, str]] = {"defaults": {}, "tuned": {"beat": "0.4", "silence": "1.2"}}
 LIMITS = {"defaults": 15.0, "tuned": 3.0}
 """Seconds."""
 
