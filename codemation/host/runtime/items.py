@@ -88,7 +88,7 @@ class ItemWork:
 
         Raises:
             ItemFailed: an item failed for good and the node fails with it.
-            Interrupted: the run stops.
+            Interrupted: the run stops, or goes on elsewhere.
         """
         if self.code.signature.asynchronous:
             return self._on_loop()

@@ -57,7 +57,7 @@ class ItemwisePerformance:
 
         Raises:
             ItemFailed: an item failed, and the node with it.
-            Interrupted: the run stops.
+            Interrupted: the run stops, or goes on elsewhere.
         """
         activity = self.activity
         with without_collecting():

@@ -43,7 +43,7 @@ class Pace:
         """Wait until a call may begin.
 
         Raises:
-            Interrupted: the run stops.
+            Interrupted: the run stops, or goes on elsewhere.
         """
         moment = self._next()
         while (left := self._left(moment)) > 0:

@@ -32,7 +32,7 @@ _FINAL = (ContractError, ExpressionError, LimitExceeded, MissingCredential, Unst
 
 
 class Interrupted(BaseException):
-    """The work was given up because the run stops or the process ends; nothing is wrong with the node."""
+    """The work was given up: the run stops, the process ends, or its ticket is lost; nothing is wrong with the node."""
 
 
 class ItemFailed(Exception):
