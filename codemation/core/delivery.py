@@ -25,19 +25,26 @@ from codemation.core.means import Means
 from codemation.core.opening import Opener, OpenRun
 from codemation.core.outcome import Outcome, Refusal, outcome_of
 from codemation.core.ports import Claim, Commit, GoOn, Leave, Stores, nothing
-from codemation.core.sealed import sealed
 from codemation.core.settling import Step
 from codemation.core.signals import Signal
 from codemation.core.states import FINISHED, RunStatus
 from codemation.core.ticketing import Ticketing
 
 
-@sealed
+@dataclass(slots=True, kw_only=True)
 class Sent:
     """A step as it was folded, and as it was sent to be written."""
 
     step: Step
     commit: Commit
+    outcome: Outcome | None = None
+    """What follows if it stands, as soon as somebody has asked."""
+
+    def leads_to(self, claim: Claim) -> Outcome:
+        """What follows if it stands."""
+        if self.outcome is None:
+            self.outcome = outcome_of(claim, self.commit)
+        return self.outcome
 
 
 @dataclass(slots=True, kw_only=True)
@@ -48,23 +55,16 @@ class Delivery:
     claim: Claim
     signal: Signal
     output: bytes | None
-    progressed: bool
-    """Whether progress of the activation may have been recorded."""
-    leaves: bool
-    """Whether the ticket is left to anybody, whatever it goes on with."""
     head: Head
+    """The one that every sending of it has."""
+    progressed: bool = True
+    """Whether progress of the activation may have been recorded."""
+    leaves: bool = False
+    """Whether the ticket is left to anybody, whatever it goes on with."""
     meanwhile: Callable[[Claim, Mapping[str, Batch]], object] | None = None
     """Told, while it is being written, what its ticket goes on with if it stands, and what its node has given then."""
     sent: Sent | None = None
     """What was sent of it last without an answer that says that it stands."""
-
-
-class Manner(TypedDict, total=False):
-    """How a signal is delivered; see `Delivery`."""
-
-    progressed: bool
-    leaves: bool
-    meanwhile: Callable[[Claim, Mapping[str, Batch]], object] | None
 
 
 class Enclosed(TypedDict, total=False):
@@ -96,21 +96,9 @@ class Courier:
         """
         return self.settle(self.delivery(run, claim, signal, output))
 
-    def delivery(
-        self, run: OpenRun, claim: Claim, signal: Signal, output: bytes | None = None, **more: Unpack[Manner]
-    ) -> Delivery:
-        """A signal to be recorded, with the head that every sending of it has."""
-        progressed, leaves = more.get("progressed", True), more.get("leaves", False)
-        return Delivery(
-            run=run,
-            claim=claim,
-            signal=signal,
-            output=output,
-            progressed=progressed,
-            leaves=leaves,
-            head=self.new_head(),
-            meanwhile=more.get("meanwhile"),
-        )
+    def delivery(self, run: OpenRun, claim: Claim, signal: Signal, output: bytes | None = None) -> Delivery:
+        """A signal to be recorded."""
+        return Delivery(run=run, claim=claim, signal=signal, output=output, head=self.new_head())
 
     def settle(self, delivery: Delivery) -> Outcome:
         """Record a delivery that perhaps was sent before, and perhaps stands; raises what `deliver` does."""
@@ -154,7 +142,7 @@ class Courier:
         self._opener.mark(run)
         if step.waits and any(wait.kind == "event" for wait in step.waits):  # it may have been sent before
             self._opener.persist(self._stores.events.meet, run.id)
-        return outcome_of(delivery.claim, sent.commit)
+        return sent.leads_to(delivery.claim)
 
     def commit(
         self, run: OpenRun, claim: Claim, step: Step, *, head: Head, leaves: bool = False, **more: Unpack[Enclosed]
@@ -174,7 +162,7 @@ class Courier:
             delta=encode_delta(step.delta),
             then=then,
             more=tickets,
-            waits=self._tickets.waits(run.id, claim, step),
+            waits=self._tickets.waits(run.id, claim, step) if step.waits else (),
             status=RunStatus.QUEUED if run.queued and not ends else step.status,
             reason=step.reason,
             cancelling=run.snapshot.cancelling,
@@ -200,12 +188,12 @@ class Courier:
 
     def _foreseen(self, delivery: Delivery, sent: Sent) -> None:
         """Tell whoever wants to prepare it what the ticket goes on with; a gate may let others begin anew first."""
-        snapshot, done, then = delivery.run.snapshot, sent.step.delta[0], sent.commit.then
-        if delivery.meanwhile is None or not isinstance(done, Done) or not isinstance(then, GoOn):
+        snapshot, done, following = delivery.run.snapshot, sent.step.delta[0], sent.leads_to(delivery.claim).next
+        if delivery.meanwhile is None or not isinstance(done, Done) or following is None:
             return
         if node_of(done.activation) not in snapshot.plan.loops:
             given = {port: recorded_at(snapshot.revision + 1, port, one) for port, one in done.outputs.items()}
-            delivery.meanwhile(delivery.claim.going_on(then.activation), given)
+            delivery.meanwhile(following, given)
 
     def _written(
         self, run: OpenRun, commit: Commit, step: Step, meanwhile: Callable[[], object] = nothing

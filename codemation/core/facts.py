@@ -158,14 +158,15 @@ _LARGE = 2**53
 def encode_delta(delta: Delta) -> bytes:
     """The facts of one revision as compact JSON."""
     rows = [_row(fact) for fact in delta]
-    return _fast(rows) if all(map(_is_ours, delta)) else _encode(rows).encode()
+    ours = _OURS.issuperset(map(type, delta)) or all(map(_is_ours, delta))
+    return _fast(rows) if ours else _encode(rows).encode()
 
 
 def _is_ours(fact: Fact) -> bool:
     """Whether a fact holds nothing but ids and counts, that is no text of a person's and no number without bound."""
     kind = type(fact)
     if kind is Began:
-        return all(limit < _LARGE for limit in fact.limits.to_json().values())  # type: ignore[union-attr]
+        return max(fact.limits.to_json().values(), default=0) < _LARGE  # type: ignore[union-attr]
     return kind in _OURS or (kind is Ended and not fact.reason)  # type: ignore[union-attr]
 
 

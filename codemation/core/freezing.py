@@ -16,7 +16,7 @@ from codemation.core.durations import seconds
 from codemation.core.ids import MAIN, START, NodeId, WorkflowId
 from codemation.core.keys import Key
 from codemation.core.limits import Limits
-from codemation.core.names import ID_RULE, is_id
+from codemation.core.names import ID_RULE, build_of_any, is_id
 from codemation.core.params import Params
 from codemation.core.places import Place
 from codemation.core.policies import PRIORITY_RULE, Report, check_defaults, is_priority, no_duration
@@ -42,6 +42,11 @@ class Frozen:
     """What runs count together by."""
     gives: Mapping[str, Any] = field(default_factory=dict)
     """The type of an item of each output, by name."""
+    build: str = field(init=False)
+    """What the names of all modules begin with that its code is in, if they are those of a build."""
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "build", build_of_any(code.function for code in self.code.values()))
 
     @property
     def triggers(self) -> tuple[Trigger, ...]:

@@ -13,7 +13,7 @@ from codemation.core.errors import NodeError
 from codemation.core.ids import AGAIN, ERROR, MAIN
 from codemation.core.items import Attachment, BatchKind, Failure, Item
 from codemation.core.outlets import Ports
-from codemation.core.payload import Path, StoredItems, encode_items
+from codemation.core.payload import Path, StoredItems, encode_items, without_collecting
 from codemation.core.signature import NodeCode, Result, Shape
 from codemation.core.tables import PackedTable, Tables, is_table
 
@@ -74,16 +74,17 @@ class Outputs:
         only = items[0]
         if len(items) == 1 and only.origins == (0,) and not only.attachments and self.parents.get(port) == [0]:
             return encode_items(StoredItems(values=[only.value], scope=numbered_by))  # as of a batch of one, and quick
-        kept = all(item.origins for item in items)
-        return encode_items(
-            StoredItems(
-                values=[item.value for item in items],
-                scope=numbered_by if kept else self.node.id,
-                origins=[item.origins for item in items] if kept else None,
-                attachments={at: item.attachments for at, item in enumerate(items) if item.attachments},
-                parents=self._parents(items, self.parents.get(port)),
+        with without_collecting():
+            kept = all(item.origins for item in items)
+            return encode_items(
+                StoredItems(
+                    values=[item.value for item in items],
+                    scope=numbered_by if kept else self.node.id,
+                    origins=[item.origins for item in items] if kept else None,
+                    attachments={at: item.attachments for at, item in enumerate(items) if item.attachments},
+                    parents=self._parents(items, self.parents.get(port)),
+                )
             )
-        )
 
     def _parents(self, items: list[Item[Any]], known: list[int] | None) -> list[int] | None:
         """The positions of the items that these were made from; of a whole batch, if the keys of all of them say so.

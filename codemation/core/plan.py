@@ -34,6 +34,8 @@ class Plan:
     """Position in an order in which sources come first."""
     followers: Mapping[NodeId, tuple[NodeId, ...]]
     """The nodes that wait for a node, each once, by rank; a gate among those of the nodes that its turns end with."""
+    entering: Mapping[NodeId, tuple[Source, ...]]
+    """All that leads to a node; to a gate, before its first turn."""
     awaits: Mapping[NodeId, tuple[NodeId, ...]]
     """The nodes that a node waits for, each once; of a gate those before its first turn."""
     loops: Mapping[NodeId, Loop]
@@ -51,12 +53,13 @@ class Plan:
             BrokenDefinition: the nodes wait for one another other than by a gate, or for what is not there.
         """
         nodes = {node.id: node for node in given}
+        entering = {node.id: tuple(node.sources(back=False)) for node in given}
         awaits: dict[NodeId, tuple[NodeId, ...]] = {}
         followers: dict[NodeId, dict[NodeId, None]] = defaultdict(dict)
         for node in given:
             for source in node.sources():
                 _known(nodes, node, source)
-            awaits[node.id] = tuple(dict.fromkeys(source.node for source in node.sources(back=False)))
+            awaits[node.id] = tuple(dict.fromkeys(source.node for source in entering[node.id]))
             for before in awaits[node.id]:
                 followers[before][node.id] = None
         rank = {node: at for at, node in enumerate(ordered(awaits, followers, workflow))}
@@ -71,6 +74,7 @@ class Plan:
             nodes=nodes,
             rank=rank,
             followers=by_rank,
+            entering=entering,
             awaits=awaits,
             loops=loops,
             owing=owing,

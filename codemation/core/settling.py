@@ -18,7 +18,6 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from heapq import heapify, heappop, heappush
 
-from codemation.core.definition import NodePlan
 from codemation.core.facts import Began, Broke, Delta, Done, Due, Ended, Skipped
 from codemation.core.ids import AGAIN, ActivationId, NodeId, activation_id, node_of
 from codemation.core.items import EMPTY, Batch
@@ -151,11 +150,7 @@ def settle_ready(beginning: Beginning, ready: Iterable[NodeId]) -> Step:
 
     while queue:
         _, node = heappop(queue)
-        if (
-            node in snapshot.rounds
-            or node in beginning.opened
-            or _has_work(plan.nodes[node], snapshot, beginning.reported)
-        ):
+        if node in snapshot.rounds or node in beginning.opened or _has_work(node, snapshot, beginning.reported):
             due.append(beginning.activation(node))
             continue
         beginning.skip_all([node, *(plan.loops[node].body if node in plan.loops else ())])
@@ -170,11 +165,11 @@ def go_on(ahead: Snapshot, facts: Delta, event: Event) -> Step:
     return settle_ready(Beginning(snapshot=ahead, facts=facts, events=(event,)), ready)
 
 
-def _has_work(node: NodePlan, snapshot: Snapshot, reported: Mapping[NodeId, Mapping[str, Batch] | None]) -> bool:
+def _has_work(node: NodeId, snapshot: Snapshot, reported: Mapping[NodeId, Mapping[str, Batch] | None]) -> bool:
     """Whether the node runs or is skipped. `reported` holds what this step adds; `None` for what it skips."""
-    if node.policy.run_on_empty:
+    if snapshot.plan.nodes[node].policy.run_on_empty:
         return True
-    for source in node.sources(back=False):
+    for source in snapshot.plan.entering[node]:
         record = snapshot.nodes.get(source.node)
         before = record.outputs if record and record.status is NodeStatus.SUCCEEDED else None
         outputs = reported.get(source.node, before)

@@ -26,21 +26,23 @@ class Ticketing:
         if not due:
             return ()
         policies = [(activation, plan.nodes[node_of(activation)].policy) for activation in due]
+        if len(due) > 1:
+            policies.sort(key=lambda one: -one[1].priority)
         return tuple(
-            NewTicket(
-                id=self.new(),
-                activation=activation,
-                queue=SESSION if session else policy.queue,
-                priority=policy.priority,
-                pool=policy.pool,
-            )
-            for activation, policy in sorted(policies, key=lambda one: -one[1].priority)
+            [
+                NewTicket(
+                    id=self.new(),
+                    activation=activation,
+                    queue=SESSION if session else policy.queue,
+                    priority=policy.priority,
+                    pool=policy.pool,
+                )
+                for activation, policy in policies
+            ]
         )
 
     def waits(self, run: RunId, claim: Claim, step: Step) -> tuple[WaitTicket, ...]:
         """A ticket for each thing that the claim's activation waits for."""
-        if not step.waits:
-            return ()
         return tuple(
             WaitTicket(
                 id=self.new(),
@@ -78,5 +80,8 @@ class Ticketing:
                 same, urgent = one, policy.priority
         if same is None:
             return Drop(), self.for_due(plan, step.due, session=session)
-        rest = tuple([one for one in step.due if one != same]) if len(step.due) > 1 else ()
-        return GoOn(activation=same), self.for_due(plan, rest, session=session)
+        if len(step.due) == 1:
+            return GoOn(activation=same), ()
+        return GoOn(activation=same), self.for_due(
+            plan, tuple([one for one in step.due if one != same]), session=session
+        )

@@ -117,6 +117,11 @@ class Built(Drawn):
         """What is called for each node; those that the engine executes by itself are not in it."""
         return MappingProxyType(self._frozen.code)
 
+    @property
+    def build(self) -> str:
+        """What the names of all modules begin with that its code is in, if they are those of a build of the app."""
+        return self._frozen.build
+
 
 class Workflow(Built, Generic[Out, PS]):
     """A workflow that has been built; it never changes."""

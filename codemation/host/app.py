@@ -30,7 +30,6 @@ from codemation.host.desk import Part
 from codemation.host.duties.upkeep import Upkeep
 from codemation.host.handles import RunHandle
 from codemation.host.identity import entropy, user_at_host
-from codemation.host.launching import decoded_params
 from codemation.host.lookout import Lookout
 from codemation.host.opening import asked
 from codemation.host.parts import (
@@ -221,10 +220,7 @@ class App:
         if self.fleet is not None and not run.snapshot.session:
             self.fleet.leave(run.id, outcome)
         elif not run.finished:
-            code = RunCode(
-                nodes=workflow.code, params=decoded_params(workflow, run.params), cache=not run.snapshot.fresh
-            )
-            handle.watched = self.scheduler.watch(run, code)
+            handle.watched = self.scheduler.watch(run, RunCode.of(workflow, run))
             self.scheduler.submit(handle.watched, outcome, driven=True)
         return handle
 

@@ -23,7 +23,6 @@ from codemation.core.states import FINISHED, RunStatus
 from codemation.core.workflow import Workflow
 from codemation.host.adoption import adopt
 from codemation.host.identity import entropy
-from codemation.host.launching import decoded_params
 from codemation.host.letters import ended_letter
 from codemation.host.queueing import ready_in
 from codemation.host.runtime.scheduler import GRACE
@@ -43,7 +42,8 @@ class Family:
 
     def recorded(self, run: OpenRun, activation: ActivationId) -> None:
         """Once a result stands: start the children that it asks for, or let the parent know that its child is over."""
-        if any(wait.kind == "child" for wait in run.snapshot.waits.get(activation, {}).values()):
+        waits = run.snapshot.waits.get(activation)
+        if waits and any(wait.kind == "child" for wait in waits.values()):
             self.begin(run.id)
         elif run.finished and run.snapshot.parent:
             self._app.caretaker.fold()
@@ -137,6 +137,8 @@ class Family:
 
         Nobody begins or ends anything while that is looked at: what is heard of a child is heard before it is let go.
         """
+        if not watched.run.snapshot.waits:
+            return False
         with self._app.scheduler.held_still():
             return self._at_rest(watched)
 
@@ -221,10 +223,7 @@ class Family:
         workflow: Workflow[Any, ...] | None = app.known(run.definition.digest)
         if workflow is None:
             return
-        code = RunCode(
-            nodes=workflow.code, params=decoded_params(workflow, run.row.params), cache=not run.snapshot.fresh
-        )
-        watched = app.scheduler.watch(run, code)
+        watched = app.scheduler.watch(run, RunCode.of(workflow, run))
         watched.served = True
         app.scheduler.submit(watched, outcome, driven=driven)
 

@@ -14,7 +14,6 @@ from codemation.core.opening import OpenRun
 from codemation.core.ports import Claim, Hint, Lane
 from codemation.core.workflow import Workflow
 from codemation.host.fleet import Fleet
-from codemation.host.launching import decoded_params
 from codemation.host.runtime.visiting import ODD, CodeMissing
 from codemation.host.runtime.workbench import RunCode
 
@@ -78,7 +77,7 @@ class WorkerDesk:
         workflow: Workflow[Any, ...] | None = self._app.known(run.definition.digest)
         if workflow is None:
             raise CodeMissing(run.definition.digest)
-        return RunCode(nodes=workflow.code, params=decoded_params(workflow, run.params), cache=not run.snapshot.fresh)
+        return RunCode.of(workflow, run)
 
     def fold(self, claim: Claim) -> None:
         """Fold an inbox; one that cannot be read is left for later, and stops no other."""

@@ -51,7 +51,7 @@ def entropy() -> int:
     try:
         return _drawn.pop()
     except IndexError:
-        _drawn.extend(number >> 1 or 1 for number in struct.unpack(f"{_DRAWS}Q", os.urandom(8 * _DRAWS)))
+        _drawn.extend([number >> 1 or 1 for number in struct.unpack(f"{_DRAWS}Q", os.urandom(8 * _DRAWS))])
         return _drawn.pop()
 
 

@@ -15,7 +15,6 @@ from codemation.core.ports import Claim, Holding
 from codemation.core.sharding import Ending
 from codemation.core.workflow import Workflow
 from codemation.host.adoption import check_drift, check_free
-from codemation.host.launching import decoded_params
 from codemation.host.runtime.activity import Activity
 from codemation.host.runtime.capture import CAPTURE
 from codemation.host.runtime.delegating import asked_of
@@ -45,7 +44,7 @@ class Stepper:
     @property
     def code(self) -> RunCode:
         """The code that is called, with the params of the run."""
-        return RunCode(nodes=self.workflow.code, params=decoded_params(self.workflow, self.run.row.params))
+        return RunCode.of(self.workflow, self.run)
 
     def due(self) -> list[ActivationId]:
         """What may be worked on, those that wait for another try last; what waits for the world is not among them."""

@@ -191,7 +191,9 @@ def test_whoever_leaves_a_chain_gives_the_next_activation_to_anybody(database: D
     run, claim = begun(engine, CHAIN)
     batches, inline = engine.store_outputs(run.id, {MAIN: (b"x", 1, "items")})
     signal = Succeeded(activation=claim.activation, outputs=batches)
-    outcome = engine.settle(engine.delivery(run, claim, signal, inline, leaves=True))
+    delivery = engine.delivery(run, claim, signal, inline)
+    delivery.leaves = True
+    outcome = engine.settle(delivery)
     assert outcome.next is None
     (row,) = database.stores.runs.tickets(run.id)
     assert (row.state, row.activation) == ("ready", "b/1")

@@ -22,6 +22,7 @@ from codemation.core.values.scalars import is_short
 
 _PLAIN = frozenset({str, int, float, bool, type(None)})
 """Types whose values stand for themselves, but for a few texts and numbers."""
+_TEXT = frozenset({str})
 _FEW = 16
 """So many values are looked at one by one more quickly than all at once."""
 _NESTED = (dict, list)
@@ -79,7 +80,7 @@ def _are_plain(values: Sequence[object]) -> bool:
     first = values[0] if values else None
     if type(first) is not dict:
         return _are_plain_alike(values)
-    if not all(map(_is_name, first)):
+    if not _are_names(first):
         return False
     if len(values) == 1:
         return _are_plain_alike(first.values())
@@ -101,9 +102,12 @@ def _are_plain_alike(held: Collection[Any]) -> bool:
     return all(_pass(kind, [value for value in held if type(value) is kind]) for kind in kinds)
 
 
-def _is_name(name: object) -> bool:
-    """Whether a key of a row stands for itself."""
-    return type(name) is str and name != TAG and (name.isascii() or is_unicode(name))
+def _are_names(keys: Collection[Any]) -> bool:
+    """Whether the keys of a row stand for themselves."""
+    if TAG in keys or not _TEXT.issuperset(map(type, keys)):
+        return False
+    together = "".join(keys)
+    return together.isascii() or is_unicode(together)
 
 
 def _is_plain(value: object) -> bool:

@@ -40,7 +40,8 @@ class Notifier:
         self._carrier = carrier
         self._longest_idle = idle
         self._clock = clock
-        self._changed = threading.Condition()
+        self._guard = threading.RLock()
+        self._changed = threading.Condition(self._guard)
         self._pending: dict[RunId, News] = {}
         self._urgent = self._closed = self._rests = False
         self._thread: threading.Thread | None = None
@@ -51,7 +52,7 @@ class Notifier:
 
     def put(self, news: News) -> None:
         """Send this soon, unless something newer of the run waits."""
-        with self._changed:
+        with self._guard:
             waiting = self._pending.get(news.run)
             if self._closed or (waiting is not None and waiting.revision >= news.revision):
                 return

@@ -77,7 +77,7 @@ class Lease:
     ) -> None:
         connections = self._connections
         connections._give_back(self._link, error)  # noqa: SLF001 - as above
-        if isinstance(error, psycopg.Error):
+        if error is not None and isinstance(error, psycopg.Error):
             raise translate(error, connections.target) from error
 
 
@@ -196,7 +196,7 @@ class Connections:
         if link.process != os.getpid():
             self._inherited.append(link)
             return
-        cut_off = isinstance(error, psycopg.Error) and loses_connection(error)
+        cut_off = error is not None and isinstance(error, psycopg.Error) and loses_connection(error)
         useless: list[Link] = []
         with self._guard:
             if cut_off and link.generation == self._generation:

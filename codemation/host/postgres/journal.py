@@ -228,11 +228,11 @@ class PostgresJournal:
 
     def _new_tickets(self, tickets: tuple[NewTicket, ...], digest: str) -> dict[str, object]:
         return {
-            "ids": numbers(ticket.id for ticket in tickets),
-            "activations": texts(ticket.activation for ticket in tickets),
-            "lanes": numbers(self._lanes.id(ticket.queue, digest) for ticket in tickets),
-            "priorities": numbers(ticket.priority for ticket in tickets),
-            "pools": texts(ticket.pool for ticket in tickets),
+            "ids": numbers([ticket.id for ticket in tickets]),
+            "activations": texts([ticket.activation for ticket in tickets]),
+            "lanes": numbers([self._lanes.id(ticket.queue, digest) for ticket in tickets]),
+            "priorities": numbers([ticket.priority for ticket in tickets]),
+            "pools": texts([ticket.pool for ticket in tickets]),
         }
 
 

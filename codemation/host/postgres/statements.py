@@ -14,7 +14,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from enum import Enum
+from enum import StrEnum
 from functools import lru_cache
 from typing import NamedTuple
 
@@ -68,7 +68,7 @@ def texts(values: Iterable[str]) -> str:
 # --- step ------------------------------------------------------------------------------------------------------------
 
 
-class Then(Enum):
+class Then(StrEnum):
     """What becomes of the ticket that brought a revision."""
 
     GO_ON = "its holder goes on with the next activation"

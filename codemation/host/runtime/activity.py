@@ -47,6 +47,8 @@ class Activity:
         self.node: NodePlan = run.snapshot.plan.nodes[node_of(claim.activation)]
         self.shard = claim.shard
         """The part of the activation that is worked on; `None` for the whole of it."""
+        self.part = claim.part
+        """Its number; 0 for the whole."""
         self.attempt = self.shard.attempt if self.shard else run.snapshot.live.get(claim.activation, 1)
         self._key = ""
         self.items = 0

@@ -45,9 +45,10 @@ class Allowance:
         Raises:
             TotalTimeout: none are left.
         """
-        left, own = self.left, self._node.policy.timeout
-        if left is None:
+        own = self._node.policy.timeout
+        if self._ends is None:
             return own
+        left = self._ends - time.monotonic()
         if left <= 0:
             raise TotalTimeout(self._node)
         return left if own is None else min(own, left)

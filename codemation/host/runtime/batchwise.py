@@ -23,7 +23,7 @@ def perform_batch(activity: Activity, stop: Stop) -> Performed:
     """Call the node's code once with all that reached it."""
     node, code = activity.node, activity.code
     given = activity.inputs()
-    activity.meter.begin(node.id, None, part=activity.claim.part)
+    activity.meter.begin(node.id, None, part=activity.part)
     data, first = code.signature.data, next(iter(given.values()), None)
     place = "" if activity.shard is None else f"/{activity.shard.start}-{activity.shard.stop}"
     context = context_of(activity, stop, place) if activity.wants_context else None

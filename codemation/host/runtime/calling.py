@@ -135,7 +135,8 @@ def called(node: str, limit: float | None, function: Callable[..., Any], /, *arg
     """
     if limit is None:
         try:
-            return _exhausted(function(*args, **kwargs))
+            value = function(*args, **kwargs)
+            return value if type(value) in WHOLE else _exhausted(value)
         except SystemExit as error:
             raise _ended(node, error) from error
     answer: queue.SimpleQueue[tuple[bool, Any]] = queue.SimpleQueue()
@@ -180,7 +181,7 @@ WHOLE = frozenset({dict, list, tuple, str, bytes, int, float, bool, type(None)})
 
 def _exhausted(value: Any) -> Any:
     """A generator runs here, inside the call, so that its errors and its time belong to the call."""
-    return list(value) if type(value) not in WHOLE and isinstance(value, Iterator) else value
+    return list(value) if isinstance(value, Iterator) else value
 
 
 def handed(parameter: Parameter, value: Any) -> tuple[tuple[Any, ...], dict[str, Any]]:

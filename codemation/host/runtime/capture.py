@@ -209,7 +209,7 @@ class Capture:
             self._users += 1
             for name, level in _STREAMS.items():
                 stream = getattr(sys, name)
-                if not isinstance(stream, _Tee):  # the first one, or somebody has put another stream there since
+                if type(stream) is not _Tee:  # the first one, or somebody has put another stream there since
                     tee = self._tees.get(name)
                     if tee is None or tee.stream is not stream:
                         tee = self._tees[name] = _Tee(stream, level)
@@ -227,7 +227,7 @@ class Capture:
                 return
             for name in _STREAMS:
                 stream = getattr(sys, name)
-                if isinstance(stream, _Tee):
+                if type(stream) is _Tee:
                     setattr(sys, name, stream.stream)
             logging.root.removeHandler(self._handler)
 

@@ -50,7 +50,7 @@ class Chain:
     def taken(self, claim: Claim) -> Performance | None:
         """What was made ready for a claim, if it was for this one."""
         work, self.prepared = self.prepared, None
-        return work if work is not None and work.claim == claim else None
+        return work if work is not None and (work.claim is claim or work.claim == claim) else None
 
     def stop(self) -> bool:
         """Whether its node should give up: the run stops, or the ticket is not held here any more."""

@@ -16,6 +16,7 @@ from codemation.core.definition import NodePlan
 from codemation.core.errors import ContractError
 from codemation.core.items import Attachment, Item
 from codemation.core.outputs import emitted_by_item, failed_item, failure_of
+from codemation.core.payload import without_collecting
 from codemation.core.progress import Finished
 from codemation.core.retry import delay_before
 from codemation.core.sealed import sealed
@@ -65,6 +66,8 @@ class ItemWork:
     node: NodePlan
     code: NodeCode
     items: Sequence[Item[Any]]
+    own: int
+    """How many of them are worked on here, those that are finished among them."""
     todo: Sequence[int]
     """Positions that are not finished yet."""
     ask: Ask
@@ -261,11 +264,12 @@ class ItemWork:
 
 def checked(work: ItemWork, check: Callable[[Any, int], Any]) -> None:
     """Check every item before the first call, where one that does not fit fails the node anyway."""
-    for position in work.todo:
-        try:
-            check(work.items[position].value, position)
-        except ContractError as error:
-            raise ItemFailed(position, error, work.attempt) from error
+    with without_collecting():
+        for position in work.todo:
+            try:
+                check(work.items[position].value, position)
+            except ContractError as error:
+                raise ItemFailed(position, error, work.attempt) from error
 
 
 def _hired(work: Callable[[], None], node: str) -> Future[None]:

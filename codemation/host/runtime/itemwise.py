@@ -48,9 +48,11 @@ class ItemwisePerformance:
         self._ready: tuple[Given, ItemWork, Door] | None = None
         """What was prepared before the activation began."""
 
-    def prepare(self) -> None:
+    def prepare(self) -> tuple[Given, ItemWork, Door]:
         """Make all ready for the first call."""
-        self._ready = self._prepared(self.activity.inputs())
+        with without_collecting():
+            self._ready = self._prepared(self.activity.inputs())
+        return self._ready
 
     def perform(self) -> Performed:
         """Work on every item that is left.
@@ -60,16 +62,15 @@ class ItemwisePerformance:
             Interrupted: the run stops, or goes on elsewhere.
         """
         activity = self.activity
-        with without_collecting():
-            first, work, door = self._ready or self._prepared(activity.inputs())
-            self._ready = None
-            activity.meter.begin(activity.node.id, len(self.own(len(work.items))), part=activity.claim.part)
-            said = self.instead(work, door)
-            if said is not None:
-                return said
-            # Shards are checked when they are split, and one item alone when it is asked for.
-            if activity.node.policy.on_error == "fail" and activity.shard is None and len(work.todo) > 1:
-                checked(work, door.value)
+        first, work, door = self._ready or self.prepare()
+        self._ready = None
+        activity.meter.begin(activity.node.id, work.own, part=activity.part)
+        said = self.instead(work, door)
+        if said is not None:
+            return said
+        # Shards are checked when they are split, and one item alone when it is asked for.
+        if activity.node.policy.on_error == "fail" and activity.shard is None and len(work.todo) > 1:
+            checked(work, door.value)
         postponed = self._run(work)
         if postponed:
             return self._items_left(postponed), None
@@ -86,14 +87,12 @@ class ItemwisePerformance:
     def ended(self, first: Given, count: int) -> Performed:
         """What all items have given."""
         activity, outputs = self.activity, self.activity.outputs()
-        outputs.emit_each(self._finished[position].emitted for position in range(count))
+        outputs.emit_each([self._finished[position].emitted for position in range(count)])
         scope = first.items.scope if first.items else NodeId(first.key.rstrip(":"))
         if not first.count:  # what was given instead of nothing has no place among the items of others
             scope = activity.node.id
-        failures = sum(one.failed for one in self._finished.values())
-        scope = self.completed(outputs, scope)
-        with without_collecting():
-            return activity.succeeded(outputs, scope, failures=failures)
+        failures = sum([one.failed for one in self._finished.values()])
+        return activity.succeeded(outputs, self.completed(outputs, scope), failures=failures)
 
     def completed(self, outputs: Outputs, scope: NodeId) -> NodeId:
         """Add what else there is to give; says by which node the items are numbered."""
@@ -116,11 +115,13 @@ class ItemwisePerformance:
         if not items and node.policy.run_on_empty:
             items = [Item(None)]
         self._finished = {one.position: one for one in self._recorded()}
+        own = self.own(len(items))
         work = ItemWork(
             node=node,
             code=code,
             items=items,
-            todo=[position for position in self.own(len(items)) if position not in self._finished],
+            own=len(own),
+            todo=[position for position in own if position not in self._finished],
             ask=asking(activity, self._stop, code.signature.data, door, given),
             attempt=activity.attempt,
             seed=activity.seed,
@@ -150,7 +151,7 @@ class ItemwisePerformance:
         """Work on what is left; record finished items now and then, and whenever the work breaks off."""
         postponed: list[Postponed] = []
         recorded_at, node = time.monotonic(), self.activity.node.id
-        done, endings = len(self.own(len(work.items))) - len(work.todo), work.endings()
+        done, endings = work.own - len(work.todo), work.endings()
         try:
             for ending in endings:
                 if isinstance(ending, Postponed):
@@ -160,7 +161,7 @@ class ItemwisePerformance:
                 self.fresh.append(ending)
                 done += 1
                 if len(work.items) > 1:
-                    self.activity.meter.move(node, done, part=self.activity.claim.part)
+                    self.activity.meter.move(node, done, part=self.activity.part)
                 due = len(self.fresh) >= CHUNK_ITEMS or time.monotonic() - recorded_at >= CHUNK_SECONDS
                 if due and len(self._finished) < len(work.items):
                     self._record()

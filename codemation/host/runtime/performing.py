@@ -67,7 +67,7 @@ class Performance:
                     return activity.caught(self.error)
                 return activity.failure(self.error, delay=delay), None
             finally:
-                activity.meter.end(activity.node.id, part=activity.claim.part)
+                activity.meter.end(activity.node.id, part=activity.part)
                 self._saying.end()
 
     def prepare(self, stop: Stop, held: Held, fresh: Mapping[str, bytes]) -> None:

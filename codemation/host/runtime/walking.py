@@ -143,15 +143,10 @@ class Walker:
         def meanwhile(following: Claim, outputs: Mapping[str, Batch]) -> None:
             chain.prepared = work.following(following, outputs, chain.stop)
 
-        delivery = self._engine.delivery(
-            watched.run,
-            claim,
-            signal,
-            output,
-            progressed=work.progressed,
-            leaves=self.tired(chain),
-            meanwhile=meanwhile if len(self._hands) == 1 else None,  # else this thread had better work on others
-        )
+        delivery = self._engine.delivery(watched.run, claim, signal, output)
+        delivery.progressed, delivery.leaves = work.progressed, self.tired(chain)
+        if len(self._hands) == 1:  # else this thread had better work on others
+            delivery.meanwhile = meanwhile
         told = partial(self._told, watched, work, claim)
         chain.sure = time.monotonic()
         outcome = self._committer.record(delivery, told, busy=self._listener.has_work)

@@ -4,15 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from typing import Any
 
 from codemation.core.engine import Engine
 from codemation.core.ids import NodeId
-from codemation.core.names import build_of_any
+from codemation.core.opening import OpenRun
 from codemation.core.params import Params
 from codemation.core.ports import NotebookRunner
 from codemation.core.signature import NodeCode
 from codemation.core.tables import Tables
+from codemation.core.workflow import Workflow
 from codemation.host.credentials import Credentials
+from codemation.host.launching import decoded_params
 from codemation.host.runtime.calling import Loop
 from codemation.host.runtime.clock import REAL, Clock
 from codemation.host.runtime.recent import Recent
@@ -49,7 +52,15 @@ class RunCode:
     params: Params | None
     cache: bool = True
     """Whether nodes may take what another run has given."""
-    build: str = field(init=False, default="")
+    build: str = ""
+    """What the names of its modules begin with, if they are those of a build."""
 
-    def __post_init__(self) -> None:
-        object.__setattr__(self, "build", build_of_any(code.function for code in self.nodes.values()))
+    @classmethod
+    def of(cls, workflow: Workflow[Any, ...], run: OpenRun) -> RunCode:
+        """The code that a run is worked on with.
+
+        Raises:
+            InputError: the params of the run do not fit (any more).
+        """
+        params = decoded_params(workflow, run.params)
+        return cls(nodes=workflow.code, params=params, cache=not run.snapshot.fresh, build=workflow.build)

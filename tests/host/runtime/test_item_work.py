@@ -52,6 +52,7 @@ class Making:
             node=node,
             code=NodeCode(function=function, signature=signature, retry=Retry(attempts=self.retry.attempts)),
             items=[Item(at, origins=(at,)) for at in range(count)],
+            own=count,
             todo=range(count),
             ask=lambda position, item: ((item.value,), {}, None),
             attempt=self.attempt,
