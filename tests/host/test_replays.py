@@ -264,6 +264,16 @@ def test_a_cached_node_takes_what_was_recorded_for_the_same_code_configuration_a
     assert calls == ["source", "costly 1", "costly 2", "total"]
 
 
+def test_a_session_that_takes_nothing_from_other_runs_takes_nothing_in_any_of_its_steps(run: Run, app: App) -> None:
+    run(cached)
+    calls.clear()
+    for cache, called in ((True, ["total"]), (False, ["source", "costly 1", "costly 2", "total"])):
+        session = begin(app, Launch(workflow=cached, params=Params(), cache=cache))
+        session.continue_()
+        assert calls == called
+        calls.clear()
+
+
 def test_what_is_cached_of_a_run_that_was_pruned_is_done_again(run: Run, stores: Stores) -> None:
     first = run(cached)
     payloads = stores.payloads
