@@ -21,7 +21,7 @@ _CREATE = statement("""
 # Read by itself first: a token that is used all the time is written to once a minute.
 _HOLDER = statement(f"""
     SELECT {_COLUMNS}, used_at IS NULL OR used_at < now_() - interval '1 minute' FROM tokens
-    WHERE digest = :digest AND revoked_at IS NULL AND (expires_at IS NULL OR expires_at > now_())""")
+    WHERE digest = :digest AND (revoked_at IS NULL) IS TRUE AND (expires_at IS NULL OR expires_at > now_())""")
 _USED = statement("UPDATE tokens SET used_at = now_() WHERE id = :id")
 _ALL = statement(f"SELECT {_COLUMNS} FROM tokens ORDER BY created_at DESC, id DESC")
 _ANY = statement("SELECT 1 FROM tokens LIMIT 1")

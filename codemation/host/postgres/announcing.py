@@ -17,7 +17,7 @@ def _owing(name: str, rows: str, listens: str) -> str:
         INSERT INTO firings (id, trigger, key, at, due_at, chain, item)
         SELECT gen_random_uuid(), g.id, s.run || ':' || s.revision, now_(), now_(), s.chain,
             json_build_object('run', s.run, 'revision', s.revision)
-        FROM ({rows}) AS s JOIN triggers g ON g.active AND {listens}
+        FROM ({rows} OFFSET 0) AS s JOIN triggers g ON g.active AND {listens}
         ON CONFLICT (trigger, key) DO NOTHING)"""
 
 
@@ -38,13 +38,14 @@ ENDED_WITH_START = announcing(f"""
 ENDED = announcing(f"""
             SELECT n.id AS run, :revision + 1 AS revision, n.workflow, :outcome::text AS outcome,
                 {CHAIN.format(origin="n.origin")} AS chain
-            FROM t JOIN runs n ON n.id = t.run_id JOIN q ON q.id = n.id WHERE q.status < {FIRST_FINISHED}""")
+            FROM runs n CROSS JOIN q WHERE n.id = (SELECT run_id FROM t) AND q.status < {FIRST_FINISHED}""")
 """Of a run that a step ends; who is over already does not end again."""
 WRITTEN = writing(f"""
             SELECT n.id AS run, :revision + 1 AS revision, w.name, {CHAIN.format(origin="n.origin")} AS chain
-            FROM t JOIN runs n ON n.id = t.run_id, unnest(:written::text[]) AS w (name)""")
+            FROM runs n CROSS JOIN unnest(:written::text[]) AS w (name) WHERE n.id = (SELECT run_id FROM t)""")
 ENDED_TOGETHER = announcing(f"""
             SELECT n.id AS run, t.revision + 1 AS revision, n.workflow, t.outcome,
                 {CHAIN.format(origin="n.origin")} AS chain
-            FROM t JOIN runs n ON n.id = t.run WHERE t.outcome <> '' AND t.open""")
+            FROM t JOIN runs n ON n.id = t.run
+            WHERE n.id = ANY(ARRAY(SELECT run FROM t)) AND t.outcome <> '' AND t.open""")
 """Of runs that a group of steps ends."""

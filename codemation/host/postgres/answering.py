@@ -17,7 +17,8 @@ def telling(ended: str, child: str, ticket: str, reason: str) -> str:
     """SQL that answers the wait for a child which the same statement ends, a row of `ended` with these columns."""
     return answering(
         f"""SELECT k.id, k.run_id, {child} AS child, {reason} AS reason FROM {ended}
-            JOIN tickets k ON k.id = {ticket} WHERE k.state = {TicketState.WAITING:d}""",
+            CROSS JOIN LATERAL (
+                SELECT * FROM tickets WHERE id = {ticket} AND state + 0 = {TicketState.WAITING:d} OFFSET 0) AS k""",
         """json_build_object('kind', 'ChildEnded', 'activation', k.activation, 'wait', k.wait, 'child', c.child,
             'status', :outcome::text, 'reason', COALESCE(NULLIF(:reason::text, ''), c.reason))""",
         fold=RANDOM_ID,
@@ -40,13 +41,14 @@ def answering(candidates: str, body: str, *, fold: str, skip: bool) -> str:
     return f"""
     candidates AS MATERIALIZED ({candidates}),
     asked AS MATERIALIZED (
-        SELECT id FROM runs WHERE id IN (SELECT run_id FROM candidates) AND stop = 0 AND {UNFINISHED}
+        SELECT id FROM runs WHERE id = ANY(ARRAY(SELECT run_id FROM candidates)) AND stop = 0 AND {UNFINISHED}
         ORDER BY id {locks}),
     taken AS MATERIALIZED (
         SELECT k.id, k.run_id, k.activation, {body} AS body FROM tickets k JOIN candidates c ON c.id = k.id
-            JOIN asked ON asked.id = k.run_id
-        WHERE k.state + 0 = {TicketState.WAITING:d} AND k.stop = 0 ORDER BY k.id FOR NO KEY UPDATE OF k),
-    gone AS (DELETE FROM tickets USING taken WHERE tickets.id = taken.id),
+            JOIN asked ON (asked.id = k.run_id) IS TRUE
+        WHERE k.id = ANY(ARRAY(SELECT id FROM candidates))
+            AND k.state + 0 = {TicketState.WAITING:d} AND k.stop = 0 ORDER BY k.id FOR NO KEY UPDATE OF k),
+    gone AS (DELETE FROM tickets WHERE id = ANY(ARRAY(SELECT id FROM taken))),
     letters AS (
         INSERT INTO signals (run_id, key, body) SELECT run_id, 'wait:' || id, body FROM taken
         ON CONFLICT (run_id, key) DO NOTHING RETURNING id, run_id),

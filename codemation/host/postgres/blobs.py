@@ -35,9 +35,9 @@ _SETTLE = statement(f"""
     mine AS (
         UPDATE blobs SET state = {_LIVE}, digest = :digest, bytes = :bytes, attached = :attached::int <> 0,
             touched_at = now_()
-        WHERE id = :id AND state = {_WRITING} AND NOT EXISTS (SELECT FROM twin) RETURNING id)
+        WHERE id = :id AND state + 0 = {_WRITING} AND NOT EXISTS (SELECT FROM twin) RETURNING id)
     SELECT id FROM twin UNION ALL SELECT id FROM mine""")
-_ABANDON = statement(f"DELETE FROM blobs WHERE id = :id AND state = {_WRITING}")
+_ABANDON = statement(f"DELETE FROM blobs WHERE id = :id AND state + 0 = {_WRITING}")
 _FIND = statement(f"SELECT digest FROM blobs WHERE id = :id AND state <> {_WRITING}")
 _READ = statement("SELECT data FROM blob_chunks WHERE blob = :id AND n = :n")
 _KEPT = statement(
@@ -53,7 +53,7 @@ _DOOM = statement(f"""
 _CONDEMNED = statement(f"""
     SELECT id FROM blobs WHERE state = {_DOOMED} AND touched_at < now_() - interval '1 hour'
         AND NOT EXISTS (SELECT FROM batches WHERE batches.blob = blobs.id) ORDER BY touched_at LIMIT 500""")
-_DELETE = statement(f"DELETE FROM blobs WHERE id = :id AND state = {_DOOMED}")
+_DELETE = statement(f"DELETE FROM blobs WHERE id = :id AND state + 0 = {_DOOMED}")
 
 
 @runtime_checkable

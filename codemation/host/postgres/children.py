@@ -11,20 +11,29 @@ from codemation.host.postgres.run_statements import RUN
 from codemation.host.postgres.statements import statement
 from codemation.host.postgres.waits import OPENED, open_wait
 
-_OF = statement(f"SELECT {RUN}, r.id::text FROM runs r WHERE r.parent_run = :run::uuid ORDER BY r.created_at, r.id")
+_OF = statement(f"""
+    WITH r AS MATERIALIZED (SELECT * FROM runs WHERE parent_run = :run::uuid)
+    SELECT {RUN}, r.id::text FROM r ORDER BY r.created_at, r.id""")
+# Of one run, or of any: a range is a way through an index in both cases.
+_OF_THE_RUN = """>= COALESCE(:run::uuid, '00000000-0000-0000-0000-000000000000')
+            AND {column} <= COALESCE(:run::uuid, 'ffffffff-ffff-ffff-ffff-ffffffffffff')"""
 _WANTED = statement(f"""
-    SELECT {OPENED} FROM tickets k JOIN runs r ON r.id = k.run_id
-    WHERE k.kind = {TicketKind.CHILD:d} AND k.state = {TicketState.WAITING:d} AND k.stop = 0
-        AND (:run::uuid IS NULL OR k.run_id = :run::uuid)
-        AND NOT EXISTS (
-            SELECT FROM runs child WHERE child.id = (k.input ->> 'child')::uuid AND child.parent_ticket = k.id
-                AND child.status < {FIRST_FINISHED})
+    WITH k AS MATERIALIZED (
+        SELECT * FROM tickets
+        WHERE kind = {TicketKind.CHILD:d} AND state + 0 = {TicketState.WAITING:d} AND stop = 0
+            AND run_id {_OF_THE_RUN.format(column="run_id")})
+    SELECT {OPENED} FROM k JOIN runs r ON r.id = k.run_id AND r.id = ANY(ARRAY(SELECT run_id FROM k))
+    WHERE COALESCE((
+        SELECT child.parent_ticket <> k.id OR child.status >= {FIRST_FINISHED} FROM runs child
+        WHERE child.id = (k.input ->> 'child')::uuid), true)
     ORDER BY k.id LIMIT :most::int""")
-_UNWANTED = statement("""
-    SELECT r.id::text FROM runs r
-    WHERE r.finished_at IS NULL AND r.stop = 0 AND r.parent_ticket IS NOT NULL
-        AND (:run::uuid IS NULL OR r.parent_run = :run::uuid)
-        AND NOT EXISTS (SELECT FROM tickets k WHERE k.id = r.parent_ticket AND k.stop = 0)
+_UNWANTED = statement(f"""
+    WITH r AS MATERIALIZED (
+        SELECT id, parent_ticket FROM runs
+        WHERE finished_at IS NULL AND stop = 0 AND parent_ticket IS NOT NULL
+            AND parent_run {_OF_THE_RUN.format(column="parent_run")})
+    SELECT r.id::text FROM r
+    WHERE COALESCE((SELECT k.stop FROM tickets k WHERE k.id = r.parent_ticket), 1) <> 0
     ORDER BY r.id LIMIT :most::int""")
 
 

@@ -33,7 +33,7 @@ _MANY = f"{_URGENCY_OF} LIMIT :many"
 _CLAIM_ONE = statement(
     _CLAIM.format(
         chosen=f"""SELECT id FROM tickets
-        WHERE id = :ticket AND state = {_READY} AND stop = 0 AND lane = ANY(:lanes::int[]) AND pool IS NULL"""
+        WHERE id = :ticket AND state + 0 = {_READY} AND stop = 0 AND lane = ANY(:lanes::int[]) AND pool IS NULL"""
     )
 )
 # First a look at the head of each lane, then a claim of what is as urgent in the lane of the most urgent one: of some,
@@ -67,7 +67,7 @@ _LOCK_POOL = statement("""
 _CLAIM_SLOT = statement(
     _CLAIM.format(
         chosen=f"""SELECT id FROM tickets
-        WHERE id = :ticket AND state = {_READY} AND stop = 0 AND lane = ANY(:lanes::int[]) AND {_FREE}"""
+        WHERE id = :ticket AND state + 0 = {_READY} AND stop = 0 AND lane = ANY(:lanes::int[]) AND {_FREE}"""
     )
 )
 # The head of each lane, of what needs no slot; and the head of each pool that has a slot, in whichever of these lanes.
@@ -155,10 +155,10 @@ _REMIND = statement(f"""
             {_URGENCY_OF} LIMIT :limit) AS head
         WHERE since < now_() - LEAST(60, 5 * 2 ^ hints) * interval '1 second'),
     found AS MATERIALIZED (
-        SELECT id FROM tickets WHERE id IN (SELECT id FROM heads) AND state = {_READY}
+        SELECT id FROM tickets WHERE id = ANY(ARRAY(SELECT id FROM heads)) AND state + 0 = {_READY}
         ORDER BY id FOR NO KEY UPDATE SKIP LOCKED)
-    UPDATE tickets SET hinted_at = now_(), hints = LEAST(hints + 1, 10) FROM found, lanes
-    WHERE tickets.id = found.id AND lanes.id = tickets.lane
+    UPDATE tickets SET hinted_at = now_(), hints = LEAST(hints + 1, 10) FROM lanes
+    WHERE tickets.id = ANY(ARRAY(SELECT id FROM found)) AND lanes.id = tickets.lane
     RETURNING tickets.id, lanes.queue, tickets.lane""")
 
 

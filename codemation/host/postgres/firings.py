@@ -32,7 +32,7 @@ _CLAIM = statement(f"""
             AND (NOT f.serial OR (NOT {_BEFORE} AND (t.overlap <> 'queue' OR {_BUSY} IS NULL)))
         ORDER BY f.at, f.id LIMIT :most::int FOR UPDATE OF f SKIP LOCKED)
     UPDATE firings f SET owner = :worker, due_at = now_() + :lease::float8 * interval '1 second'
-    FROM c, triggers t WHERE f.id = c.id AND t.id = f.trigger AND f.owner IS NULL
+    FROM triggers t WHERE f.id = ANY(ARRAY(SELECT id FROM c)) AND t.id = f.trigger AND f.owner IS NULL
     RETURNING f.id::text, f.trigger, t.workflow, t.kind, f.key, f.at, f.item::text, f.chain, f.tries, f.serial,
         t.overlap, {_BUSY}::text, f.serial AND EXISTS (
             SELECT FROM firings l WHERE l.trigger = f.trigger AND l.serial AND (l.at, l.id) > (f.at, f.id))""")
@@ -40,14 +40,16 @@ _CLAIM = statement(f"""
 _STARTED = statement("""
     WITH f AS (DELETE FROM firings WHERE id = :id::uuid RETURNING trigger, at, serial),
     k AS (
-        UPDATE ticks SET run_id = :run::uuid FROM f WHERE ticks.trigger = f.trigger AND ticks.tick_at = f.at)
+        UPDATE ticks SET run_id = :run::uuid
+        WHERE trigger = (SELECT trigger FROM f) AND tick_at = (SELECT at FROM f))
     UPDATE triggers t SET last_at = now_(), error = '',
         last_run = CASE WHEN f.serial OR t.overlap = '' THEN :run::uuid ELSE t.last_run END
     FROM f WHERE t.id = f.trigger""")
 _DROPPED = statement("""
     WITH f AS (DELETE FROM firings WHERE id = :id::uuid RETURNING trigger, at),
     k AS (
-        UPDATE ticks SET outcome = 'skipped' FROM f WHERE ticks.trigger = f.trigger AND ticks.tick_at = f.at)
+        UPDATE ticks SET outcome = 'skipped'
+        WHERE trigger = (SELECT trigger FROM f) AND tick_at = (SELECT at FROM f))
     UPDATE triggers SET error = :why, error_at = now_() FROM f WHERE triggers.id = f.trigger AND :why <> ''""")
 _FAILED = statement("""
     WITH f AS (

@@ -19,6 +19,7 @@ from codemation.core.ids import RunId
 from codemation.core.ports import Commit, Drop, GoOn
 from codemation.core.states import FINISHED, RunStatus
 from codemation.host.postgres.announcing import ENDED_TOGETHER
+from codemation.host.postgres.answering import UNFINISHED
 from codemation.host.postgres.codes import FIRST_FINISHED, STATUS_CODES, TicketKind, TicketState
 from codemation.host.postgres.rows import storable
 from codemation.host.postgres.statements import HELD, LANE, Statement, numbers, statement, texts
@@ -36,13 +37,13 @@ _GUARD = f"""
                 outcome)),
     q AS MATERIALIZED (
         SELECT i.*, r.digest, r.priority, r.open FROM i CROSS JOIN LATERAL (
-            SELECT digest, priority, finished_at IS NULL AS open FROM runs
+            SELECT digest, priority, {UNFINISHED} AS open FROM runs
             WHERE id = i.run AND revision = i.revision AND head = i.head AND stop = 0
-                AND (finished_at IS NULL OR i.status >= {FIRST_FINISHED}) FOR NO KEY UPDATE SKIP LOCKED) AS r),
+                AND ({UNFINISHED} OR i.status >= {FIRST_FINISHED}) FOR NO KEY UPDATE SKIP LOCKED) AS r),
     t AS MATERIALIZED (
         SELECT q.* FROM q CROSS JOIN LATERAL (
             SELECT 1 FROM tickets
-            WHERE id = q.ticket AND run_id = q.run AND owner = q.worker AND fence = q.fence AND {HELD}
+            WHERE id = q.ticket AND (run_id = q.run) IS TRUE AND owner = q.worker AND fence = q.fence AND {HELD}
                 AND kind <> {TicketKind.FOLD:d} FOR NO KEY UPDATE SKIP LOCKED) AS k)"""
 _WRITE = """
     j AS (
@@ -51,7 +52,7 @@ _WRITE = """
     g AS (
         UPDATE tickets SET activation = t.activation, fence = tickets.fence + 1, starts = 1, lost = 0,
             left_ = NULL
-        FROM t WHERE tickets.id = t.ticket AND t.activation <> ''),
+        FROM t WHERE tickets.id = t.ticket AND id = ANY(ARRAY(SELECT ticket FROM t WHERE t.activation <> ''))),
     d AS (DELETE FROM tickets WHERE id = ANY(ARRAY(SELECT ticket FROM t WHERE t.activation = '')))"""
 _PROGRESS = """
     x AS (DELETE FROM progress WHERE ticket = ANY(ARRAY(SELECT ticket FROM t)))"""
@@ -73,7 +74,7 @@ _RECORD = f"""
 UPDATE runs SET revision = t.revision + 1, head = t.new_head, status = t.status,
     started_at = COALESCE(started_at, now_()), reason = COALESCE(NULLIF(t.reason, ''), runs.reason),
     finished_at = CASE WHEN t.status >= {FIRST_FINISHED} THEN COALESCE(finished_at, now_()) ELSE finished_at END
-FROM t WHERE runs.id = t.run RETURNING t.new_head"""
+FROM t WHERE runs.id = t.run AND id = ANY(ARRAY(SELECT run FROM t)) RETURNING t.new_head"""
 
 
 class GroupShape(NamedTuple):

@@ -19,7 +19,7 @@ _POST = statement(f"""
     {ask_for_fold("SELECT :fold::bigint AS id, run_id, id AS signal FROM letter")} RETURNING 1""")
 _THERE = statement("SELECT 1 FROM runs WHERE id = :run")
 _PENDING = statement(
-    "SELECT id, key, body::text, extract(epoch FROM at)::float8 FROM signals WHERE run_id = :run ORDER BY id"
+    "SELECT id, key, body::text, extract(epoch FROM at)::float8 FROM signals WHERE run_id = :run ORDER BY id + 0"
 )
 
 

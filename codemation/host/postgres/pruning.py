@@ -19,8 +19,8 @@ HEAVY = 20_000
 """Revisions after which a deletion is long enough."""
 
 _KEPT_UNTIL = "kept_until(finished_at, status, retention)"
-_PAST = f"finished_at IS NOT NULL AND retention IS NOT NULL AND {_KEPT_UNTIL} < now_()"
-_ALONE = "NOT EXISTS (SELECT FROM runs parents WHERE parents.id = runs.parent_run)"
+_PAST = f"finished_at IS NOT NULL AND retention IS NOT NULL AND {_KEPT_UNTIL} < (SELECT now_())"
+_ALONE = "(SELECT parents.id FROM runs parents WHERE parents.id = runs.parent_run) IS NULL"
 _OVER = f"{_PAST} AND {_ALONE}"
 _OUTDATED = statement(f"""
     WITH RECURSIVE past AS (
@@ -43,38 +43,42 @@ _LOST = statement(f"""
     SELECT DISTINCT run::text FROM (
         SELECT home_run AS run FROM batches WHERE home_run < {_LONG_AGO}
         UNION ALL SELECT run_id FROM borrowed WHERE run_id < {_LONG_AGO}) AS named
-    WHERE NOT EXISTS (SELECT FROM runs WHERE runs.id = named.run) LIMIT :most::int""")
+    WHERE (SELECT runs.id FROM runs WHERE runs.id = named.run) IS NULL LIMIT :most::int""")
 
 _LOCK_RUNS = statement("SELECT FROM runs WHERE id = ANY(:runs::uuid[]) ORDER BY id FOR UPDATE")
-_LOCK_BATCHES = statement("SELECT FROM batches WHERE home_run = ANY(:runs::uuid[]) ORDER BY id FOR UPDATE")
+_LOCK_BATCHES = statement("""
+    SELECT FROM batches WHERE id = ANY(ARRAY(SELECT id FROM batches WHERE home_run = ANY(:runs::uuid[])))
+    ORDER BY id FOR UPDATE""")
+_THEIRS = "ANY(ARRAY(SELECT id FROM gone))"
 # A run that was reopened meanwhile is left alone; one that is not there has left something over.
 _DELETE = statement(f"""
     WITH gone AS MATERIALIZED (
-        SELECT one.id FROM unnest(:runs::uuid[]) AS one (id) LEFT JOIN runs ON runs.id = one.id
+        SELECT one.id FROM unnest(:runs::uuid[]) AS one (id)
+            LEFT JOIN LATERAL (SELECT * FROM runs WHERE id = one.id OFFSET 0) AS runs ON true
         WHERE runs.id IS NULL OR ({_OVER})),
-    mine AS MATERIALIZED (SELECT batches.id FROM batches JOIN gone ON batches.home_run = gone.id),
+    mine AS MATERIALIZED (SELECT id FROM batches WHERE home_run = {_THEIRS}),
     heirs AS MATERIALIZED (
-        SELECT DISTINCT ON (batch) batch, run_id FROM borrowed JOIN mine ON mine.id = borrowed.batch
-        WHERE run_id NOT IN (SELECT id FROM gone) ORDER BY batch, run_id),
-    moved AS (UPDATE batches SET home_run = heirs.run_id FROM heirs WHERE batches.id = heirs.batch),
-    returned AS (DELETE FROM borrowed USING gone WHERE borrowed.run_id = gone.id),
-    entries AS (DELETE FROM journal USING gone WHERE journal.run_id = gone.id),
-    marks AS (DELETE FROM checkpoints USING gone WHERE checkpoints.run_id = gone.id),
-    lines AS (DELETE FROM logs USING gone WHERE logs.run_id = gone.id),
-    letters AS (DELETE FROM signals USING gone WHERE signals.run_id = gone.id),
-    following AS (DELETE FROM follow_ups USING gone WHERE follow_ups.run_id = gone.id),
-    work AS (DELETE FROM tickets USING gone WHERE tickets.run_id = gone.id RETURNING tickets.id),
-    part AS (DELETE FROM progress USING work WHERE progress.ticket = work.id),
-    rows AS (DELETE FROM runs USING gone WHERE runs.id = gone.id)
-    DELETE FROM batches USING mine
-    WHERE batches.id = mine.id AND NOT EXISTS (SELECT FROM heirs WHERE batch = mine.id)""")
-_GONE = statement(
-    "SELECT count(*) FROM unnest(:runs::uuid[]) AS one (id) WHERE EXISTS (SELECT FROM runs WHERE runs.id = one.id)"
-)
+        SELECT DISTINCT ON (batch) batch, run_id FROM borrowed
+        WHERE batch = ANY(ARRAY(SELECT id FROM mine)) AND run_id <> ALL(ARRAY(SELECT id FROM gone))
+        ORDER BY batch, run_id),
+    moved AS (
+        UPDATE batches SET home_run = heirs.run_id
+        FROM heirs WHERE batches.id = heirs.batch AND id = ANY(ARRAY(SELECT batch FROM heirs))),
+    returned AS (DELETE FROM borrowed WHERE run_id = {_THEIRS}),
+    entries AS (DELETE FROM journal WHERE run_id = {_THEIRS}),
+    marks AS (DELETE FROM checkpoints WHERE run_id = {_THEIRS}),
+    lines AS (DELETE FROM logs WHERE run_id = {_THEIRS}),
+    letters AS (DELETE FROM signals WHERE run_id = {_THEIRS}),
+    following AS (DELETE FROM follow_ups WHERE run_id = {_THEIRS}),
+    work AS (DELETE FROM tickets WHERE run_id = {_THEIRS} RETURNING id),
+    part AS (DELETE FROM progress WHERE ticket = ANY(ARRAY(SELECT id FROM work))),
+    rows AS (DELETE FROM runs WHERE id = {_THEIRS})
+    DELETE FROM batches WHERE id = ANY(ARRAY(SELECT id FROM mine EXCEPT SELECT batch FROM heirs))""")
+_GONE = statement("SELECT :many::int - count(*) FROM runs WHERE id = ANY(:runs::uuid[])")
 _FORGET_KEYS = statement("""
     DELETE FROM run_keys WHERE (workflow, run_key) IN (
-        SELECT workflow, run_key FROM run_keys WHERE expires_at < now_()
-            AND NOT EXISTS (SELECT FROM runs WHERE runs.id = run_keys.run_id)
+        SELECT workflow, run_key FROM run_keys WHERE expires_at < (SELECT now_())
+            AND (SELECT runs.id FROM runs WHERE runs.id = run_keys.run_id) IS NULL
         ORDER BY expires_at LIMIT :most::int FOR UPDATE SKIP LOCKED)""")
 # A rate of the past says nothing: whoever books by it anew begins now. It is left for a day, so that few come and go.
 _FORGET_RATES = statement("""
@@ -105,7 +109,7 @@ class PostgresPruning:
             if not chosen:
                 return 0
             _delete(link, chosen)
-            return len(chosen) - int(link.all(_GONE, {"runs": texts(chosen)})[0][0])
+            return int(link.all(_GONE, {"runs": texts(chosen), "many": len(chosen)})[0][0])
 
     def sweep(self, limit: int = 200) -> Swept:
         """Delete what belongs to nobody."""

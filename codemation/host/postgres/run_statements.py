@@ -9,7 +9,7 @@ from codemation.core.ids import activation_id
 from codemation.core.states import RunStatus
 from codemation.core.waits import DEADLINE
 from codemation.host.postgres.announcing import ENDED_WITH_START
-from codemation.host.postgres.answering import ask_for_fold, telling
+from codemation.host.postgres.answering import UNFINISHED, ask_for_fold, telling
 from codemation.host.postgres.codes import FIRST_FINISHED, FOLD_LANE, STATUS_CODES, TicketKind, TicketState
 from codemation.host.postgres.statements import HELD, Statement, in_order, statement
 from codemation.host.postgres.turnstile_statements import FREE, WAIT_KEY
@@ -47,7 +47,7 @@ _KEY = """
         {source}
         ON CONFLICT (workflow, run_key) DO UPDATE SET run_id = EXCLUDED.run_id, input_digest = EXCLUDED.input_digest,
             expires_at = EXCLUDED.expires_at
-            WHERE known.expires_at < now_() AND NOT EXISTS (SELECT FROM runs WHERE runs.id = known.run_id)
+            WHERE known.expires_at < now_() AND (SELECT runs.id FROM runs WHERE runs.id = known.run_id) IS NULL
         RETURNING run_id),"""
 _RECORD = f"""
     r AS (
@@ -66,7 +66,7 @@ _RECORD = f"""
 _WANTED = f"""
     parent AS MATERIALIZED (SELECT id FROM runs WHERE id = :parent::uuid FOR NO KEY UPDATE),
     wanted AS MATERIALIZED (
-        SELECT tickets.id FROM tickets JOIN parent ON parent.id = tickets.run_id
+        SELECT tickets.id FROM tickets JOIN parent ON (parent.id = tickets.run_id) IS TRUE
         WHERE tickets.id = :parent_ticket::bigint AND state + 0 = {TicketState.WAITING:d} AND stop = 0
         FOR NO KEY UPDATE OF tickets),"""
 # A child is as far down the chain of runs that start one another as its parent.
@@ -136,19 +136,18 @@ def reopen(*, timed: bool = False, queued: bool = False, placeless: bool = False
         FROM r),
     -- Whoever still holds something of the run's former life, or asks for something, came too late.
     l AS MATERIALIZED (
-        SELECT tickets.id FROM tickets JOIN r ON tickets.run_id = r.id {in_order("tickets")}
-        FOR NO KEY UPDATE OF tickets),
-    d AS (DELETE FROM tickets USING l WHERE tickets.id = l.id RETURNING tickets.id),
-    x AS (DELETE FROM progress USING d WHERE progress.ticket = d.id),
-    s AS (DELETE FROM signals USING r WHERE signals.run_id = r.id),
+        SELECT id FROM tickets WHERE run_id = (SELECT id FROM r) {in_order("tickets")} FOR NO KEY UPDATE),
+    d AS (DELETE FROM tickets WHERE id = ANY(ARRAY(SELECT id FROM l)) RETURNING id),
+    x AS (DELETE FROM progress WHERE ticket = ANY(ARRAY(SELECT id FROM d))),
+    s AS (DELETE FROM signals WHERE run_id = (SELECT id FROM r)),
     k AS ({_QUEUED_TICKETS if queued else _TICKETS}){_TIMED if timed else ""}
     SELECT 1 FROM r""")
 
 
-STOP = statement("""
+STOP = statement(f"""
     WITH r AS (
         UPDATE runs SET stop = 1, revision = revision + 1, head = :new_head
-        WHERE id = :run AND revision = :revision AND head = :head AND stop = 0 AND finished_at IS NULL
+        WHERE id = :run AND revision = :revision AND head = :head AND stop = 0 AND {UNFINISHED}
         RETURNING id, revision)
     INSERT INTO journal (run_id, revision, head, at, delta) SELECT id, revision, :new_head, now_(), :delta FROM r""")
 # Sees every ticket, because its own moment comes after the lock on the run; a claim that is under way is waited for.
@@ -157,9 +156,9 @@ _MARKED = "SELECT :fold::bigint AS id, id AS run_id, 0 AS signal FROM q WHERE (S
 MARK = statement(f"""
     WITH q AS (SELECT id FROM runs WHERE id = :run AND head = :new_head),
     t AS MATERIALIZED (
-        SELECT tickets.id FROM tickets JOIN q ON tickets.run_id = q.id WHERE kind <> {TicketKind.FOLD:d}
-        {in_order("tickets")} FOR NO KEY UPDATE OF tickets),
-    m AS (UPDATE tickets SET stop = 1 FROM t WHERE tickets.id = t.id RETURNING 1)
+        SELECT id FROM tickets WHERE run_id = (SELECT id FROM q) AND kind <> {TicketKind.FOLD:d}
+        {in_order("tickets")} FOR NO KEY UPDATE),
+    m AS (UPDATE tickets SET stop = 1 WHERE id = ANY(ARRAY(SELECT id FROM t)) RETURNING 1)
     {ask_for_fold(_MARKED)}""")
 
 RUN = """r.revision, r.head, r.created_at, NULL::bytea AS delta, r.workflow, r.digest, r.status, r.reason, r.stop,
@@ -202,9 +201,8 @@ AGE = statement(
     "SELECT extract(epoch FROM now_() - at)::float8 FROM journal WHERE run_id = :run::uuid AND revision = :revision"
 )
 LOOK = statement(
-    f"""SELECT {RUN}, t.fence, t.activation, l.queue, t.priority, t.starts
+    f"""SELECT {RUN}, t.fence, t.activation, (SELECT queue FROM lanes WHERE id = t.lane), t.priority, t.starts
     FROM runs r LEFT JOIN tickets t ON t.id = :ticket AND t.owner = :worker AND t.{HELD}
-        LEFT JOIN lanes l ON l.id = t.lane
     WHERE r.id = :run"""
     + _entries("revision > :after", more=5)
 )

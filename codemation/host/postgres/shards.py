@@ -26,7 +26,8 @@ _SPLIT = statement(f"""
     WITH q AS MATERIALIZED (
         SELECT id FROM runs WHERE id = :run AND stop = 0 AND {UNFINISHED} FOR NO KEY UPDATE),
     t AS MATERIALIZED (
-        SELECT k.id, k.run_id, k.activation, k.lane, k.priority, k.pool FROM tickets k JOIN q ON q.id = k.run_id
+        SELECT k.id, k.run_id, k.activation, k.lane, k.priority, k.pool
+        FROM tickets k JOIN q ON (q.id = k.run_id) IS TRUE
         WHERE k.id = :ticket AND k.owner = :worker AND k.fence = :fence AND k.{HELD} AND k.kind = {TicketKind.WORK:d}
             AND k.left_ IS NULL FOR NO KEY UPDATE OF k),
     s AS (
@@ -37,7 +38,7 @@ _SPLIT = statement(f"""
         FROM t, unnest(:ids::bigint[], :starts::int[], :stops::int[]) WITH ORDINALITY AS x (id, start, stop, n))
     UPDATE tickets SET state = {_WAITING}, owner = NULL, due_at = NULL, left_ = :many::int,
         input = json_build_object('shards', :many::int)
-    FROM t WHERE tickets.id = t.id RETURNING 1""")
+    WHERE id = (SELECT id FROM t) RETURNING 1""")
 
 
 def _end(failed: str) -> Statement:
@@ -52,7 +53,7 @@ def _end(failed: str) -> Statement:
     p AS MATERIALIZED (
         SELECT k.id FROM k CROSS JOIN t WHERE k.id = :parent AND k.state = {_WAITING} AND k.stop = 0),
     {failed}
-    d AS (DELETE FROM tickets USING t WHERE tickets.id = t.id),
+    d AS (DELETE FROM tickets WHERE id = (SELECT id FROM t)),
     c AS (
         INSERT INTO progress (ticket, activation, chunk, items, batch, errors)
         SELECT id, :activation, :chunk::bigint, :items::int[], :data, :error::jsonb FROM p
@@ -63,17 +64,17 @@ def _end(failed: str) -> Statement:
             owner = CASE WHEN left_ = n.ended THEN :worker::bigint END,
             fence = CASE WHEN left_ = n.ended THEN tickets.fence + 1 ELSE tickets.fence END,
             starts = CASE WHEN left_ = n.ended THEN starts + 1 ELSE starts END
-        FROM n WHERE tickets.id = n.id RETURNING tickets.id, left_, tickets.fence, starts)
+        FROM n WHERE tickets.id = (SELECT id FROM n) RETURNING tickets.id, left_, tickets.fence, starts)
     SELECT u.left_, u.fence, u.starts FROM t LEFT JOIN u ON true""")
 
 
 _END = _end("n AS MATERIALIZED (SELECT id, 1 AS ended FROM p),")
 _END_FAILED = _end(f"""
     idle AS MATERIALIZED (
-        SELECT s.id FROM tickets s JOIN p ON p.id = s.parent
-        WHERE s.run_id = :run AND s.kind = {_SHARD} AND s.state <> {_RUNNING} ORDER BY s.id
+        SELECT s.id FROM tickets s JOIN p ON (p.id = s.parent) IS TRUE
+        WHERE s.run_id = :run AND s.kind = {_SHARD} AND s.state <> {_RUNNING} ORDER BY s.id + 0
         FOR NO KEY UPDATE OF s SKIP LOCKED),
-    gone AS (DELETE FROM tickets USING idle WHERE tickets.id = idle.id),
+    gone AS (DELETE FROM tickets WHERE id = ANY(ARRAY(SELECT id FROM idle))),
     n AS MATERIALIZED (SELECT id, 1 + (SELECT count(*) FROM idle)::int AS ended FROM p),""")
 _AGAIN = statement(f"""
     UPDATE tickets SET state = {_WAITING}, owner = NULL, starts = 0, lost = 0,

@@ -20,7 +20,7 @@ from typing import NamedTuple
 
 from codemation.core.states import RunStatus
 from codemation.host.postgres.announcing import ENDED, WRITTEN
-from codemation.host.postgres.answering import PARENT, telling
+from codemation.host.postgres.answering import PARENT, UNFINISHED, telling
 from codemation.host.postgres.codes import (
     FIRST_FINISHED,
     FOLD_LANE,
@@ -102,8 +102,11 @@ class StepShape(NamedTuple):
     """Triggers may listen to the data that was written."""
 
 
-# A ticket is found by its id. Said plainly, its state would lead the planner to the index of a worker's tickets
-# instead, and to every ticket that the worker holds or has lately held.
+# A plan is made once, perhaps while hardly anything is there: then to read all of an index seems as quick as to look up
+# one row. It is kept while 100,000 runs come. So no way is left open but the one by the keys (ADR 0040): keys that come
+# from other parts of a statement are given as a subquery or an array of them, for a join could be answered in the order
+# of another index; and what is only compared is said so that no index has it, as here: a ticket is found by its id, and
+# neither by its state nor by its run.
 HELD = f"state + 0 = {TicketState.RUNNING:d}"
 
 
@@ -119,7 +122,7 @@ _RUN = """
     q AS MATERIALIZED (
         SELECT id, digest, priority{more} FROM runs
         WHERE id = :run AND revision = :revision AND head = :head AND {conditions} FOR NO KEY UPDATE)"""
-_FENCE = f"tickets.id = :ticket AND tickets.run_id = q.id AND owner = :worker AND fence = :fence AND {HELD}"
+_FENCE = f"tickets.id = :ticket AND (run_id = q.id) IS TRUE AND owner = :worker AND fence = :fence AND {HELD}"
 _PASSED = "RETURNING tickets.run_id, q.digest, q.priority"
 _SAME_KIND = f"(kind = {TicketKind.FOLD:d}) = (:activation::text = '')"
 
@@ -143,12 +146,13 @@ _TICKET = {
     k AS MATERIALIZED (
         SELECT tickets.id, run_id, digest, q.priority, kind = {TicketKind.FOLD:d} AND (
             (signal IS NOT NULL AND signal <> ALL(:consumed::bigint[]))
-            OR EXISTS (SELECT FROM signals s WHERE s.run_id = q.id AND s.id <> ALL(:consumed::bigint[]))) AS asked
+            OR EXISTS (SELECT FROM signals WHERE run_id = (SELECT id FROM q) AND id <> ALL(:consumed::bigint[]))
+        ) AS asked
         FROM tickets CROSS JOIN q WHERE {_FENCE} FOR NO KEY UPDATE OF tickets),
-    d AS (DELETE FROM tickets USING k WHERE tickets.id = k.id AND NOT k.asked),
+    d AS (DELETE FROM tickets WHERE id = (SELECT id FROM k WHERE NOT asked)),
     a AS (
         UPDATE tickets SET state = {TicketState.READY:d}, owner = NULL, due_at = now_(), starts = 0
-        FROM k WHERE tickets.id = k.id AND k.asked),
+        WHERE id = (SELECT id FROM k WHERE asked)),
     t AS (SELECT run_id, digest, priority FROM k)""",
 } | {
     then: f"""
@@ -184,9 +188,9 @@ _WAITS = f"""
             :wait_untils::float8[], :wait_keys::text[], :wait_names::text[], :wait_details::text[])
             AS x (id, activation, kind, delay, until, wait_key, wait, detail))"""
 _CONSUME = """
-    c AS (DELETE FROM signals USING t WHERE signals.run_id = t.run_id AND signals.id = ANY(:consumed::bigint[]))"""
+    c AS (DELETE FROM signals WHERE (run_id = (SELECT run_id FROM t)) IS TRUE AND id = ANY(:consumed::bigint[]))"""
 _CONSUME_ALL = """
-    c AS (DELETE FROM signals USING t WHERE signals.run_id = t.run_id)"""
+    c AS (DELETE FROM signals WHERE run_id = (SELECT run_id FROM t))"""
 # The progress of an activation that is tried again stays, so that only the items that are left are worked on. To look
 # where there is none would cost a fifth of a step.
 _PROGRESS = {
@@ -199,9 +203,9 @@ _PROGRESS = {
 # they are told by the next refusal.
 _CLEAR = f"""
     o AS (
-        DELETE FROM tickets USING t WHERE tickets.run_id = t.run_id AND id <> :ticket
+        DELETE FROM tickets WHERE run_id = (SELECT run_id FROM t) AND id <> :ticket
             AND state <> {TicketState.RUNNING:d} RETURNING id),
-    p AS (DELETE FROM progress USING o WHERE ticket = o.id)"""
+    p AS (DELETE FROM progress WHERE ticket = ANY(ARRAY(SELECT id FROM o)))"""
 _FOLLOW_UP = """
     f AS (INSERT INTO follow_ups (run_id, revision, workflow) SELECT run_id, :revision + 1, :follow_up FROM t)"""
 # The turnstile's row comes last, here as everywhere. Who has been queued has no place to give back.
@@ -213,7 +217,7 @@ _LEAVE = f"""
 _RECORD = """
 UPDATE runs SET revision = :revision + 1, head = :new_head, status = {status},
     started_at = COALESCE(started_at, now_()), reason = COALESCE(NULLIF(:reason::text, ''), reason) {ended}
-FROM t WHERE runs.id = t.run_id RETURNING 1"""
+WHERE id = (SELECT run_id FROM t) RETURNING 1"""
 
 
 @lru_cache
@@ -226,12 +230,14 @@ def step(shape: StepShape) -> Statement:
     drops = shape.then in (Then.DROP, Then.DROP_FOLD, Then.END)
     conditions = "stop <> 0" if shape.cancelling else "stop = 0"
     if not shape.ends:
-        conditions += " AND finished_at IS NULL"
+        conditions += f" AND {UNFINISHED}"
     if shape.tells:
         conditions += " AND (SELECT count(*) FROM parent) >= 0"
     locked = _RUN.format(conditions=conditions, more=", status" if shape.leaves or shape.announces else "")
     consumes = _CONSUME_ALL if shape.ends else _CONSUME
-    told = telling("t JOIN runs s ON s.id = t.run_id", "s.id", "s.parent_ticket", "s.reason")
+    told = telling(
+        "(SELECT * FROM runs WHERE id = (SELECT run_id FROM t) OFFSET 0) AS s", "s.id", "s.parent_ticket", "s.reason"
+    )
     parts = (
         (shape.tells, PARENT),
         (True, locked),

@@ -25,23 +25,22 @@ _ANNOUNCE = statement("UPDATE workers SET lanes = :lanes::int[] WHERE id = :work
 
 # A run may end under those who work for it. What comes back of one that is over is nobody's work any more: left ready,
 # it would be claimed, found out and given back for ever.
-_OVER = f"NOT EXISTS (SELECT FROM runs WHERE runs.id = {{run}} AND {UNFINISHED})"
+_OVER = f"COALESCE((SELECT NOT {UNFINISHED} FROM runs WHERE runs.id = {{run}}), true)"
 _HAND_BACK = statement(f"""
     WITH held AS MATERIALIZED (
         SELECT k.id, k.run_id, k.stop <> 0 OR {_OVER.format(run="k.run_id")} AS done FROM tickets k
             JOIN unnest(:tickets::bigint[], :workers::bigint[], :fences::int[]) AS x (id, owner, fence) ON k.id = x.id
-        WHERE k.owner = x.owner AND k.fence = x.fence AND k.{HELD} {in_order("k")} FOR NO KEY UPDATE OF k),
+        WHERE k.id = ANY(:tickets::bigint[])
+            AND k.owner = x.owner AND k.fence = x.fence AND k.{HELD} {in_order("k")} FOR NO KEY UPDATE OF k),
     back AS (
         UPDATE tickets SET state = {_READY}, owner = NULL, starts = GREATEST(starts - 1, 0),
             due_at = COALESCE(due_at, now_())
-        FROM held WHERE tickets.id = held.id AND NOT held.done),
-    gone AS (
-        DELETE FROM tickets USING held WHERE tickets.id = held.id AND held.done
-        RETURNING held.run_id, held.id),
-    p AS (DELETE FROM progress USING gone WHERE progress.ticket = gone.id),
+        WHERE id = ANY(ARRAY(SELECT id FROM held WHERE NOT done))),
+    gone AS (DELETE FROM tickets WHERE id = ANY(ARRAY(SELECT id FROM held WHERE done)) RETURNING run_id, id),
+    p AS (DELETE FROM progress WHERE ticket = ANY(ARRAY(SELECT id FROM gone))),
     folds AS ({
-    ask_for_fold(f'''SELECT {RANDOM_ID} AS id, runs.id AS run_id, 0 AS signal
-        FROM (SELECT DISTINCT run_id FROM gone) AS stopping JOIN runs ON runs.id = run_id WHERE {UNFINISHED}''')
+    ask_for_fold(f'''SELECT {RANDOM_ID} AS id, id AS run_id, 0 AS signal
+        FROM runs WHERE id = ANY(ARRAY(SELECT run_id FROM gone)) AND {UNFINISHED}''')
 })
     SELECT 1 FROM held""")
 
@@ -50,9 +49,9 @@ _HAND_BACK = statement(f"""
 # is counted as one that has ended with an error; where its activation's ticket is locked, it is left for the next time.
 _TAKE_OVER = statement(f"""
     WITH parents AS MATERIALIZED (
-        SELECT id FROM tickets WHERE id IN (
+        SELECT id FROM tickets WHERE id = ANY(ARRAY(
             SELECT parent FROM tickets WHERE owner = ANY(:dead::bigint[]) AND state = {_RUNNING} AND kind = {_SHARD}
-                AND lost + 1 >= :poison_after)
+                AND lost + 1 >= :poison_after))
         ORDER BY id FOR NO KEY UPDATE SKIP LOCKED),
     held AS MATERIALIZED (
         SELECT id, run_id, activation, fence, lost + 1 AS lost, parent, input,
@@ -61,7 +60,7 @@ _TAKE_OVER = statement(f"""
         FROM tickets WHERE owner = ANY(:dead::bigint[]) AND state = {_RUNNING}
             AND (kind <> {_SHARD} OR stop <> 0 OR lost + 1 < :poison_after
                 OR parent = ANY(ARRAY(SELECT id FROM parents)))
-        ORDER BY id FOR NO KEY UPDATE SKIP LOCKED),
+        ORDER BY id + 0 FOR NO KEY UPDATE SKIP LOCKED),
     poisoned AS MATERIALIZED (SELECT * FROM held WHERE shard AND poisoned),
     ends AS (
         INSERT INTO progress (ticket, activation, chunk, items, batch, errors)
@@ -72,17 +71,18 @@ _TAKE_OVER = statement(f"""
     counted AS (
         UPDATE tickets SET left_ = left_ - p.many, state = CASE WHEN left_ = p.many THEN {_READY} ELSE state END,
             due_at = CASE WHEN left_ = p.many THEN now_() ELSE due_at END
-        FROM (SELECT parent, count(*)::int AS many FROM poisoned GROUP BY parent) AS p WHERE tickets.id = p.parent),
+        FROM (SELECT parent, count(*)::int AS many FROM poisoned GROUP BY parent) AS p
+        WHERE tickets.id = p.parent AND id = ANY(ARRAY(SELECT parent FROM poisoned))),
     back AS (
         UPDATE tickets SET owner = NULL, lost = held.lost,
             state = CASE WHEN held.lost = 1 THEN {_READY} ELSE {_WAITING} END,
             due_at = now_() + CASE WHEN held.lost = 1 THEN 0 ELSE LEAST(60, 2 ^ held.lost) END * interval '1 second'
-        FROM held WHERE tickets.id = held.id AND unfinished AND NOT held.stopped AND NOT held.poisoned),
+        FROM held WHERE tickets.id = held.id AND tickets.id = ANY(ARRAY(SELECT id FROM held))
+            AND unfinished AND NOT held.stopped AND NOT held.poisoned),
     gone AS (
-        DELETE FROM tickets USING held
-        WHERE tickets.id = held.id AND (held.stopped OR held.poisoned OR NOT held.unfinished)
-        RETURNING tickets.id),
-    p AS (DELETE FROM progress USING gone WHERE progress.ticket = gone.id),
+        DELETE FROM tickets WHERE id = ANY(ARRAY(SELECT id FROM held WHERE stopped OR poisoned OR NOT unfinished))
+        RETURNING id),
+    p AS (DELETE FROM progress WHERE ticket = ANY(ARRAY(SELECT id FROM gone))),
     letters AS (
         INSERT INTO signals (run_id, key, body)
         SELECT run_id, 'lost:' || id || ':' || fence,
@@ -105,14 +105,14 @@ _FIRE = statement(f"""
         SELECT id FROM tickets WHERE state = {_WAITING} AND due_at <= (SELECT at FROM moment) AND stop = 0
             AND kind IN {_CLAIMED}
         ORDER BY due_at LIMIT {_BATCH} FOR NO KEY UPDATE SKIP LOCKED),
-    fired AS (UPDATE tickets SET state = {_READY} FROM due WHERE tickets.id = due.id RETURNING 1)
+    fired AS (UPDATE tickets SET state = {_READY} WHERE id = ANY(ARRAY(SELECT id FROM due)) RETURNING 1)
     SELECT (SELECT count(*) FROM fired), (
         SELECT extract(epoch FROM due_at - (SELECT at FROM moment))::float8 FROM tickets
         WHERE state = {_WAITING} AND due_at > (SELECT at FROM moment) AND stop = 0 ORDER BY due_at LIMIT 1)""")
 _TIMES_ARE_OVER = statement(f"""
     WITH {
     answering(
-        f'''SELECT id, run_id FROM tickets WHERE state = {_WAITING} AND due_at <= now_() AND stop = 0
+        f'''SELECT id, run_id FROM tickets WHERE state = {_WAITING} AND due_at <= (SELECT now_()) AND stop = 0
             AND kind NOT IN {_CLAIMED} ORDER BY due_at LIMIT {_BATCH}''',
         "json_build_object('kind', 'TimerFired', 'activation', k.activation, 'wait', k.wait)",
         fold=RANDOM_ID,
@@ -125,14 +125,16 @@ _POSTPONE = statement(f"""
     WITH held AS MATERIALIZED (
         SELECT id, signal IS NULL AS waits, {_OVER.format(run="run_id")} AS done FROM tickets
         WHERE id = :ticket AND owner = :worker AND fence = :fence AND {HELD} FOR NO KEY UPDATE),
-    gone AS (DELETE FROM tickets USING held WHERE tickets.id = held.id AND held.done),
-    p AS (DELETE FROM progress USING held WHERE progress.ticket = held.id AND held.done),
+    gone AS (DELETE FROM tickets WHERE id = (SELECT id FROM held WHERE done)),
+    p AS (DELETE FROM progress WHERE ticket = (SELECT id FROM held WHERE done)),
     later AS (
         UPDATE tickets SET owner = NULL, state = CASE WHEN waits THEN {_WAITING} ELSE {_READY} END,
             due_at = now_() + CASE WHEN waits THEN :delay::float8 ELSE 0 END * interval '1 second'
-        FROM held WHERE tickets.id = held.id AND NOT held.done)
+        FROM held WHERE tickets.id = (SELECT id FROM held WHERE NOT done))
     SELECT 1 FROM held""")
-_STOPPING = statement(f"SELECT DISTINCT run_id FROM tickets WHERE owner = :worker AND state = {_RUNNING} AND stop <> 0")
+_STOPPING = statement(f"""
+    WITH mine AS MATERIALIZED (SELECT run_id FROM tickets WHERE owner = :worker AND state = {_RUNNING} AND stop <> 0)
+    SELECT DISTINCT run_id FROM mine""")
 _HELD = statement(f"SELECT id, fence, kind = {_FOLD} FROM tickets WHERE owner = :worker AND state = {_RUNNING}")
 
 _SAVE = statement(f"""

@@ -34,12 +34,12 @@ LET_IN = statement(f"""
         LIMIT GREATEST(0, (SELECT cap - running FROM turnstiles WHERE name = :turnstile))
         FOR NO KEY UPDATE SKIP LOCKED),
     r AS (
-        UPDATE runs SET status = {_RUNNING}, started_at = COALESCE(started_at, now_()) FROM c WHERE runs.id = c.id
-        RETURNING runs.id),
+        UPDATE runs SET status = {_RUNNING}, started_at = COALESCE(started_at, now_())
+        WHERE id = ANY(ARRAY(SELECT id FROM c)) RETURNING id),
     k AS (
         UPDATE tickets SET state = {TicketState.READY:d}, due_at = now_(), wait_key = NULL
-        FROM r WHERE tickets.run_id = r.id AND kind = {TicketKind.WORK:d} AND state + 0 = {TicketState.WAITING:d}
-            AND due_at IS NULL),
+        WHERE run_id = ANY(ARRAY(SELECT id FROM r)) AND kind = {TicketKind.WORK:d}
+            AND state + 0 = {TicketState.WAITING:d} AND due_at IS NULL),
     g AS (UPDATE turnstiles SET running = running + (SELECT count(*) FROM r) WHERE name = :turnstile)
     SELECT id FROM r""")
 RECOUNT = statement(f"""

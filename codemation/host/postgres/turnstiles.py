@@ -16,11 +16,13 @@ from codemation.host.postgres.run_statements import RUN
 from codemation.host.postgres.statements import Statement, statement
 from codemation.host.postgres.turnstile_statements import ENTER, FORGET, LET_IN, LOCK, RECOUNT
 
+_HERE = """r AS MATERIALIZED (
+        SELECT * FROM runs WHERE turnstile = :turnstile AND turnstile IS NOT NULL AND finished_at IS NULL)"""
 _INSIDE = statement(f"""
-    SELECT {RUN}, r.id::text FROM runs r WHERE r.turnstile = :turnstile AND r.finished_at IS NULL
-        AND r.status > {STATUS_CODES[RunStatus.QUEUED]} ORDER BY r.created_at, r.id""")
+    WITH {_HERE} SELECT {RUN}, r.id::text FROM r WHERE r.status > {STATUS_CODES[RunStatus.QUEUED]}
+    ORDER BY r.created_at, r.id""")
 _AT = statement(f"""
-    SELECT {RUN}, r.id::text FROM runs r WHERE r.turnstile = :turnstile AND r.finished_at IS NULL
+    WITH {_HERE} SELECT {RUN}, r.id::text FROM r
     ORDER BY r.status = {STATUS_CODES[RunStatus.QUEUED]},
         CASE r.status WHEN {STATUS_CODES[RunStatus.QUEUED]} THEN -r.priority END, r.created_at, r.id""")
 

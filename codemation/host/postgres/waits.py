@@ -35,13 +35,17 @@ _ANSWER = statement(f"""
     SELECT count(*) FROM taken""")
 OPENED = "k.id, k.run_id::text, r.workflow, k.activation, k.wait, k.kind, k.wait_key, k.due_at, k.input::text"
 _CHECK = statement("SELECT :body::json")
-_OPEN = statement(f"""
-    SELECT {OPENED}
-    FROM tickets k JOIN runs r ON r.id = k.run_id
-    WHERE k.state = {_WAITING} AND k.stop = 0 AND k.wait IS DISTINCT FROM '{DEADLINE}'
-        AND k.kind NOT IN ({TicketKind.WORK:d}, {TicketKind.SHARD:d}, {TicketKind.FOLD:d})
-        AND (:kind::int IS NULL OR k.kind = :kind::int) AND (:run::uuid IS NULL OR k.run_id = :run::uuid)
-    ORDER BY k.due_at NULLS LAST, k.id LIMIT :most::int""")
+_OPEN = f"""
+    WITH k AS MATERIALIZED (
+        SELECT * FROM tickets
+        WHERE {{of}} AND stop = 0 AND wait IS DISTINCT FROM '{DEADLINE}'
+            AND kind NOT IN ({TicketKind.WORK:d}, {TicketKind.SHARD:d}, {TicketKind.FOLD:d})
+            AND (:kind::int IS NULL OR kind = :kind::int)
+        ORDER BY due_at NULLS LAST, id LIMIT :most::int)
+    SELECT {OPENED} FROM k JOIN runs r ON r.id = k.run_id AND r.id = ANY(ARRAY(SELECT run_id FROM k))
+    ORDER BY k.due_at NULLS LAST, k.id"""
+_OPEN_ALL = statement(_OPEN.format(of=f"state = {_WAITING}"))
+_OPEN_OF_RUN = statement(_OPEN.format(of=f"run_id = :run AND state + 0 = {_WAITING}"))
 
 
 class PostgresWaits:
@@ -68,7 +72,7 @@ class PostgresWaits:
         """What is waited for now, the most pressing first."""
         values = {"kind": None if kind is None else TicketKind[kind.upper()].value, "run": run, "most": limit}
         with self._connections.lease() as link:
-            rows = link.all(_OPEN, values)
+            rows = link.all(_OPEN_ALL if run is None else _OPEN_OF_RUN, values)
         return tuple(map(open_wait, rows))
 
 

@@ -56,11 +56,11 @@ STATEMENTS |= {
 }
 STATEMENTS |= {f"reopen.{queued}": run_statements.reopen(timed=True, queued=queued) for queued in (False, True)}
 STATEMENTS["step.leaves"] = step(StepShape(Then.END, ends=True, leaves=True, follows=True))
-READ_A_SMALL_TABLE = ("workers._LIVING", "workers._BEAT", "workers._FORGET", "claiming._CANDIDATE")
-"""They read every worker that is entered, or every pool that there is: a handful."""
+READ_A_SMALL_TABLE = ("workers._LIVING", "workers._BEAT", "workers._FORGET", "claiming._CANDIDATE", "claiming._REMIND")
+"""They read every worker that is entered, or every pool or lane that there is: a handful."""
 SORT_A_FEW = ("claiming._CLAIM_BEST", "claiming._CANDIDATE", "tickets._HAND_BACK", "tickets._TAKE_OVER")
-SORT_A_FEW += ("run_statements.MARK", "reopen.False", "reopen.True")
-"""They sort the heads of a few lanes, or the tickets of one process or of one run."""
+SORT_A_FEW += ("run_statements.MARK", "reopen.False", "reopen.True", "inbox._PENDING")
+"""They sort the heads of a few lanes, or the tickets of one process or of one run, or its letters."""
 
 
 def walk(world: World, steps: int) -> RunId:
