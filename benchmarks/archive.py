@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from statistics import median
 from typing import Any
@@ -13,6 +13,7 @@ from typing import Any
 import psycopg
 
 from benchmarks import flows
+from benchmarks.backlog import copy_queued
 from benchmarks.chain import STEPS
 from benchmarks.figures import Bar, Finding, Series, ratio
 from benchmarks.growth import SAME
@@ -24,13 +25,15 @@ from codemation.core.states import RunStatus
 from codemation.core.workflow import Workflow
 from codemation.host.app import App
 from codemation.host.handles import RunHandle
+from codemation.host.opening import asked
 from codemation.host.postgres.migrate import ensure
 from codemation.host.settings import Settings
 
 PAGE = 50
 """Runs on a page of the list."""
-LEVEL = 1.0
-"""Pages that a statement may touch more than on an empty database: one level of one index."""
+LEVEL = 2.0
+"""Pages that a statement may touch more than on an empty database: one level of the key of runs, which a step goes
+through to lock its run and again to write it."""
 _COPY = """
 CREATE TEMP TABLE made AS
     SELECT uuidv7(number * interval '-1 second') AS id, number FROM generate_series(1, {count}) AS number;
@@ -70,6 +73,7 @@ def measure(stand: Stand) -> Finding:
             for name, values in interleaved(contenders, stand.effort.turns).items()
         }
         counted = {name: _count(stand, name, app, workflow, count) for name, app in apps.items()}
+        counted |= _crowded(stand, stack.enter_context(_app(stand, "crowded")), workflow, count)
         looks = {f"{what}, {name}": _looks(app, what) for what in ("list", "open") for name, app in apps.items()}
     share = ratio("full / empty", rates["full"], rates["empty"])
     series = [*rates.values(), share]
@@ -84,6 +88,9 @@ def measure(stand: Stand) -> Finding:
             bars.append(Bar(what="pages a transaction, full - empty", figure=more, limit=LEVEL, unit=""))
         else:
             bars.append(Bar(what=f"{what} per W10, full / empty", figure=full / empty, limit=SAME, unit="×"))
+    few, many = counted["few"], counted["many"]
+    more = (many.pages - few.pages) / few.transactions
+    bars.append(Bar(what="pages a transaction, among many - among few queued", figure=more, limit=LEVEL, unit=""))
     bars.append(Bar(what="W10 per second, full / empty", figure=share.median, limit=0.95, unit="×", at_least=True))
     bars.append(Bar(what=f"a page of {PAGE} runs", figure=median(looks["list, full"]), limit=20.0, unit="ms"))
     opened = median(looks["open, full"]) / median(looks["open, empty"])
@@ -95,6 +102,23 @@ def measure(stand: Stand) -> Finding:
         bars=tuple(bars),
         yardstick=rates["empty"],
     )
+
+
+def _crowded(stand: Stand, app: App, workflow: Workflow[Any, ...], count: int) -> dict[str, _Counted]:
+    """What a W10 costs among few and among many that are queued, by plans that were made before there were any."""
+    for _ in range(count):
+        _run(app, workflow)
+    url, (few, most) = stand.database("crowded"), stand.effort.queued
+    with psycopg.connect(url, autocommit=True) as connection:
+        connection.execute("VACUUM ANALYZE")
+    _run(app, workflow)
+    queued, _ = app.started(workflow, replace(asked(app, Launch(workflow=workflow)), claim=False))
+    counted: dict[str, _Counted] = {}
+    with stand.unvacuumed():
+        for name, more in (("few", few), ("many", most // 10)):
+            copy_queued(url, queued.id, more, known=False)
+            counted[name] = _count(stand, "crowded", app, workflow, count)
+    return counted
 
 
 @contextmanager

@@ -41,7 +41,7 @@ def measure(stand: Stand) -> Finding:
     flow_of = {few: flows.chain(SHORT), many: flows.chain(STEPS)}
     with crew(stand) as ours:
         for size, flow in flow_of.items():
-            _fill(stand.database(DATABASE), ours.submit(flow).id, size - 1)
+            copy_queued(stand.database(DATABASE), ours.submit(flow).id, size - 1, known=True)
         lanes = {size: Lane(queue="default", digest=flow.digest) for size, flow in flow_of.items()}
         claims = _claims(ours, lanes, min(CLAIMS, few))
         before = _finished(ours)
@@ -62,11 +62,12 @@ def measure(stand: Stand) -> Finding:
     )
 
 
-def _fill(url: str, run: str, count: int) -> None:
-    """Copy a queued run so many times, with its journal and its ticket."""
+def copy_queued(url: str, run: str, count: int, *, known: bool) -> None:
+    """Copy a queued run so many times, with its journal and its ticket; `known` lets the server know how many."""
     with psycopg.connect(url, autocommit=True) as connection, psycopg.ClientCursor(connection) as cursor:
         cursor.execute(_COPY.encode(), {"run": run, "count": count})
-        cursor.execute("VACUUM ANALYZE runs, journal, tickets")
+        if known:
+            cursor.execute("VACUUM ANALYZE runs, journal, tickets")
 
 
 def _claims(ours: Crew, lanes: Mapping[int, Lane], count: int) -> dict[int, list[float]]:
