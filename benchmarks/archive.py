@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, replace
 from functools import partial
@@ -76,32 +76,35 @@ def measure(stand: Stand) -> Finding:
         counted |= _crowded(stand, stack.enter_context(_app(stand, "crowded")), workflow, count)
         looks = {f"{what}, {name}": _looks(app, what) for what in ("list", "open") for name, app in apps.items()}
     share = ratio("full / empty", rates["full"], rates["empty"])
-    series = [*rates.values(), share]
-    series += [Series(name=name, unit="ms", values=taken) for name, taken in looks.items()]
-    bars = []
-    for what in ("transactions", "pages", "log"):
-        empty, full = getattr(counted["empty"], what), getattr(counted["full"], what)
-        series.append(Series(name=f"{what} per W10, empty", unit="", values=(empty,)))
-        series.append(Series(name=f"{what} per W10, full", unit="", values=(full,)))
-        if what == "pages":  # an index grows by a level when what it holds grows a hundredfold
-            more = (full - empty) / counted["empty"].transactions
-            bars.append(Bar(what="pages a transaction, full - empty", figure=more, limit=LEVEL, unit=""))
-        else:
-            bars.append(Bar(what=f"{what} per W10, full / empty", figure=full / empty, limit=SAME, unit="×"))
-    few, many = counted["few"], counted["many"]
-    more = (many.pages - few.pages) / few.transactions
-    bars.append(Bar(what="pages a transaction, among many - among few queued", figure=more, limit=LEVEL, unit=""))
+    series, bars = _compared(counted)
     bars.append(Bar(what="W10 per second, full / empty", figure=share.median, limit=0.95, unit="×", at_least=True))
     bars.append(Bar(what=f"a page of {PAGE} runs", figure=median(looks["list, full"]), limit=20.0, unit="ms"))
     opened = median(looks["open, full"]) / median(looks["open, empty"])
     bars.append(Bar(what="opening a run, full / empty", figure=opened, limit=1.2, unit="×"))
+    watched = [Series(name=name, unit="ms", values=taken) for name, taken in looks.items()]
     return Finding(
         name="E6",
         title=f"{stand.effort.archived:,} finished runs in the database",
-        series=tuple(series),
+        series=(*rates.values(), share, *watched, *series),
         bars=tuple(bars),
         yardstick=rates["empty"],
     )
+
+
+def _compared(counted: Mapping[str, _Counted]) -> tuple[list[Series], list[Bar]]:
+    """What was counted on the full database against the empty one, and among many that are queued against few."""
+    series, bars = list[Series](), list[Bar]()
+    for what in ("transactions", "pages", "log"):
+        empty, full = getattr(counted["empty"], what), getattr(counted["full"], what)
+        series.append(Series(name=f"{what} per W10, empty", unit="", values=(empty,)))
+        series.append(Series(name=f"{what} per W10, full", unit="", values=(full,)))
+        if what != "pages":  # an index grows by a level when what it holds grows a hundredfold
+            bars.append(Bar(what=f"{what} per W10, full / empty", figure=full / empty, limit=SAME, unit="×"))
+    pairs = {"full - empty": ("full", "empty"), "among many - among few queued": ("many", "few")}
+    for said, (more, less) in pairs.items():
+        pages = (counted[more].pages - counted[less].pages) / counted[less].transactions
+        bars.append(Bar(what=f"pages a transaction, {said}", figure=pages, limit=LEVEL, unit=""))
+    return series, bars
 
 
 def _crowded(stand: Stand, app: App, workflow: Workflow[Any, ...], count: int) -> dict[str, _Counted]:
