@@ -15,7 +15,7 @@ from pathlib import Path
 import pytest
 
 from tests.cli.shop import Shop
-from tests.host.postgres.server import TEMPLATE, running_server
+from tests.host.postgres.server import GUARDED, running_server
 
 PATIENCE = 60.0
 
@@ -103,7 +103,7 @@ def test_a_run_that_is_killed_is_shown_as_left_alone_and_resumed(shop: Shop, gat
 
 def test_a_database_that_goes_away_for_good_leaves_a_run_that_can_be_resumed(shop: Shop, gate: Path) -> None:
     with running_server() as server:
-        surroundings = {"CODEMATION_DATABASE_URL": server.url(TEMPLATE), "CODEMATION_PATIENCE": "0"}
+        surroundings = {"CODEMATION_DATABASE_URL": server.url(GUARDED), "CODEMATION_PATIENCE": "0"}
         process = shop.start("run", "held", environment=surroundings)
         assert _line(process) == "at work"
         server.stop("immediate")

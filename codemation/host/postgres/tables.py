@@ -13,7 +13,7 @@ from sqlalchemy.dialects.postgresql import ARRAY, BYTEA, DOUBLE_PRECISION, JSON,
 from sqlalchemy.schema import Identity, SchemaItem, UniqueConstraint
 from sqlalchemy.types import BigInteger, Boolean, Integer, SmallInteger, Text
 
-from codemation.host.postgres.codes import FIRST_FINISHED, SUCCEEDED
+from codemation.host.postgres.codes import SUCCEEDED
 
 metadata = MetaData(
     naming_convention={
@@ -80,8 +80,7 @@ runs = Table(
     Column("origin", JSONB),  # what has started it, if a trigger did
     Column("who", Text),  # who or what has started it, in words
     Column("run_key", Text),  # as it stands in run_keys, which is found by the key alone
-    # Each check costs every step a little, so only those stand here that keep the protocol honest.
-    CheckConstraint(text(f"(finished_at IS NULL) = (status < {FIRST_FINISHED})"), name="finished"),
+    # No checks: the server reads and plans each of them anew in each step (ADR 0041).
 )
 # A page that keeps room for updates is tidied up below that room, takes a run above it, and is left between: none does.
 # Nothing here has revision or head in it, and the status of a run changes seldom: an update by a step stays HOT.
@@ -177,11 +176,6 @@ tickets = Table(
     Column("input", JSONB),  # of a wait: what people are shown; of a shard: its items; of what was split: how often
     Column("wait", Text),  # of a wait: what names it within its activation
     Column("pool", Text),  # whose slot it takes while somebody holds it
-    CheckConstraint(text("(state = 1) = (owner IS NOT NULL)"), name="owner"),
-    CheckConstraint(text("state <> 0 OR due_at IS NOT NULL"), name="ready"),
-    CheckConstraint(
-        text("state <> 2 OR due_at IS NOT NULL OR wait_key IS NOT NULL OR COALESCE(left_, 0) > 0"), name="waiting"
-    ),
     postgresql_with={
         "fillfactor": 50,
         "autovacuum_vacuum_scale_factor": 0.02,
@@ -542,10 +536,11 @@ event.listen(
 event.listen(
     metadata,
     "before_create",
+    # In SQL it would be made ready anew for each row that an index takes: SQL is not inlined there.
     DDL(f"""CREATE OR REPLACE FUNCTION kept_until(finished timestamptz, status smallint, retention jsonb)
-    RETURNS timestamptz LANGUAGE sql IMMUTABLE AS $$
-    SELECT finished + (retention->>CASE status WHEN {SUCCEEDED} THEN 'succeeded' ELSE 'failed' END)::float8
-        * interval '1 second' $$"""),
+    RETURNS timestamptz LANGUAGE plpgsql IMMUTABLE AS $$ BEGIN
+    RETURN finished + (retention->>CASE status WHEN {SUCCEEDED} THEN 'succeeded' ELSE 'failed' END)::float8
+        * interval '1 second'; END $$"""),
 )
 for _table, _column in ((batches, "inline"), (blob_chunks, "data"), (progress, "batch")):
     # What is packed already is not compressed again, and can be read in parts.

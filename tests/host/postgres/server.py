@@ -16,10 +16,12 @@ import psycopg
 from psycopg import sql
 
 from codemation.host.postgres.migrate import upgrade
+from tests.host.postgres.invariants import INVARIANTS
 
 NOBODY = 65534
 """PostgreSQL refuses to run as root, so under root it runs as this account."""
-TEMPLATE = "migrated"
+MIGRATED, GUARDED = "migrated", "guarded"
+"""A database as the migrations make it, and one that has the server check what is true of every row."""
 
 
 def programs() -> Path:
@@ -77,7 +79,7 @@ class Server:
         )
 
     @contextlib.contextmanager
-    def database(self, name: str, template: str = TEMPLATE) -> Iterator[str]:
+    def database(self, name: str, template: str = GUARDED) -> Iterator[str]:
         """A database of the test's own; its URL."""
         with psycopg.connect(self.url("postgres"), autocommit=True) as admin:
             admin.execute(
@@ -112,8 +114,13 @@ def running_server(*, fsync: bool = False, connections: int = 60) -> Iterator[Se
         try:
             with psycopg.connect(server.url("postgres"), autocommit=True) as admin:
                 admin.execute(sql.SQL("CREATE ROLE guarded LOGIN PASSWORD 'open sesame'"))
-                admin.execute(sql.SQL("CREATE DATABASE {}").format(sql.Identifier(TEMPLATE)))
-            upgrade(server.url(TEMPLATE))
+                admin.execute(sql.SQL("CREATE DATABASE {}").format(sql.Identifier(MIGRATED)))
+                upgrade(server.url(MIGRATED))
+                names = map(sql.Identifier, (GUARDED, MIGRATED))
+                admin.execute(sql.SQL("CREATE DATABASE {} TEMPLATE {}").format(*names))
+            with psycopg.connect(server.url(GUARDED), autocommit=True) as guarded:
+                for name, (table, condition) in INVARIANTS.items():
+                    guarded.execute(f"ALTER TABLE {table} ADD CONSTRAINT {name} CHECK ({condition})".encode())
             yield server
         finally:
             server.stop("immediate")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import multiprocessing
 import subprocess
 import sys
+from collections.abc import Iterator
 
 import psycopg
 import pytest
@@ -12,7 +13,7 @@ from alembic.autogenerate import compare_metadata
 from alembic.config import Config
 from alembic.migration import MigrationContext
 from alembic.script import ScriptDirectory
-from psycopg import sql
+from psycopg import errors, sql
 from sqlalchemy import create_engine
 from sqlalchemy.pool import NullPool
 
@@ -21,7 +22,8 @@ from codemation.host.postgres.link import Row
 from codemation.host.postgres.migrate import current, ensure, expected, upgrade
 from codemation.host.postgres.stores import open_stores
 from codemation.host.postgres.tables import metadata
-from tests.host.postgres.server import Server
+from codemation.testing.conformance.world import World
+from tests.host.postgres.server import MIGRATED, Server
 
 CATALOGUE = {
     "columns": """
@@ -61,11 +63,34 @@ def declared(server: Server) -> str:
     return server.url("declared")
 
 
+@pytest.fixture
+def url(server: Server) -> Iterator[str]:
+    """A database as the migrations make it, and no more."""
+    with server.database("as_migrated", template=MIGRATED) as url:
+        yield url
+
+
 @pytest.mark.parametrize("part", CATALOGUE)
 def test_what_the_migrations_make_is_what_is_declared(url: str, declared: str, part: str) -> None:
     made, wanted = catalogue(url, part), catalogue(declared, part)
     assert made == wanted
     assert wanted, "the comparison compares nothing"
+
+
+@pytest.mark.parametrize(
+    "broken",
+    [
+        "UPDATE runs SET status = 5",
+        "UPDATE tickets SET owner = 1",
+        "UPDATE tickets SET due_at = NULL",
+        "UPDATE tickets SET state = 2, due_at = NULL",
+    ],
+)
+def test_a_row_that_cannot_be_is_refused_in_tests(server: Server, broken: str) -> None:
+    with server.database("guarded_rows") as url, open_stores(url) as opened:
+        World(opened.stores).start("a/1")
+        with psycopg.connect(url) as connection, pytest.raises(errors.CheckViolation):
+            connection.execute(broken.encode())
 
 
 def test_alembic_finds_no_difference_either(url: str) -> None:
