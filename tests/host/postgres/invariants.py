@@ -1,7 +1,7 @@
 """What is true of every run and ticket, whatever happens.
 
-The statements see to it, and in use the server does not check it (ADR 0041). The databases of these tests have it checked
-with each row that is written.
+The statements see to it, and in use the server does not check it (ADR 0041). The databases of these tests have it
+checked with each row that is written.
 """
 
 from __future__ import annotations
