@@ -74,8 +74,8 @@ class Fetcher:
 
     def given(self, wanted: Input) -> Given:
         """What the sources of an input gave, joined in origin order when there are several."""
-        held = [(source, self.snapshot.output(source.node, source.port)) for source in wanted.sources]
-        held = [one for one in held if one[1].size]
+        output = self.snapshot.output
+        held = [(one, batch) for one in wanted.sources if (batch := output(one.node, one.port)).size]
         if not held:
             return Given(items=StoredItems(values=[], scope=START))
         if len(held) == 1 and held[0][1].kind == "items":

@@ -53,6 +53,13 @@ def unpack(data: bytes) -> list[object]:
         PayloadLost: the bytes are damaged, or use a tag that nobody here has registered.
         ContractError: a class has changed, and what is stored does not fit it any more.
     """
+    if data[:1] == b"[" and _TAGGED not in data:
+        try:
+            plain: list[object] = _fast.validator.validate_json(data)
+        except ValidationError:  # nested deeply, or damaged
+            pass
+        else:
+            return plain
     reader = Reader()
     return reader.guard(lambda: _read(data, reader), "batch of items")
 
