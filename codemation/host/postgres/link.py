@@ -119,7 +119,9 @@ class Link:
         pgconn = self.connection.pgconn
         sent, formats = _encode(statement, values)
         if self._prepares:
-            name = self._names.get(statement) or self._prepare(statement)
+            name = self._names.get(statement)
+            if name is None:
+                return self._first(statement, sent, formats, meanwhile)
             pgconn.send_query_prepared(name, sent, formats, Format.BINARY)
         else:
             pgconn.send_query_params(statement.text, sent, None, formats, Format.BINARY)
@@ -128,19 +130,41 @@ class Link:
         meanwhile()
         return self._answer() if pgconn.flush() else self._spin.until(self._poll.poll, self._heard)
 
-    def _prepare(self, statement: Statement) -> bytes:
-        name = b"s%d" % len(self._names)
-        self.connection.pgconn.send_prepare(name, statement.text)
-        self._answer()
-        self._names[statement] = name
-        return name
+    def _first(
+        self, statement: Statement, sent: list[bytes | None], formats: list[int], meanwhile: Callable[[], object]
+    ) -> PGresult:
+        """Prepare a statement and execute it: in one round trip, and as one transaction."""
+        pgconn, name = self.connection.pgconn, b"s%d" % len(self._names)
+        pgconn.enter_pipeline_mode()
+        pgconn.send_prepare(name, statement.text)
+        pgconn.send_query_prepared(name, sent, formats, Format.BINARY)
+        pgconn.pipeline_sync()
+        meanwhile()
+        self._flush()
+        answers = self._until_sync()
+        if answers and answers[0].status in _DONE:  # it stays prepared, whatever came of executing it
+            self._names[statement] = name
+        return _checked(answers, 1)
+
+    def _until_sync(self) -> list[PGresult]:
+        """What the server says to a pipeline; the connection is out of it then, or lost."""
+        pgconn, answers, ended = self.connection.pgconn, list[PGresult](), False
+        while True:
+            self._hear()
+            result = pgconn.get_result()
+            if result is None:
+                if ended:  # each answer ends with nothing, and the sync follows the last one
+                    return answers
+            elif result.status == ExecStatus.PIPELINE_SYNC:
+                pgconn.exit_pipeline_mode()
+                return answers
+            else:
+                answers.append(result)
+            ended = result is None
 
     def _answer(self) -> PGresult:
         """What the server says; a signal (Ctrl-C) is heard while it is waited for."""
-        pgconn = self.connection.pgconn
-        while pgconn.flush():
-            self._wait(POLLIN | POLLOUT)
-            pgconn.consume_input()
+        self._flush()
         return self._result()
 
     def _heard(self) -> PGresult:
@@ -148,21 +172,25 @@ class Link:
         self.connection.pgconn.consume_input()
         return self._result()
 
+    def _flush(self) -> None:
+        pgconn = self.connection.pgconn
+        while pgconn.flush():
+            self._wait(POLLIN | POLLOUT)
+            pgconn.consume_input()
+
     def _result(self) -> PGresult:
+        pgconn = self.connection.pgconn
+        self._hear()
+        answers = []
+        while (result := pgconn.get_result()) is not None:
+            answers.append(result)
+        return _checked(answers, 0)
+
+    def _hear(self) -> None:
         pgconn = self.connection.pgconn
         while pgconn.is_busy():
             self._wait(POLLIN)
             pgconn.consume_input()
-        answer = None
-        while (result := pgconn.get_result()) is not None:
-            # Rows are given before the commit: an error after them means that nothing of it stands.
-            if answer is None or (answer.status in _DONE and result.status not in _DONE):
-                answer = result
-        if answer is None:
-            raise psycopg.OperationalError("the connection was closed without an answer")
-        if answer.status not in _DONE:
-            raise _error(answer)
-        return answer
 
     def _wait(self, wanted: int) -> None:
         if wanted != self._awaited:
@@ -174,6 +202,20 @@ class Link:
     def _read(self, result: PGresult, rows: int) -> list[Row]:
         self._reader.set_pgresult(result, format=Format.BINARY)
         return self._reader.load_rows(0, rows, tuple)
+
+
+def _checked(answers: list[PGresult], at: int) -> PGresult:
+    """One of the answers to a transaction, if all are good: an error that comes after rows is one of the commit.
+
+    Raises:
+        psycopg.Error: what the first bad one says.
+    """
+    for answer in answers:
+        if answer.status not in _DONE:
+            raise _error(answer)
+    if len(answers) <= at:
+        raise psycopg.OperationalError("the connection was closed without an answer")
+    return answers[at]
 
 
 def _error(result: PGresult) -> psycopg.Error:

@@ -13,7 +13,7 @@ from codemation.host.postgres.connection import Connections, connect, connection
 from codemation.host.postgres.faults import translate, unreachable
 from codemation.host.postgres.link import Row
 
-_EXPECTED = "0018"
+_EXPECTED = "0019"
 _WITHOUT_LIMITS = "-c statement_timeout=0 -c lock_timeout=0 -c idle_in_transaction_session_timeout=0"
 
 

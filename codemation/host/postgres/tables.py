@@ -29,6 +29,8 @@ ZERO = text("0")
 NOTHING = text("'{}'")
 EMPTY = text("''")
 TIME = TIMESTAMP(timezone=True)
+BEATEN = {"autovacuum_vacuum_threshold": 5000, "autovacuum_analyze_threshold": 5000}
+"""For few rows that change every few seconds in place: each page is tidied up when it is full, which is soon."""
 
 
 def _needed(name: str, kind: Any, *rest: SchemaItem, default: Any = None) -> Column[Any]:
@@ -324,6 +326,7 @@ workers = Table(
     _needed("host", Text, default=EMPTY),
     _needed("queues", ARRAY(Text), default=NOTHING),
     _needed("digests", ARRAY(Text), default=NOTHING),
+    postgresql_with=BEATEN,
 )
 
 duties = Table(
@@ -335,6 +338,7 @@ duties = Table(
     _needed("beat", BigInteger, default=ZERO),
     Column("last_at", TIME),
     Column("lag", DOUBLE_PRECISION),
+    postgresql_with=BEATEN,
 )
 
 # Whoever holds a ticket has the slot that it needs, so nothing counts the slots but the tickets themselves.

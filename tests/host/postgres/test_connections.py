@@ -91,6 +91,55 @@ def test_a_connection_that_was_left_inside_a_transaction_is_not_lent_again(
     assert sessions(database) == 1
 
 
+def test_a_statement_is_prepared_and_executed_in_one_transaction(connections: Connections) -> None:
+    own = statement("SELECT prepare_time = now() FROM pg_prepared_statements WHERE statement LIKE '%this one%'")
+    with connections.lease() as link:
+        assert [link.one(own, {}) for _ in range(3)] == [(True,), (False,), (False,)]
+
+
+@pytest.mark.parametrize(
+    ("bad", "values", "said"),
+    [
+        pytest.param("SELEC 1", {}, "syntax error", id="cannot be prepared"),
+        pytest.param("SELECT 1 / :by::int4", {"by": 0}, "division by zero", id="fails"),
+        pytest.param(
+            "INSERT INTO leaf VALUES (3) RETURNING root", {}, "foreign key", id="gives rows, and fails at its commit"
+        ),
+    ],
+)
+def test_a_statement_that_fails_at_its_first_use_leaves_the_connection_as_it_was(
+    connections: Connections, database: psycopg.Connection[Row], bad: str, values: dict[str, object], said: str
+) -> None:
+    database.execute("CREATE TABLE root (id int4 PRIMARY KEY)")
+    database.execute("CREATE TABLE leaf (root int4 REFERENCES root DEFERRABLE INITIALLY DEFERRED)")
+    tried = statement(bad)
+    for _ in range(3):
+        with pytest.raises(HostError, match=said), connections.lease() as link:
+            link.one(tried, values)
+        with connections.lease() as link:
+            assert link.one(ONE, {}) == (1,)
+    if values:
+        with connections.lease() as link:
+            assert link.one(tried, {"by": 1}) == (1,)
+    assert sessions(database) == 1
+    assert database.execute("SELECT count(*) FROM leaf").fetchone() == (0,)
+
+
+@pytest.mark.parametrize("known", [False, True], ids=["its first use", "a later one"])
+def test_a_connection_that_is_cut_during_a_statement_says_so(
+    connections: Connections, database: psycopg.Connection[Row], known: bool
+) -> None:
+    cut = statement("SELECT CASE WHEN :cut THEN pg_terminate_backend(pg_backend_pid()) END")
+    if known:
+        with connections.lease() as link:
+            link.one(cut, {"cut": False})
+    with pytest.raises(StoreUnavailable, match="does not answer any more"), connections.lease() as link:
+        link.one(cut, {"cut": True})
+    with connections.lease() as link:
+        assert link.one(cut, {"cut": False}) == (None,)
+    assert sessions(database) == 1
+
+
 def test_a_connection_that_was_cut_is_opened_again_and_others_with_it(
     connections: Connections, database: psycopg.Connection[Row]
 ) -> None:
