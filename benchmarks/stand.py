@@ -26,8 +26,6 @@ OURS = "postgres"
 """The database in which the product keeps its runs on an embedded server."""
 RELOADED = 0.5
 """Seconds after which every session has taken up settings that were changed."""
-REPORTED = 12.0
-"""Seconds after which a session that has nothing to do has told the server's statistics what it did before."""
 
 
 class Stand:

@@ -14,7 +14,7 @@ import psutil  # type: ignore[import-untyped]  # it has no types of its own
 
 from benchmarks.figures import Bar, Finding, Series, ratio
 from benchmarks.rounds import interleaved
-from benchmarks.stand import OURS, REPORTED, Stand
+from benchmarks.stand import OURS, Stand
 from codemation.host.postgres.embedded import watchdog
 
 _AUTHOR = "import codemation as cm; cm.node, cm.workflow, cm.Params, cm.Ports, cm.Retry"
@@ -117,7 +117,7 @@ def _idle(stand: Stand) -> tuple[Series, Series, Series]:
     ) as process:
         assert process.stdout is not None
         assert process.stdout.readline().strip() == "idle"
-        time.sleep(min(REPORTED, stand.effort.idle_seconds))
+        time.sleep(stand.effort.settle_seconds)  # the hourly duties come after half a minute
         (before,), began = stand.ask(_TRANSACTIONS, OURS), time.monotonic()
         time.sleep(stand.effort.idle_seconds)
         (after,), seconds = stand.ask(_TRANSACTIONS, OURS), time.monotonic() - began

@@ -22,7 +22,6 @@ from codemation.core.items import EMPTY, AttachmentSource, Batch, Item
 from codemation.core.payload import NO_ATTACHMENTS, Path, StoredItems, decode_items
 from codemation.core.sealed import sealed
 from codemation.core.signature import Parameter, Shape
-from codemation.core.snapshot import Snapshot
 from codemation.core.tables import Tables
 
 
@@ -52,7 +51,7 @@ class Held(Protocol):
 class Foreseen:
     """What they will hold once the outputs of one more node stand, which are being recorded."""
 
-    def __init__(self, snapshot: Snapshot, node: NodeId, outputs: Mapping[str, Batch]) -> None:
+    def __init__(self, snapshot: Held, node: NodeId, outputs: Mapping[str, Batch]) -> None:
         self.plan = snapshot.plan
         self._known = snapshot.output
         self._node = node

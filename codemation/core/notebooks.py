@@ -6,7 +6,7 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import PurePosixPath
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from pydantic import ValidationError
 
@@ -14,7 +14,9 @@ from codemation.core.annotations import readable
 from codemation.core.errors import NodeError
 from codemation.core.inputs import adapter
 from codemation.core.policies import Report
-from codemation.core.ports import NotebookRunner
+
+if TYPE_CHECKING:  # what an author imports loads no ports
+    from codemation.core.ports import NotebookRunner
 
 KEY = "$notebook"
 """Under which the path stands in the configuration of its node; no parameter of a notebook can be called so."""

@@ -73,13 +73,22 @@ PUBLIC = (
 LIBRARIES = {"sqlalchemy", "alembic", "psycopg", "pyarrow", "pandas", "polars", "numpy", "click", "rich", "matplotlib"}
 MACHINERY = {"asyncio", "concurrent", "multiprocessing", "subprocess"}
 """Parts of the standard library that take time to load and that only the host has a use for."""
+AUTHORED = "import codemation as cm; cm.node, cm.workflow, cm.Params, cm.Ports, cm.Retry"
+"""What a module of an author asks for: names are looked for when they are used."""
+ENGINE = {"codemation.core.engine", "codemation.core.advance", "codemation.core.snapshot", "codemation.core.ports"}
+"""What only a run has a use for."""
+
+
+def _modules(statement: str) -> set[str]:
+    """The modules that a fresh interpreter holds after a statement."""
+    program = f"{statement}\nimport json, sys\nprint(json.dumps(list(sys.modules)))"
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
+    return set(json.loads(done.stdout))
 
 
 def _loaded(statement: str) -> set[str]:
-    """The top-level modules that a fresh interpreter holds after a statement."""
-    program = f"{statement}\nimport json, sys\nprint(json.dumps([name.partition('.')[0] for name in sys.modules]))"
-    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
-    return set(json.loads(done.stdout))
+    """The top-level ones of them."""
+    return {name.partition(".")[0] for name in _modules(statement)}
 
 
 def test_the_public_names_are_these_and_stand_in_order() -> None:
@@ -101,5 +110,12 @@ def test_importing_codemation_loads_nothing_heavy() -> None:
     assert _loaded("import codemation") & (LIBRARIES | MACHINERY) == set()
 
 
+def test_what_an_author_imports_loads_no_engine() -> None:
+    loaded = _modules(AUTHORED)
+    assert loaded & (ENGINE | {"codemation.host"}) == set()
+    assert _loaded(AUTHORED) & LIBRARIES == set()
+
+
 def test_the_check_sees_a_heavy_module() -> None:
     assert "click" in _loaded("import codemation, click")
+    assert _modules("import codemation.core.engine") >= ENGINE
