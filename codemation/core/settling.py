@@ -167,17 +167,20 @@ def go_on(ahead: Snapshot, facts: Delta, event: Event) -> Step:
 
 def _has_work(node: NodeId, snapshot: Snapshot, reported: Mapping[NodeId, Mapping[str, Batch] | None]) -> bool:
     """Whether the node runs or is skipped. `reported` holds what this step adds; `None` for what it skips."""
-    if snapshot.plan.nodes[node].policy.run_on_empty:
-        return True
+    nodes = snapshot.plan.nodes
     for source in snapshot.plan.entering[node]:
-        record = snapshot.nodes.get(source.node)
-        before = record.outputs if record and record.status is NodeStatus.SUCCEEDED else None
-        outputs = reported.get(source.node, before)
+        outputs = reported[source.node] if source.node in reported else _given(snapshot, source.node)
         if outputs is None:
             continue
-        if outputs.get(source.port, EMPTY).count or snapshot.plan.nodes[source.node].policy.continue_when_empty:
+        if outputs.get(source.port, EMPTY).count or nodes[source.node].policy.continue_when_empty:
             return True
-    return False
+    return nodes[node].policy.run_on_empty
+
+
+def _given(snapshot: Snapshot, node: NodeId) -> Mapping[str, Batch] | None:
+    """What a node has given before, if it has succeeded."""
+    record = snapshot.nodes.get(node)
+    return record.outputs if record and record.status is NodeStatus.SUCCEEDED else None
 
 
 def _step(beginning: Beginning, due: list[ActivationId]) -> Step:
