@@ -82,8 +82,9 @@ class InlineScheduler(Workforce):
         """Take up what a delivery led to; `driven` says that the caller is about to work on some of it itself."""
         with self._guard:
             self._agenda.add(watched.run.id, outcome)
-            self._hire(len(outcome.ready) if driven else len(self._agenda))
-            self._sleepers.wake(len(self._agenda) or 1)  # a ticket that waits is news as well: it may be the next
+            pieces = len(outcome.ready) + (outcome.next is not None)  # for what was there somebody was woken then
+            self._hire(len(outcome.ready) if driven else pieces)
+            self._sleepers.wake(pieces or 1)  # a ticket that waits is news as well: it may be the next
 
     def serve(self, watched: Watched) -> None:
         """Let threads of the process work on a run that nobody waits for."""
