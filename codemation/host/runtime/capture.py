@@ -6,20 +6,20 @@ import io
 import logging
 import sys
 import threading
-from collections.abc import Callable
 from contextlib import suppress
 from contextvars import ContextVar, Token
 from datetime import UTC, datetime
 from typing import Any, Final, TextIO
 
 from codemation.core.credentials import without_secrets
-from codemation.core.ids import ActivationId, node_of
+from codemation.core.ids import ActivationId, RunId, node_of
 from codemation.core.ports import LogLine
 
 LINES = 10_000
 """Lines kept of one activation."""
 WIDTH = 10_000
 """Characters kept of one line."""
+_NO_RUN = RunId("")
 
 NODE_LOGGER = "codemation.node"
 _LOGGER = logging.getLogger(NODE_LOGGER)
@@ -28,7 +28,7 @@ _LOGGER = logging.getLogger(NODE_LOGGER)
 class Sink:
     """Collects the lines of one activation; bounded, and says what it left out."""
 
-    def __init__(self, activation: ActivationId, attempt: int, run: str = "") -> None:
+    def __init__(self, activation: ActivationId, attempt: int, run: RunId = _NO_RUN) -> None:
         self._activation = activation
         self._run = run
         self._attempt = attempt
@@ -38,11 +38,10 @@ class Sink:
         """What has no line break yet, by level and thread: one print is several writes."""
         self._kept = 0
         self._left_out = 0
-        self._heard: Callable[[], object] | None = None
+        self._told = False
 
-    def when_heard(self, heard: Callable[[], object]) -> None:
-        """Have somebody told of the first line, from whoever writes it."""
-        self._heard = heard
+    def heard(self) -> None:
+        """Called by whoever writes the first line, with nothing locked: something may be logged here as well."""
 
     @property
     def silent(self) -> bool:
@@ -97,10 +96,9 @@ class Sink:
         self._lines.append(self._made(level, text[:WIDTH]))
 
     def _tell(self) -> None:
-        """Tell of the first line, with nothing locked: who is told may log something as well."""
-        heard, self._heard = self._heard, None
-        if heard is not None:
-            heard()
+        if not self._told:
+            self._told = True
+            self.heard()
 
     def _made(self, level: str, text: str) -> LogLine:
         return LogLine(

@@ -17,7 +17,7 @@ from codemation.core.sharding import is_sharded
 from codemation.core.values import classes_of
 from codemation.host.runtime.activity import Activity, Performed, Stop
 from codemation.host.runtime.batchwise import perform_batch
-from codemation.host.runtime.capture import CAPTURE, Sink
+from codemation.host.runtime.capture import CAPTURE
 from codemation.host.runtime.combining import perform_catch, perform_join, perform_merge
 from codemation.host.runtime.delegating import perform_subworkflow
 from codemation.host.runtime.gate import Gate, entered
@@ -45,8 +45,7 @@ class Performance:
         self._items: ItemwisePerformance | None = None
         """The way to perform it, prepared before it begins."""
         self._activity = Activity(bench, run, code, claim, meter)
-        self._sink = Sink(claim.activation, self._activity.attempt, run.id)
-        self._saying = Saying(bench.engine, run.id, self._sink, bench.listening)
+        self._saying = Saying(claim.activation, self._activity.attempt, run.id, bench.engine, bench.listening)
 
     def perform(self, stop: Stop, *, splits: bool = False) -> Performed:
         """Do the work; where the node asks for shards and `splits` allows it, only say in which parts it is done.
@@ -56,7 +55,7 @@ class Performance:
         """
         activity = self._activity
         activity.begin()
-        with CAPTURE.into(self._sink), classes_of(self._code.build):
+        with CAPTURE.into(self._saying), classes_of(self._code.build):
             try:
                 return self._performed(stop, splits=splits)
             except StoreUnavailable:  # no fault of the node, and nothing could be recorded now

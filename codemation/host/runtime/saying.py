@@ -9,7 +9,7 @@ import logging
 import threading
 
 from codemation.core.engine import Engine
-from codemation.core.ids import RunId
+from codemation.core.ids import ActivationId, RunId
 from codemation.core.ports import LogLine
 from codemation.host.runtime.capture import Sink
 from codemation.host.threads import started
@@ -21,52 +21,53 @@ PATIENT = 10
 _log = logging.getLogger("codemation.saying")
 
 
-class Saying:
+class Saying(Sink):
     """What one activation says, on its way into the store; nothing of it overtakes another."""
 
-    def __init__(self, engine: Engine, run: RunId, sink: Sink, listening: Listening) -> None:
+    def __init__(
+        self, activation: ActivationId, attempt: int, run: RunId, engine: Engine, listening: Listening
+    ) -> None:
+        super().__init__(activation, attempt, run)
         self._engine = engine
-        self._run = run
-        self._sink = sink
         self._listening = listening
-        self._guard = threading.Lock()
+        self._order = threading.Lock()
         self.over = False
         """Whether its node has ended; a call that was left to itself may go on and say something."""
-        sink.when_heard(self._begin)
 
-    def _begin(self) -> None:
+    def heard(self) -> None:
+        """Be looked after from now on."""
         self._listening.begin(self)
 
     def end(self) -> None:
         """Nothing more is said; record what was said last."""
         self.over = True
-        if not self._sink.silent:
+        if not self.silent:
             self._listening.end(self)
             self.keep(last=True)
 
     def keep(self, *, last: bool = False) -> None:
         """Record what has been said, however long the database is away."""
-        with self._guard:
-            lines = self._sink.take(last=last)
+        with self._order:
+            lines = self.take(last=last)
             if lines:
                 self._engine.persist(self._engine.stores.logs.append, self._run, lines)
 
     def keep_if_possible(self) -> None:
         """Record what has been said, or leave it for later."""
-        if not self._guard.acquire(blocking=False):
+        if not self._order.acquire(blocking=False):
             return  # somebody is at it
         try:
-            lines = self._sink.take()
+            lines = self.take()
             if lines:
                 self._append(lines)
         finally:
-            self._guard.release()
+            self._order.release()
 
     def _append(self, lines: list[LogLine]) -> None:
         try:
             self._engine.stores.logs.append(self._run, lines)
         except Exception as error:  # noqa: BLE001  # the node records them at its end, or fails then
-            self._sink.take_back(lines)
+            self.take_back(lines)
             _log.info("what a node of run %s said is recorded later: %s", self._run, error)
 
 
