@@ -56,7 +56,8 @@ class Agenda:
 
     def pop(self, runs: Mapping[RunId, Watched]) -> tuple[Watched, Ready] | None:
         """The most urgent work of a run that may have one more activation under way."""
-        self._awake()
+        if self._later:
+            self._awake()
         left: list[tuple[int, int, Ready]] = []
         found = None
         while self._ready and found is None:
@@ -105,8 +106,6 @@ class Agenda:
         heapq.heappush(self._ready, (one.priority, next(self._number), one))
 
     def _awake(self) -> None:
-        if not self._later:
-            return
         now = self._clock.monotonic()
         while self._later and self._later[0][0] <= now:
             _, number, one = heapq.heappop(self._later)

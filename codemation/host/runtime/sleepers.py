@@ -10,29 +10,34 @@ import threading
 
 
 class Sleepers:
-    """Those who wait; whoever asks holds the lock that they were made with, and so does whoever falls asleep."""
+    """Those who wait; whoever asks holds the lock that they were made with, once, and so does whoever falls asleep."""
 
     def __init__(self, guard: threading.RLock) -> None:
         self._guard = guard
-        self._asleep: list[tuple[threading.Condition, object]] = []
+        self._asleep: list[tuple[threading.Lock, object]] = []
+        """What each waits for, and what it is woken for in any case."""
 
     def __len__(self) -> int:
         return len(self._asleep)
 
     def sleep(self, seconds: float, concern: object = None) -> None:
         """Wait until somebody wakes this thread, or the time is over; `concern` is what it is woken for in any case."""
-        own = (threading.Condition(self._guard), concern)
+        bell = threading.Lock()
+        bell.acquire()
+        own = (bell, concern)
         self._asleep.append(own)
+        self._guard.release()
         try:
-            own[0].wait(seconds)
+            bell.acquire(timeout=min(seconds, threading.TIMEOUT_MAX))
         finally:
+            self._guard.acquire()
             if own in self._asleep:
                 self._asleep.remove(own)
 
     def wake(self, many: int = 1) -> None:
         """Wake so many, as far as there are."""
         for _ in range(min(many, len(self._asleep))):
-            self._asleep.pop()[0].notify()
+            self._asleep.pop()[0].release()
 
     def wake_all(self) -> None:
         """Wake everybody."""
@@ -42,4 +47,4 @@ class Sleepers:
         """Wake those who are concerned."""
         for one in [one for one in self._asleep if one[1] is concern]:
             self._asleep.remove(one)
-            one[0].notify()
+            one[0].release()
