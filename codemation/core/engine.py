@@ -51,7 +51,7 @@ class Engine:
         self.deliver = self._courier.deliver
         self.delivery = self._courier.delivery
         self.settle = self._courier.settle
-        self.deliver_together = Groups(stores, self._courier).deliver
+        self.write_together = Groups(stores, self._courier).write
         self.cancel = Cancels(self.opener, self._courier, means).cancel
         self.fold_inbox = Inboxes(stores, self.opener, self._courier).fold
         self.settle_shards = Splitter(stores, self.opener, self._courier.new_ticket).settle

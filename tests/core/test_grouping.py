@@ -51,7 +51,7 @@ def test_runs_that_are_delivered_together_go_on_as_if_each_were_alone(database: 
     engine = database.engine()
     deliveries = several(engine, 3)
     database.events.clear()
-    outcomes = engine.deliver_together(deliveries)
+    outcomes = engine.write_together(deliveries).take_up()
     assert [kind for _, kind in database.events] == ["node_succeeded", "node_due"] * 3
     following = []
     for one, outcome in zip(deliveries, outcomes, strict=True):
@@ -60,7 +60,7 @@ def test_runs_that_are_delivered_together_go_on_as_if_each_were_alone(database: 
         assert (claim.activation, claim.holding.fence, claim.fresh) == ("b/1", 2, True)
         assert one.run.snapshot.revision == database.stores.journal.load(one.run.id)[0].revision == 2
         following.append(delivery(engine, one.run, claim))
-    assert engine.deliver_together(following) == [Outcome()] * 3
+    assert engine.write_together(following).take_up() == [Outcome()] * 3
     assert all(one.run.finished for one in deliveries)
     assert {row.status for row in database.stores.runs.page()} == {RunStatus.SUCCEEDED}
 
@@ -73,7 +73,7 @@ def test_what_the_journal_leaves_out_is_settled_alone_and_harms_no_other(databas
         again = engine.claim(one.run, one.claim.holding.ticket)
         assert again is not None
         one.claim = again
-    first, *others = engine.deliver_together(deliveries)
+    first, *others = engine.write_together(deliveries).take_up()
     assert first is None
     assert all(followed(one).next for one in others)
     assert engine.settle(deliveries[0]).refusal is Refusal.TAKEN_OVER
@@ -85,7 +85,7 @@ def test_when_the_answer_is_lost_each_is_looked_for_and_recorded_once(database: 
     deliveries = several(engine, 2)
     database.events.clear()
     database.faults = {"journal.steps": [fault]}
-    assert engine.deliver_together(deliveries) == [None, None]
+    assert engine.write_together(deliveries).take_up() == [None, None]
     for one in deliveries:
         claim = engine.settle(one).next
         assert claim is not None
@@ -108,7 +108,7 @@ def test_a_run_that_another_thread_folds_is_not_waited_for(database: Database) -
     holder = threading.Thread(target=hold)
     holder.start()
     held.wait(30)
-    first, second = engine.deliver_together(deliveries)
+    first, second = engine.write_together(deliveries).take_up()
     free.set()
     holder.join()
     assert (first, deliveries[0].sent) == (None, None)
@@ -121,7 +121,7 @@ def test_what_cannot_be_folded_is_heard_when_it_is_settled_alone(database: Datab
     good, broken, late = several(engine, 3)
     broken.signal = Succeeded(activation=broken.claim.activation, outputs={MAIN: "no batch"})  # type: ignore[dict-item]
     engine.deliver(late.run, late.claim, late.signal)
-    outcomes = engine.deliver_together([good, broken, late])
+    outcomes = engine.write_together([good, broken, late]).take_up()
     assert followed(outcomes[0]).next is not None
     assert outcomes[1:] == [None, None]
     with pytest.raises(AttributeError):
@@ -144,7 +144,7 @@ def test_what_goes_wrong_after_one_was_recorded_is_told_of_that_one() -> None:
     engine = database.engine()
     deliveries = several(engine, 2)
     database.unheard = deliveries[0].run.id
-    first, second = engine.deliver_together(deliveries)
+    first, second = engine.write_together(deliveries).take_up()
     assert isinstance(first, StoreUnavailable)
     assert followed(second).next is not None
     assert deliveries[0].run.snapshot.revision == 2
@@ -159,7 +159,7 @@ def test_what_was_overtaken_is_folded_again(database: Database) -> None:
     theirs = other.claim(elsewhere, outcome.ready[0])
     assert theirs is not None
     other.settle(delivery(other, elsewhere, theirs))
-    assert engine.deliver_together([mine]) == [None]
+    assert engine.write_together([mine]).take_up() == [None]
     claim = engine.settle(mine).next
     assert claim is not None
     assert claim.activation == "c/1"

@@ -108,8 +108,11 @@ class Journal(Protocol):
         """
         ...
 
-    def steps(self, commits: Sequence[Commit]) -> frozenset[Head]:
+    def steps(self, commits: Sequence[Commit], meanwhile: Callable[[], object] = nothing) -> frozenset[Head]:
         """Write a revision each of several runs at once, as `step` would; the new heads of those that stand.
+
+        `meanwhile` is called once or not at all, where whoever asks would only wait for the answer; it may ask other
+        things of the stores.
 
         What is refused is left out, and so may be whatever somebody else is at work on in this moment, and all but the
         first commit of one run: nobody is waited for. An error means that nothing of what could be written together

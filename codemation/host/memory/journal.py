@@ -121,11 +121,13 @@ class MemoryJournal:
                 tables.armed.tell("finished", row.workflow, row, tables.clock())
             return True
 
-    def steps(self, commits: Sequence[Commit]) -> frozenset[Head]:
-        """Write a revision each of several runs."""
+    def steps(self, commits: Sequence[Commit], meanwhile: Callable[[], object] = nothing) -> frozenset[Head]:
+        """Write a revision each of several runs; `meanwhile` is called as in `step`."""
         with self._tables.lock:
             first = {commit.run: commit for commit in reversed(commits)}.values()
-            return frozenset(commit.new_head for commit in first if self.step(commit))
+            stand = frozenset(commit.new_head for commit in first if self.step(commit))
+        meanwhile()
+        return stand
 
     def _clear(self, ticket: Ticket, commit: Commit, *, ends: bool) -> None:
         """Be done with what nobody holds, when the run ends or has to stop; what others hold, they will bring back."""

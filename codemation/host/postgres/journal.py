@@ -126,19 +126,17 @@ class PostgresJournal:
             self._lanes.enter_for(link, commit)
             return link.gives(step(shape), values)
 
-    def steps(self, commits: Sequence[Commit]) -> frozenset[Head]:
+    def steps(self, commits: Sequence[Commit], meanwhile: Callable[[], object] = nothing) -> frozenset[Head]:
         """Write a revision each of several runs at once; the new heads of those that stand."""
         together, alone = in_groups(commits)
-        written = {commit.new_head for commit in alone if self.step(commit)}
-        if together:
-            written |= self._write_group(together)
-        return frozenset(written)
+        written = self._write_group(together, meanwhile) if together else set()
+        return frozenset(written.union(commit.new_head for commit in alone if self.step(commit)))
 
-    def _write_group(self, commits: Sequence[Commit]) -> set[Head]:
+    def _write_group(self, commits: Sequence[Commit], meanwhile: Callable[[], object]) -> set[Head]:
         sent, values = group(shape_of(commits)), group_values(commits)
         with self._connections.lease() as link:
             try:
-                rows = link.all(sent, values)
+                rows = link.all(sent, values, meanwhile)
             except errors.NotNullViolation:  # as in _write
                 for commit in commits:
                     if commit.more:

@@ -79,9 +79,11 @@ class Link:
         """
         return self._execute(statement, values, meanwhile).ntuples > 0
 
-    def all(self, statement: Statement, values: Mapping[str, object]) -> list[Row]:
-        """Every row that the statement gives."""
-        result = self._execute(statement, values)
+    def all(
+        self, statement: Statement, values: Mapping[str, object], meanwhile: Callable[[], object] = nothing
+    ) -> list[Row]:
+        """Every row that the statement gives. `meanwhile` is as in `gives`, where others have work to do."""
+        result = self._execute(statement, values, meanwhile, spins=False)
         return self._read(result, result.ntuples)
 
     def run(self, statement: Statement, values: Mapping[str, object]) -> int:
@@ -114,7 +116,12 @@ class Link:
         return pgconn.status == ConnStatus.OK and pgconn.transaction_status == TransactionStatus.IDLE
 
     def _execute(
-        self, statement: Statement, values: Mapping[str, object], meanwhile: Callable[[], object] = nothing
+        self,
+        statement: Statement,
+        values: Mapping[str, object],
+        meanwhile: Callable[[], object] = nothing,
+        *,
+        spins: bool = True,
     ) -> PGresult:
         pgconn = self.connection.pgconn
         sent, formats = _encode(statement, values)
@@ -128,7 +135,9 @@ class Link:
         if meanwhile is nothing:
             return self._answer()
         meanwhile()
-        return self._answer() if pgconn.flush() else self._spin.until(self._poll.poll, self._heard)
+        if spins and not pgconn.flush():
+            return self._spin.until(self._poll.poll, self._heard)
+        return self._answer()
 
     def _first(
         self, statement: Statement, sent: list[bytes | None], formats: list[int], meanwhile: Callable[[], object]

@@ -3,20 +3,23 @@
 Theory of operation. A thread that has something to record, meets few who are recording and nobody in the same run, and
 has no other work that waits, does it at once and alone; so a lone run never waits, and neither do two or three. All
 others leave their deliveries here and go on to other work instead of waiting for an answer. The committer's own thread
-writes what was left as one group, one of each run, and again for as long as there is any. Groups wait for nobody: what
-cannot be written at once is settled by a thread of its own, and a lone writer who has to wait for a lock is not waited
-for. What a group led to is left to the threads that are awake; the committer looks whether they come for it, since it
-is about to wait anyway.
+writes what was left as one group, one of each run, and again for as long as there is any. The next group is sent before
+the last one is taken up, so that the server has something to do while the runs of that go on. Groups wait for nobody:
+what cannot be written at once is settled by a thread of its own, and a lone writer who has to wait for a lock is not
+waited for. What a group led to is left to the threads that are awake; the committer looks whether they come for it,
+since it is about to wait anyway.
 """
 
 from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Collection
+from dataclasses import dataclass
 from functools import partial
 
 from codemation.core.delivery import Delivery
 from codemation.core.engine import Engine
+from codemation.core.grouping import Written
 from codemation.core.ids import RunId
 from codemation.core.outcome import Outcome
 from codemation.host.threads import started
@@ -33,6 +36,18 @@ AGAIN, LONGEST = 0.002, 0.5
 """Seconds after which it is seen again, at first and at the most, to what was told and is not taken up yet."""
 Told = Callable[[Outcome | Exception], None]
 """Called with what followed from a delivery that was left, in another thread."""
+_Deliveries = dict[RunId, tuple[Delivery, Told]]
+"""By run, and who is told of each."""
+
+
+@dataclass(slots=True)
+class _Group:
+    """What was written together."""
+
+    deliveries: _Deliveries
+    written: Written
+    taken: bool = False
+    """Whether it was taken up."""
 
 
 class Committer:
@@ -73,7 +88,7 @@ class Committer:
         try:
             return self._engine.settle(delivery)
         finally:
-            self._written(runs)
+            self._done(runs)
 
     def _may_be_written(self, delivery: Delivery) -> bool:
         """Whether there is room for one more who writes, and nobody who does so for the same run."""
@@ -81,7 +96,7 @@ class Committer:
             return True
         return len(self._writing) < self._writers and not any(delivery.run.id in runs for runs in self._writing)
 
-    def _written(self, runs: Collection[RunId]) -> None:
+    def _done(self, runs: Collection[RunId]) -> None:
         with self._guard:
             self._writing.remove(runs)
             if self._left:
@@ -96,18 +111,50 @@ class Committer:
         return self._alive
 
     def _commit(self) -> None:
-        pause = self._idle
+        pause, before = self._idle, None
         while True:
-            group = self._awaited(pause)
-            if group is None and pause == self._idle:
-                return
+            group = self._awaited(pause) if before is None else self._at_hand()
             if group is not None:
-                self._record(list(group.values()))
-                self._written(group)
-                pause = AGAIN
-            pause = min(2 * pause, LONGEST) if self._rouse() else self._idle
+                before = self._write(group, before)
+                continue
+            if before is None and pause == self._idle:
+                return
+            waits = self._rouse() if before is None else self._take_up(before)
+            pause = min(2 * (pause if before is None else AGAIN), LONGEST) if waits else self._idle
+            before = None
 
-    def _awaited(self, pause: float) -> dict[RunId, tuple[Delivery, Told]] | None:
+    def _write(self, group: _Deliveries, before: _Group | None) -> _Group:
+        """Write a group; the one before it is taken up while the server works on this one."""
+
+        def meanwhile() -> None:
+            if before is not None and not before.taken:
+                self._take_up(before)
+
+        written = self._engine.write_together([delivery for delivery, _ in group.values()], meanwhile)
+        meanwhile()
+        return _Group(group, written)
+
+    def _take_up(self, group: _Group) -> bool:
+        """Tell what a group has led to; whether something waits for a thread then."""
+        group.taken = True
+        outcomes = group.written.take_up()
+        for (delivery, told), outcome in zip(group.deliveries.values(), outcomes, strict=True):
+            if outcome is not None:
+                told(outcome)
+            elif not started(partial(self._settle, delivery, told), name="codemation-alone"):
+                self._settle(delivery, told)
+        self._done(group.deliveries)
+        return self._rouse()
+
+    def _at_hand(self) -> _Deliveries | None:
+        """What may be written at once, if there is anything."""
+        with self._guard:
+            group = self._next(waited=False)
+            if group:
+                self._writing.append(group)
+            return group or None
+
+    def _awaited(self, pause: float) -> _Deliveries | None:
         """What is to be written next, by run; `None` when nothing has come for a while."""
         with self._guard:
             self._rests = True
@@ -123,9 +170,9 @@ class Committer:
             self._writing.append(group)
             return group
 
-    def _next(self, waited: bool) -> dict[RunId, tuple[Delivery, Told]]:
+    def _next(self, waited: bool) -> _Deliveries:
         """What is written next: one delivery of each run, the oldest first; of any run if that was `waited` for."""
-        group: dict[RunId, tuple[Delivery, Told]] = {}
+        group: _Deliveries = {}
         rest: list[tuple[Delivery, Told]] = []
         for one in self._left:
             run = one[0].run.id
@@ -135,14 +182,6 @@ class Committer:
                 group[run] = one
         self._left = rest
         return group
-
-    def _record(self, group: list[tuple[Delivery, Told]]) -> None:
-        outcomes = self._engine.deliver_together([delivery for delivery, _ in group])
-        for (delivery, told), outcome in zip(group, outcomes, strict=True):
-            if outcome is not None:
-                told(outcome)
-            elif not started(partial(self._settle, delivery, told), name="codemation-alone"):
-                self._settle(delivery, told)
 
     def _settle(self, delivery: Delivery, told: Told) -> None:
         try:
