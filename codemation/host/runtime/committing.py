@@ -13,6 +13,7 @@ since it is about to wait anyway.
 from __future__ import annotations
 
 import threading
+import time
 from collections.abc import Callable, Collection
 from dataclasses import dataclass
 from functools import partial
@@ -32,6 +33,11 @@ WRITERS = 3
 """So many write at a time. More of them would be in each other's way, and write less together."""
 LONG = 0.02
 """Seconds after which those who write are not waited for any more."""
+QUICK = 0.002
+"""Seconds in which a group is written where commits are cheap: two halves in turn keep server and threads at work both,
+where all of it at once would have each wait for the other. A commit that costs more is worth sharing among all."""
+FEW = 4
+"""Revisions that are worth a statement of their own in any case."""
 AGAIN, LONGEST = 0.002, 0.5
 """Seconds after which it is seen again, at first and at the most, to what was told and is not taken up yet."""
 Told = Callable[[Outcome | Exception], None]
@@ -73,6 +79,10 @@ class Committer:
         """The runs of each who is recording."""
         self._alive = False
         self._rests = False
+        self._asked = False
+        """Whether somebody counts on a look that has not begun."""
+        self._usual = 0.0
+        """Seconds that groups have taken of late."""
 
     def record(self, delivery: Delivery, told: Told, *, busy: bool = False) -> Outcome | None:
         """What follows from a delivery; `None` if it was left here, and `told` will be called.
@@ -89,6 +99,16 @@ class Committer:
             return self._engine.settle(delivery)
         finally:
             self._done(runs)
+
+    def looks_soon(self) -> bool:
+        """Whether the committer is at work, and will see to it that what waits now is taken up when that is done."""
+        with self._guard:
+            self._asked = self._alive and not self._rests
+            return self._asked
+
+    def _look(self) -> bool:
+        self._asked = False  # whoever asks from now on asks for the next look
+        return self._rouse()
 
     def _may_be_written(self, delivery: Delivery) -> bool:
         """Whether there is room for one more who writes, and nobody who does so for the same run."""
@@ -114,14 +134,18 @@ class Committer:
         pause, before = self._idle, None
         while True:
             group = self._awaited(pause) if before is None else self._at_hand()
-            if group is not None:
+            if group:
                 before = self._write(group, before)
                 continue
-            if before is None and pause == self._idle:
+            if before is not None:
+                waits, pause = self._take_up(before), AGAIN
+            elif group is not None:
+                waits, pause = self._look(), AGAIN
+            elif pause != self._idle:
+                waits = self._look()
+            else:
                 return
-            waits = self._rouse() if before is None else self._take_up(before)
-            pause = min(2 * (pause if before is None else AGAIN), LONGEST) if waits else self._idle
-            before = None
+            before, pause = None, min(2 * pause, LONGEST) if waits else self._idle
 
     def _write(self, group: _Deliveries, before: _Group | None) -> _Group:
         """Write a group; the one before it is taken up while the server works on this one."""
@@ -130,7 +154,9 @@ class Committer:
             if before is not None and not before.taken:
                 self._take_up(before)
 
+        began = time.monotonic()
         written = self._engine.write_together([delivery for delivery, _ in group.values()], meanwhile)
+        self._usual += (min(time.monotonic() - began, 4 * QUICK) - self._usual) / 8
         meanwhile()
         return _Group(group, written)
 
@@ -144,19 +170,21 @@ class Committer:
             elif not started(partial(self._settle, delivery, told), name="codemation-alone"):
                 self._settle(delivery, told)
         self._done(group.deliveries)
-        return self._rouse()
+        return self._look()
 
-    def _at_hand(self) -> _Deliveries | None:
-        """What may be written at once, if there is anything."""
+    def _at_hand(self) -> _Deliveries:
+        """What may be written at once."""
         with self._guard:
             group = self._next(waited=False)
             if group:
                 self._writing.append(group)
-            return group or None
+            return group
 
     def _awaited(self, pause: float) -> _Deliveries | None:
-        """What is to be written next, by run; `None` when nothing has come for a while."""
+        """What is to be written next, by run; `None` when nothing has come for a while, nothing to look first."""
         with self._guard:
+            if self._asked:
+                return {}
             self._rests = True
             came = self._changed.wait_for(lambda: self._left, timeout=pause)
             self._rests = False
@@ -174,9 +202,12 @@ class Committer:
         """What is written next: one delivery of each run, the oldest first; of any run if that was `waited` for."""
         group: _Deliveries = {}
         rest: list[tuple[Delivery, Told]] = []
+        most = MOST
+        if self._usual < QUICK:
+            most = min(MOST, max(FEW, (len(self._left) + sum(map(len, self._writing)) + 1) // 2))
         for one in self._left:
             run = one[0].run.id
-            if run in group or len(group) == MOST or not (waited or self._may_be_written(one[0])):
+            if run in group or len(group) == most or not (waited or self._may_be_written(one[0])):
                 rest.append(one)
             else:
                 group[run] = one

@@ -84,7 +84,8 @@ class InlineScheduler(Workforce):
             self._agenda.add(watched.run.id, outcome)
             pieces = len(outcome.ready) + (outcome.next is not None)  # for what was there somebody was woken then
             self._hire(len(outcome.ready) if driven else pieces)
-            self._sleepers.wake(pieces or 1)  # a ticket that waits is news as well: it may be the next
+            if not (driven and self._somebody_is_awake and self._walker.looks_soon()):
+                self._sleepers.wake(pieces or 1)  # a ticket that waits is news as well: it may be the next
 
     def serve(self, watched: Watched) -> None:
         """Let threads of the process work on a run that nobody waits for."""

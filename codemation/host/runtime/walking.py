@@ -65,6 +65,7 @@ class Walker:
         self._resume = resume
         self._committer = Committer(engine, rouse)
         self._slots = SlotQueues(engine, told.submit)
+        self.looks_soon = self._committer.looks_soon
         self._hands: dict[TicketId, Chain] = {}
         self._guard = threading.Lock()
         """For what is held, here and in the runs."""

@@ -79,6 +79,11 @@ class Workforce(ABC):
 
     def _see_to_it(self) -> None:
         """Let somebody come for what is ready, unless a thread is awake and will."""
-        if self.has_work and self._alive + self._drivers <= len(self._sleepers) + self._away:
+        if self.has_work and not self._somebody_is_awake:
             self._hire(1)
             self._sleepers.wake()
+
+    @property
+    def _somebody_is_awake(self) -> bool:
+        """Whether a thread is at work, and will come for more when it is done with what it has."""
+        return self._alive + self._drivers > len(self._sleepers) + self._away
