@@ -13,6 +13,7 @@ from codemation.core.delivery import Courier, Delivery, Sent
 from codemation.core.ids import Head
 from codemation.core.outcome import Outcome
 from codemation.core.ports import Stores, nothing
+from codemation.core.states import FINISHED
 
 
 class Written:
@@ -25,6 +26,15 @@ class Written:
         self._deliveries = deliveries
         self._stand = stand
         self._locks = locks
+
+    @property
+    def concerns_others(self) -> bool:
+        """Whether other runs may be folded for what stands of it: children begin, or parents go on.
+
+        That must not be done by a thread that holds the runs of another group.
+        """
+        sent = [(one.run, one.sent.step) for one in self._deliveries if one.sent is not None]
+        return any(step.waits or (step.status in FINISHED and run.snapshot.parent) for run, step in sent)
 
     def take_up(self) -> list[Outcome | Exception | None]:
         """Let each run have what stands of it: what followed, or what went wrong after it was recorded.
@@ -55,7 +65,8 @@ class Groups:
     def write(self, deliveries: Sequence[Delivery], meanwhile: Callable[[], object] = nothing) -> Written:
         """Record deliveries of as many runs.
 
-        `meanwhile` is called at most once, while there is only an answer to wait for; it may take up another group.
+        `meanwhile` is called at most once, while there is only an answer to wait for; it may take up another group,
+        unless that concerns others.
         """
         with ExitStack() as locks:
             for delivery in deliveries:

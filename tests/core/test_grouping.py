@@ -163,3 +163,28 @@ def test_what_was_overtaken_is_folded_again(database: Database) -> None:
     claim = engine.settle(mine).next
     assert claim is not None
     assert claim.activation == "c/1"
+
+
+def test_a_group_says_whether_other_runs_may_be_folded_for_it(database: Database) -> None:
+    engine = database.engine()
+    plain, child, gone = several(engine, 3)
+    done: list[bool] = []
+    written = engine.write_together([plain], lambda: done.append(True))
+    assert not written.concerns_others
+    (outcome,) = written.take_up()
+    assert done == [True]
+    child.run.snapshot.parent = "parent/1"
+    going_on = engine.write_together([child])
+    assert not going_on.concerns_others  # it is not over
+    (following,) = (followed(one).next for one in going_on.take_up())
+    assert following is not None
+    assert followed(outcome).next is not None
+    ending = engine.write_together([delivery(engine, child.run, following)])
+    assert ending.concerns_others
+    assert ending.take_up() == [Outcome()]
+    with gone.run.lock:
+        held = threading.Thread(target=lambda: none.append(engine.write_together([gone]).concerns_others))
+        none: list[bool] = []
+        held.start()
+        held.join()
+    assert none == [False]  # nothing of it was written

@@ -148,12 +148,14 @@ class Committer:
             before, pause = None, min(2 * pause, LONGEST) if waits else self._idle
 
     def _write(self, group: _Deliveries, before: _Group | None) -> _Group:
-        """Write a group; the one before it is taken up while the server works on this one."""
+        """Write a group; the one before it is taken up while the server works on this one, or first if it has to be."""
 
         def meanwhile() -> None:
             if before is not None and not before.taken:
                 self._take_up(before)
 
+        if before is not None and before.written.concerns_others:
+            meanwhile()
         began = time.monotonic()
         written = self._engine.write_together([delivery for delivery, _ in group.values()], meanwhile)
         self._usual += (min(time.monotonic() - began, 4 * QUICK) - self._usual) / 8

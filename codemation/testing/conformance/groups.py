@@ -34,6 +34,13 @@ class GroupContract(Contract):
         """There may be nothing to write."""
         assert stores.journal.steps([]) == frozenset()
 
+    def test_something_else_is_done_meanwhile_at_most_once(self, stores: Stores, world: World) -> None:
+        """It may ask the stores, and whether the steps stand does not depend on it."""
+        commits, done = [world.commit(world.held()) for _ in range(3)], list[int]()
+        expected = {commit.new_head for commit in commits}
+        assert stores.journal.steps(commits, lambda: done.append(len(stores.workers.living()))) == expected
+        assert len(done) <= 1
+
     def test_a_group_of_one_is_a_step(self, stores: Stores, world: World) -> None:
         """One commit alone is a group as well."""
         commit = world.commit(world.held(), then=GoOn(activation=B))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import threading
+import time
 import traceback
 from collections.abc import Iterator
 
@@ -61,6 +62,27 @@ def test_what_goes_wrong_meanwhile_costs_the_connection_and_nothing_else(connect
         with connections.lease() as link:
             assert link.one(ONE, {}) == (1,)
             assert link.gives(ONE, {}, lambda: None)
+
+
+@pytest.mark.parametrize("known", [False, True], ids=["its first use", "a later one"])
+def test_something_else_is_done_while_an_answer_is_on_its_way(connections: Connections, known: bool) -> None:
+    """It may use another connection, and need not wait for the answer."""
+    slow = statement("SELECT 'done' FROM pg_sleep(0.3)")
+    at_work = statement("SELECT count(*) FROM pg_stat_activity WHERE wait_event = 'PgSleep'")
+    seen: set[object] = set()
+
+    def meanwhile() -> None:
+        until = time.monotonic() + 0.2
+        while time.monotonic() < until:
+            with connections.lease() as other:
+                seen.add(other.one(at_work, {}))
+
+    with connections.lease() as link:
+        if known:
+            link.all(slow, {})
+        assert link.all(slow, {}, meanwhile) == [("done",)]
+        assert link.one(ONE, {}) == (1,)
+    assert (1,) in seen
 
 
 def test_a_lease_gives_back_what_it_took_when_its_block_fails(connections: Connections) -> None:

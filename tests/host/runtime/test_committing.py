@@ -217,3 +217,95 @@ def test_a_committer_without_work_ends_and_another_one_begins(database: Database
             time.sleep(0.005)
         assert not committer._alive
     assert set(basket.wait(2)) == {"b0", "b1"}
+
+
+class Course:
+    """What happens to groups, in its order; the first one is held up until it may go on."""
+
+    def __init__(self, database: Database, *later: object) -> None:
+        self.order: list[str] = []
+        self.sizes: list[int] = []
+        self._held, self._go_on = threading.Event(), threading.Event()
+        database.faults["journal.steps"] = [self._first, *(later or [lambda: self.order.append("sent")])]
+        self._basket = Inbasket()
+
+    def _first(self) -> None:
+        self._held.set()
+        assert self._go_on.wait(30)
+
+    def run(self, committer: Committer, first: Delivery, *others: Delivery) -> dict[str, Outcome | Exception]:
+        """Leave one, and the others while it is being written; what was told of all."""
+        self._leave(committer, first)
+        assert self._held.wait(30)
+        for one in others:
+            self._leave(committer, one)
+        self._go_on.set()
+        return self._basket.wait(1 + len(others))
+
+    def _leave(self, committer: Committer, one: Delivery) -> None:
+        slot = self._basket.slot(one.run.id)
+
+        def told(what: Outcome | Exception) -> None:
+            self.order.append(one.run.id)
+            slot(what)
+
+        assert committer.record(one, told, busy=True) is None
+
+
+def test_the_next_group_is_sent_before_the_last_one_is_taken_up(database: Database) -> None:
+    engine, course = database.engine(), Course(database)
+    told = course.run(Committer(engine), *(new(engine, f"r{number}") for number in range(3)))
+    assert course.order == ["sent", "r0", "r1", "r2"]
+    assert all(isinstance(outcome, Outcome) and outcome.next for outcome in told.values())
+
+
+def test_what_others_are_folded_for_is_taken_up_before_the_next_group_is_held(database: Database) -> None:
+    """The end of a child folds its parent, which may be in the next group, or whose lock others have."""
+    engine, course = database.engine(), Course(database)
+    child, *others = new(engine, "r0", defined(node("a", "start"))), new(engine, "r1"), new(engine, "r2")
+    child.run.snapshot.parent = "parent/1"
+    course.run(Committer(engine), child, *others)
+    assert course.order == ["r0", "sent", "r1", "r2"]
+
+
+@pytest.mark.parametrize("fault", [Fault.ANSWER_LOST, Fault.ASK_LOST])
+def test_a_group_is_taken_up_once_although_the_next_one_is_lost(database: Database, fault: Fault) -> None:
+    engine, course = database.engine(), Course(database, fault)
+    told = course.run(Committer(engine), *(new(engine, f"r{number}") for number in range(4)))
+    assert sorted(course.order) == sorted(told) == ["r0", "r1", "r2", "r3"]
+    assert all(isinstance(outcome, Outcome) and outcome.next for outcome in told.values())
+    assert [database.stores.journal.load(RunId(run))[0].revision for run in told] == [2] * 4
+
+
+@pytest.mark.parametrize(("usual", "sizes"), [(0.0, [1, 7, 5]), (1.0, [1, 12])], ids=["quick", "slow"])
+def test_where_commits_are_quick_half_of_what_is_under_way_is_written_at_a_time(
+    database: Database, monkeypatch: pytest.MonkeyPatch, usual: float, sizes: list[int]
+) -> None:
+    """So the other half is worked on meanwhile; a commit that takes long is shared by all."""
+    engine, found = database.engine(), list[int]()
+    write = engine.write_together
+    monkeypatch.setattr(engine, "write_together", lambda group, then: (found.append(len(group)), write(group, then))[1])
+    committer = Committer(engine)
+    committer._usual = usual
+    Course(database).run(committer, *(new(engine, f"r{number}") for number in range(13)))
+    assert found == sizes
+
+
+def test_a_committer_looks_once_more_for_whoever_counts_on_it(database: Database) -> None:
+    engine, looks, asked = database.engine(), list[bool](), list[bool]()
+
+    def rouse() -> bool:
+        looks.append(True)
+        if len(looks) == 1:  # something comes right after the look, and is left to the next one
+            asked.append(committer.looks_soon())
+        return False
+
+    committer = Committer(engine, rouse)
+    assert not committer.looks_soon()
+    Course(database).run(committer, new(engine, "r0"))
+    until = time.monotonic() + 30
+    while not committer._rests and time.monotonic() < until:
+        time.sleep(0.002)
+    assert asked == [True]
+    assert len(looks) == 2
+    assert not committer.looks_soon()

@@ -395,3 +395,24 @@ def test_a_process_without_the_code_of_a_node_fails_the_node_and_says_so(app: Ap
             handle.result()
         handle = app.resume(handle.id, workflow)
         assert handle.watched is not None
+
+
+def test_runs_that_are_served_beside_a_long_node_wait_for_none_of_its_threads(launch: Run) -> None:
+    """What a run begins with is left to whoever is awake only for as long as that may be somebody who comes soon."""
+    released, begun = threading.Event(), threading.Semaphore(0)
+
+    def long() -> int:
+        begun.release()
+        assert released.wait(PATIENCE)
+        return 1
+
+    quick = cm.workflow("quick").then(one).then(plus).then(plus, id="again").build()
+    busy = [launch(cm.workflow(f"long{at}").then(cm.node(long)).build()).serve() for at in range(2)]
+    assert all(begun.acquire(timeout=PATIENCE) for _ in busy)
+    try:
+        for _ in range(20):
+            served = [launch(quick).serve() for _ in range(10)]
+            assert eventually(lambda: all(run._run.finished for run in served)), "nobody has come for it"  # noqa: B023
+    finally:
+        released.set()
+    assert [run.result() for run in busy] == [1, 1]
