@@ -130,6 +130,11 @@ class Connections:
         """A connection for one statement, or for one transaction."""
         return Lease(self)
 
+    @property
+    def spare(self) -> bool:
+        """Whether who holds a connection may wait for another one: it is not the only one that there is."""
+        return bool(self._idle)
+
     def close(self) -> None:
         """Close what is idle; what is in use is closed when it comes back."""
         self._check_process()

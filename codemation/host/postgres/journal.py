@@ -136,7 +136,7 @@ class PostgresJournal:
         sent, values = group(shape_of(commits)), group_values(commits)
         with self._connections.lease() as link:
             try:
-                rows = link.all(sent, values, meanwhile)
+                rows = link.all(sent, values, meanwhile if self._connections.spare else nothing)
             except errors.NotNullViolation:  # as in _write
                 for commit in commits:
                     if commit.more:

@@ -192,3 +192,20 @@ def test_a_group_whose_session_is_cut_is_whole_or_absent(
     assert caught.is_set()
     assert [world.row(claim.run).revision for claim in claims] == [1, 1, 1]
     assert stores.journal.steps(commits) == {commit.new_head for commit in commits}
+
+
+def test_nothing_is_asked_meanwhile_where_there_is_no_other_connection(url: str, world: World) -> None:
+    """A server that is full leaves a process with one connection: whoever holds it would wait for himself."""
+    with open_stores(url, limit=2) as opened:
+        stores, done = opened.stores, list[str]()
+
+        def steps(name: str) -> None:
+            commits = group_of(world, [world.held("a/1") for _ in range(2)])
+            written = stores.journal.steps(commits, lambda: (done.append(name), stores.workers.living()))
+            assert written == {commit.new_head for commit in commits}
+
+        steps("with one")
+        with opened.connections.lease(), opened.connections.lease():
+            pass
+        steps("with two")
+        assert done == ["with two"]
