@@ -14,14 +14,14 @@ from typing import Any, ClassVar
 
 import psutil
 
-from tests.host.postgres.cable import Blow, Cable
+from tests.host.postgres.cable import Cable
 from tests.journeys.company import Company, Way
 from tests.journeys.deaths import decree
 from tests.journeys.fleet import Member
 from tests.journeys.plant import Work
 
-BURIED = Blow(words=b"SET dead_at = COALESCE", pieces=1)
-TAKEN = Blow(words=b"WITH parents AS MATERIALIZED", pieces=1)
+BURIED = b"SET dead_at = COALESCE"
+TAKEN = b"WITH parents AS MATERIALIZED"
 """By then the dead are buried, or their tickets released; who did it does not live to hear the answer."""
 
 
@@ -152,7 +152,7 @@ class Succession(Company):
         self.cables[member.name] = cable
         return member
 
-    def _kill_two(self, blow: Blow) -> bool:
+    def _kill_two(self, blow: bytes) -> bool:
         """Kill a worker, and whoever is the first to do this; says whether anybody did it."""
         first, second = self.worker(), threading.Event()
 

@@ -15,7 +15,7 @@ from redis import Redis
 
 from codemation.core.states import FINISHED
 from codemation.host.app import App
-from tests.host.postgres.cable import Blow, Cable, cables
+from tests.host.postgres.cable import Cable, cables
 from tests.journeys.fleet import Fleet, Member, temporary_fleet
 from tests.journeys.production import QUEUE
 from tests.journeys.world import PATIENCE, within
@@ -24,7 +24,7 @@ SOON = 15.0
 """Seconds within which work goes on whose messages are lost; the net below them is 10 seconds wide."""
 BACK = 60.0
 """Seconds within which a connection is there again."""
-CLAIM = Blow(words=b"best AS MATERIALIZED", pieces=1)
+CLAIM = b"best AS MATERIALIZED"
 """The first claim of a worker has been carried out, and nobody hears what it has given."""
 
 

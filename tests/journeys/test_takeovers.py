@@ -11,7 +11,7 @@ import pytest
 
 from codemation.core.states import FINISHED
 from codemation.host.app import App
-from tests.host.postgres.cable import Blow, Cable
+from tests.host.postgres.cable import Cable
 from tests.journeys.fleet import Fleet, Member, temporary_fleet
 from tests.journeys.ledger import effects
 from tests.journeys.plant import flow_of
@@ -70,7 +70,7 @@ def pids(member: Member) -> set[int]:
 
 
 @pytest.mark.parametrize("blow", [BURIED, TAKEN, None], ids=["buried", "taken", "begun"])
-def test_who_is_killed_while_he_takes_over_is_taken_over_from_as_well(fleet: Fleet, blow: Blow | None) -> None:
+def test_who_is_killed_while_he_takes_over_is_taken_over_from_as_well(fleet: Fleet, blow: bytes | None) -> None:
     """Only the second worker sees the death of the first one; the third one comes when the second one is dead."""
     with ExitStack() as stack, fleet.world.braked() as brake, Cable(fleet.server.socket) as cable:
         work = fleet.world.work(brake=brake)

@@ -18,16 +18,6 @@ FIRST = 4096
 """Bytes by which a connection is known: its client says early who it is."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Blow:
-    """A moment at which something is struck: the server has done what it was asked, and its answer is not passed on."""
-
-    words: bytes
-    """Of what the client says; the first time that it does on any connection."""
-    pieces: int = 0
-    """So many pieces later: a statement is first prepared, then carried out."""
-
-
 @dataclass(eq=False, slots=True, kw_only=True)
 class _Strand:
     """One connection."""
@@ -37,8 +27,8 @@ class _Strand:
     dark: bool = False
     over: bool = False
     said: bytes = b""
-    left: int | None = None
-    """Pieces that the client has still to say until the blow falls; the answer to the last one is not passed on."""
+    struck: bool = False
+    """Whether the client has asked something whose answer is not passed on."""
     threads: list[threading.Thread] = field(default_factory=list)
 
     def hang_up(self) -> None:
@@ -68,7 +58,8 @@ class Cable:
         self._guard = threading.Lock()
         self._strands: list[_Strand] = []
         self._dark: bytes | None = None
-        self._blow: tuple[Blow, Callable[[], None]] | None = None
+        self._blow: tuple[bytes, Callable[[], None]] | None = None
+        """Of what a client says, and what happens when the server has answered that."""
         self._listener = socket.create_server(("127.0.0.1", 0))
         self.port = int(self._listener.getsockname()[1])
         self._thread = threading.Thread(target=self._accept, daemon=True)
@@ -113,10 +104,13 @@ class Cable:
         strands = (strand for strand in self._strands if not strand.dark and not strand.over)
         return [strand for strand in strands if known_by in strand.said]
 
-    def strike(self, blow: Blow, strike: Callable[[], None]) -> None:
-        """Call `strike` at a moment, once."""
+    def strike(self, words: bytes, strike: Callable[[], None]) -> None:
+        """Call `strike` once: a client has said these words, by which a statement is known that it has not used before.
+
+        The server has done what it was asked, and its answer is not passed on.
+        """
         with self._guard:
-            self._blow = (blow, strike)
+            self._blow = (words, strike)
 
     def spare(self) -> None:
         """Nothing is struck any more that was not struck yet."""
@@ -174,7 +168,7 @@ class Cable:
             while data := source.recv(1 << 16):
                 if source is strand.client:
                     self._listen(strand, data)
-                elif strand.left == 0 and (blow := self._taken()) is not None:
+                elif strand.struck and (blow := self._taken()) is not None:
                     blow()
                     break
                 with self._guard:
@@ -195,10 +189,8 @@ class Cable:
         """Take note of what a client says."""
         if len(strand.said) < FIRST:
             strand.said += data
-        if strand.left:
-            strand.left -= 1
-        elif strand.left is None and self._blow is not None and self._blow[0].words in data:
-            strand.left = self._blow[0].pieces
+        blow = self._blow
+        strand.struck |= blow is not None and blow[0] in data
 
 
 @contextlib.contextmanager
