@@ -264,37 +264,43 @@ class _TheDeadAreRefused(MemoryJournal):
 
 
 class _GroupAllOrNothing(MemoryJournal):
-    def steps(self, commits: Sequence[Commit]) -> frozenset[Head]:
+    def steps(self, commits: Sequence[Commit], meanwhile: Callable[[], object] = nothing) -> frozenset[Head]:
         with self._tables.lock:
             rows = [self._tables.runs.get(commit.run) for commit in commits]
             known = all(row and row.head == commit.head for row, commit in zip(rows, commits, strict=True))
-            return super().steps(commits) if known else frozenset()
+            return super().steps(commits, meanwhile) if known else frozenset()
 
 
 class _GroupWritesARunTwice(MemoryJournal):
-    def steps(self, commits: Sequence[Commit]) -> frozenset[Head]:
+    def steps(self, commits: Sequence[Commit], meanwhile: Callable[[], object] = nothing) -> frozenset[Head]:
         return frozenset(commit.new_head for commit in commits if self.step(commit))
 
 
 class _GroupWritesTheLast(MemoryJournal):
-    def steps(self, commits: Sequence[Commit]) -> frozenset[Head]:
-        return super().steps(commits[::-1])
+    def steps(self, commits: Sequence[Commit], meanwhile: Callable[[], object] = nothing) -> frozenset[Head]:
+        return super().steps(commits[::-1], meanwhile)
 
 
 class _GroupSaysThatAllStand(MemoryJournal):
-    def steps(self, commits: Sequence[Commit]) -> frozenset[Head]:
-        super().steps(commits)
+    def steps(self, commits: Sequence[Commit], meanwhile: Callable[[], object] = nothing) -> frozenset[Head]:
+        super().steps(commits, meanwhile)
         return frozenset(commit.new_head for commit in commits)
 
 
 class _GroupWithoutMore(MemoryJournal):
-    def steps(self, commits: Sequence[Commit]) -> frozenset[Head]:
-        return super().steps([replace(commit, more=()) for commit in commits])
+    def steps(self, commits: Sequence[Commit], meanwhile: Callable[[], object] = nothing) -> frozenset[Head]:
+        return super().steps([replace(commit, more=()) for commit in commits], meanwhile)
 
 
 class _GroupWithoutFolds(MemoryJournal):
-    def steps(self, commits: Sequence[Commit]) -> frozenset[Head]:
-        return super().steps([commit for commit in commits if not (commit.consumed or commit.cancelling)])
+    def steps(self, commits: Sequence[Commit], meanwhile: Callable[[], object] = nothing) -> frozenset[Head]:
+        return super().steps([commit for commit in commits if not (commit.consumed or commit.cancelling)], meanwhile)
+
+
+class _GroupTakesItsTimeTwice(MemoryJournal):
+    def steps(self, commits: Sequence[Commit], meanwhile: Callable[[], object] = nothing) -> frozenset[Head]:
+        meanwhile()
+        return super().steps(commits, meanwhile)
 
 
 JOURNAL_DEFECTS = [
@@ -341,5 +347,6 @@ JOURNAL_DEFECTS = [
         group_says_that_all_stand=_GroupSaysThatAllStand,
         group_without_more=_GroupWithoutMore,
         group_without_folds=_GroupWithoutFolds,
+        group_takes_its_time_twice=_GroupTakesItsTimeTwice,
     ),
 ]

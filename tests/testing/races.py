@@ -102,7 +102,7 @@ class _WritesGroupsLater(MemoryJournal):
         super().__init__(tables)
         self._gap = _Gap()
 
-    def steps(self, commits: Sequence[Commit]) -> frozenset[Head]:
+    def steps(self, commits: Sequence[Commit], meanwhile: Callable[[], object] = nothing) -> frozenset[Head]:
         with self._tables.lock:
             rows = [self._tables.runs[commit.run] for commit in commits]
             free = [one for row, one in zip(rows, commits, strict=True) if row.head == one.head]

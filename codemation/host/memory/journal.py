@@ -82,9 +82,8 @@ class MemoryJournal:
 
     def step(self, commit: Commit, meanwhile: Callable[[], object] = nothing) -> bool:
         """Write one revision; there is no answer to wait for, but `meanwhile` is called as it is where there is one."""
-        stands = self._step(commit)
         meanwhile()
-        return stands
+        return self._step(commit)
 
     def _step(self, commit: Commit) -> bool:
         tables = self._tables
@@ -123,11 +122,10 @@ class MemoryJournal:
 
     def steps(self, commits: Sequence[Commit], meanwhile: Callable[[], object] = nothing) -> frozenset[Head]:
         """Write a revision each of several runs; `meanwhile` is called as in `step`."""
+        meanwhile()
         with self._tables.lock:
             first = {commit.run: commit for commit in reversed(commits)}.values()
-            stand = frozenset(commit.new_head for commit in first if self.step(commit))
-        meanwhile()
-        return stand
+            return frozenset(commit.new_head for commit in first if self.step(commit))
 
     def _clear(self, ticket: Ticket, commit: Commit, *, ends: bool) -> None:
         """Be done with what nobody holds, when the run ends or has to stop; what others hold, they will bring back."""
