@@ -115,7 +115,7 @@ import codemation as cm
 def wait(ctx: cm.Context) -> str:
     deadline = time.monotonic() + 60
     try:
-        print("at work\n", end="", flush=True)  # in one piece: others say the same at the same time
+        print("at work\\n", end="", flush=True)  # in one piece: others say the same at the same time
         while not (ctx.cancelled or Path("go").exists() or time.monotonic() > deadline):
             time.sleep(0.02)
     except KeyboardInterrupt:
@@ -133,7 +133,7 @@ def one() -> int:
 def stubborn(n: int, ctx: cm.Context) -> int:
     deadline = time.monotonic() + 60
     try:
-        print("at work\n", end="", flush=True)
+        print("at work\\n", end="", flush=True)
         while time.monotonic() < deadline:
             time.sleep(0.02)
     except KeyboardInterrupt:
