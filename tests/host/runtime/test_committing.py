@@ -300,12 +300,11 @@ def test_a_committer_looks_once_more_for_whoever_counts_on_it(database: Database
             asked.append(committer.looks_soon())
         return False
 
-    committer = Committer(engine, rouse)
+    committer, before = Committer(engine, rouse, idle=0.01), set(threading.enumerate())
     assert not committer.looks_soon()
     Course(database).run(committer, new(engine, "r0"))
-    until = time.monotonic() + 30
-    while not committer._rests and time.monotonic() < until:
-        time.sleep(0.002)
+    for thread in set(threading.enumerate()) - before:  # it ends when it has nothing to do, and nobody counts on it
+        thread.join(30)
     assert asked == [True]
     assert len(looks) == 2
     assert not committer.looks_soon()
