@@ -12,6 +12,7 @@ since it is about to wait anyway.
 
 from __future__ import annotations
 
+import logging
 import threading
 import time
 from collections.abc import Callable, Collection
@@ -25,6 +26,7 @@ from codemation.core.ids import RunId
 from codemation.core.outcome import Outcome
 from codemation.host.threads import started
 
+_log = logging.getLogger("codemation.scheduler")
 MOST = 64
 """Revisions in one group."""
 IDLE = 5.0
@@ -168,11 +170,18 @@ class Committer:
         outcomes = group.written.take_up()
         for (delivery, told), outcome in zip(group.deliveries.values(), outcomes, strict=True):
             if outcome is not None:
-                told(outcome)
+                self._tell(delivery, told, outcome)
             elif not started(partial(self._settle, delivery, told), name="codemation-alone"):
                 self._settle(delivery, told)
         self._done(group.deliveries)
         return self._look()
+
+    def _tell(self, delivery: Delivery, told: Told, outcome: Outcome | Exception) -> None:
+        """Tell of one; what is wrong with whoever hears it keeps nothing from the others of its group."""
+        try:
+            told(outcome)
+        except Exception:  # noqa: BLE001  # as above
+            _log.exception("what followed in run %s was not taken up", delivery.run.id)
 
     def _at_hand(self) -> _Deliveries:
         """What may be written at once."""

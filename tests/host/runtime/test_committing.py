@@ -277,6 +277,28 @@ def test_a_group_is_taken_up_once_although_the_next_one_is_lost(database: Databa
     assert [database.stores.journal.load(RunId(run))[0].revision for run in told] == [2] * 4
 
 
+def test_who_cannot_hear_what_followed_keeps_it_from_nobody_else(
+    database: Database, caplog: pytest.LogCaptureFixture
+) -> None:
+    engine, course, basket = database.engine(), Course(database), Inbasket()
+    committer, others = Committer(engine), [new(engine, f"r{number}") for number in range(1, 4)]
+
+    def deaf(_what: Outcome | Exception) -> None:
+        raise ZeroDivisionError
+
+    first = new(engine, "r0")
+    assert committer.record(first, deaf, busy=True) is None
+    assert course._held.wait(30)
+    for one in others:
+        assert committer.record(one, deaf if one is others[0] else basket.slot(one.run.id), busy=True) is None
+    course._go_on.set()
+    assert set(basket.wait(2)) == {"r2", "r3"}
+    assert [record.getMessage() for record in caplog.records] == [
+        f"what followed in run {run} was not taken up" for run in ("r0", "r1")
+    ]
+    assert committer.record(new(engine, "r4"), deaf) is not None  # nobody is taken to be writing still
+
+
 @pytest.mark.parametrize(("usual", "sizes"), [(0.0, [1, 7, 5]), (1.0, [1, 12])], ids=["quick", "slow"])
 def test_where_commits_are_quick_half_of_what_is_under_way_is_written_at_a_time(
     database: Database, monkeypatch: pytest.MonkeyPatch, usual: float, sizes: list[int]
