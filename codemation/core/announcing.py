@@ -6,12 +6,11 @@ from codemation.core.facts import Done
 from codemation.core.ids import node_of
 from codemation.core.opening import OpenRun
 from codemation.core.settling import Step
-from codemation.core.states import FINISHED, RunStatus
 
 
-def announces(run: OpenRun, status: RunStatus) -> bool:
-    """Whether triggers hear of it if this is where the run ends now."""
-    return status in FINISHED and not run.finished and not run.snapshot.session
+def announces(run: OpenRun) -> bool:
+    """Whether triggers hear of it if the run ends now."""
+    return not run.finished and not run.snapshot.session
 
 
 def written(run: OpenRun, step: Step) -> tuple[str, ...]:

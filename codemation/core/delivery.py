@@ -167,10 +167,10 @@ class Courier:
             reason=step.reason,
             cancelling=run.snapshot.cancelling,
             turnstile=run.turnstile if ends else None,
-            follow_up=run.follow_up(step.status),
-            announces=announces(run, step.status),
+            follow_up=run.follow_up(step.status) if ends else "",
+            announces=ends and announces(run),
             written=written(run, step),
-            tells=bool(run.snapshot.parent) and ends,
+            tells=ends and bool(run.snapshot.parent),
             **more,
         )
 

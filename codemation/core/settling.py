@@ -18,7 +18,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from heapq import heapify, heappop, heappush
 
-from codemation.core.facts import Began, Broke, Delta, Done, Due, Ended, Skipped
+from codemation.core.facts import Began, Broke, Delta, Done, Due, Ended, Fact, Skipped
 from codemation.core.ids import AGAIN, ActivationId, NodeId, activation_id, node_of
 from codemation.core.items import EMPTY, Batch
 from codemation.core.rounds import opening
@@ -86,6 +86,9 @@ def settle(
 ) -> Step:
     """What follows when `node` reports `outputs`."""
     reported: dict[NodeId, Mapping[str, Batch] | None] = {node: outputs}
+    after = _only_follower(snapshot, node)
+    if after is not None and _has_work(after, snapshot, reported):  # as nearly always, and then nothing else follows
+        return _begun(snapshot, facts, events, [activation_id(after, snapshot.turn(after))])
     beginning = Beginning(snapshot=snapshot, facts=facts, events=events, reported=reported)
     loop = snapshot.plan.loops.get(node)
     if loop is not None and outputs.get(AGAIN, EMPTY).count:
@@ -95,6 +98,16 @@ def settle(
     if loop is not None and node not in snapshot.rounds:
         beginning.skip_all(loop.body)
     return settle_ready(beginning, beginning.report(node))
+
+
+def _only_follower(snapshot: Snapshot, node: NodeId) -> NodeId | None:
+    """The one node that is ready when `node` has reported, where it is seen at once that there is just this one."""
+    followers = snapshot.plan.followers.get(node, ())
+    if len(followers) != 1 or snapshot.plan.loops:
+        return None
+    (after,) = followers
+    waits = snapshot.missing[after] == 1 and after not in snapshot.closed and not snapshot.reported(after)
+    return after if waits else None
 
 
 @dataclass(slots=True, kw_only=True)
@@ -188,12 +201,8 @@ def _step(beginning: Beginning, due: list[ActivationId]) -> Step:
     if skipped:
         facts = (*facts, Skipped(nodes=tuple(skipped)))
         events = (*events, *(Event(kind="node_skipped", node=node) for node in skipped))
-    if due and (reason := _too_many(beginning, due)):
-        return ended(facts, RunStatus.FAILED, reason, events)
     if due:
-        activations = tuple(due)
-        events = (*events, *[Event(kind="node_due", node=node_of(activation)) for activation in due])
-        return Step(delta=(*facts, Due(activations=activations)), due=activations, events=events)
+        return _begun(snapshot, facts, events, due)
     live, delayed = _left(snapshot, facts[0].activation) if isinstance(facts[0], Done) else (0, 0)
     if live:
         return Step(delta=facts, status=unfinished(live, delayed), events=events)
@@ -202,9 +211,17 @@ def _step(beginning: Beginning, due: list[ActivationId]) -> Step:
     return ended(facts, RunStatus.SUCCEEDED, "", events)
 
 
-def _too_many(beginning: Beginning, due: Sequence[ActivationId]) -> str:
+def _begun(snapshot: Snapshot, facts: Delta, events: tuple[Event, ...], due: Sequence[ActivationId]) -> Step:
+    """The step that asks these nodes to work, unless the run may not go on with them."""
+    if reason := _too_many(snapshot, facts[0], due):
+        return ended(facts, RunStatus.FAILED, reason, events)
+    activations = tuple(due)
+    events = (*events, *[Event(kind="node_due", node=node_of(activation)) for activation in due])
+    return Step(delta=(*facts, Due(activations=activations)), due=activations, events=events)
+
+
+def _too_many(snapshot: Snapshot, first: Fact, due: Sequence[ActivationId]) -> str:
     """Why a run may not go on with these; nothing if it may."""
-    snapshot, first = beginning.snapshot, beginning.facts[0]
     most = (first.limits if isinstance(first, Began) else snapshot.limits).activations
     if most is None or snapshot.activations + len(due) <= most:
         return ""

@@ -235,16 +235,18 @@ def _error(result: PGresult) -> psycopg.Error:
 
 
 def _encode(statement: Statement, values: Mapping[str, object]) -> tuple[list[bytes | None], list[int]]:
-    sent: list[Any] = statement.bind(values)
-    formats = [_TEXT] * len(sent)
-    for at, value in enumerate(sent):
+    sent: list[bytes | None] = []
+    formats: list[int] = []
+    for name in statement.names:
+        value: Any = values[name]
         kind = type(value)
+        formats.append(_BINARY if kind is bytes else _TEXT)
         if kind is int:
-            sent[at] = b"%d" % value
-        elif kind is bytes:
-            formats[at] = _BINARY
-        elif value is not None:
-            sent[at] = _text(statement.names[at], str(value))
+            sent.append(b"%d" % value)
+        elif kind is bytes or value is None:
+            sent.append(value)
+        else:
+            sent.append(_text(name, str(value)))
     return sent, formats
 
 

@@ -214,19 +214,38 @@ _LEAVE = f"""
         UPDATE turnstiles SET running = GREATEST(running - 1, 0) FROM t JOIN q ON q.id = t.run_id
         WHERE turnstiles.name = :turnstile AND q.status > {STATUS_CODES[RunStatus.QUEUED]}
             AND q.status < {FIRST_FINISHED})"""
-_RECORD = """
-UPDATE runs SET revision = :revision + 1, head = :new_head, status = {status},
-    started_at = COALESCE(started_at, now_()), reason = COALESCE(NULLIF(:reason::text, ''), reason) {ended}
+_STANDS = """SET revision = :revision + 1, head = :new_head, status = {status},
+    started_at = COALESCE(started_at, now_()), reason = COALESCE(NULLIF(:reason::text, ''), reason) {ended}"""
+_RECORD = f"""
+UPDATE runs {_STANDS}
 WHERE id = (SELECT run_id FROM t) RETURNING 1"""
+
+# What most steps are: they go on, and nothing else. Then to change the run is its lock, and there is nothing to do once
+# the ticket is known to be good but to enter the revision. That is entered for a run which is named by the ticket: if
+# it is not good, none is, the column refuses it, and nothing of the statement stands (ADR 0043).
+_PLAIN = f"""WITH
+    q AS (
+        UPDATE runs {_STANDS.format(status=":status", ended="")}
+        WHERE id = :run AND revision = :revision AND head = :head AND stop = 0 AND {UNFINISHED} RETURNING id),
+    t AS (
+        UPDATE tickets SET activation = :activation, fence = fence + 1, starts = 1, lost = 0, left_ = NULL
+        WHERE id = :ticket AND (run_id = (SELECT id FROM q)) IS TRUE AND owner = :worker AND fence = :fence AND {HELD}
+            AND {_SAME_KIND} RETURNING run_id){{also}}
+INSERT INTO journal (run_id, revision, head, at, delta, output)
+SELECT (SELECT run_id FROM t), :revision + 1, :new_head, now_(), :delta, :output FROM q RETURNING 1"""
+REFUSED = ("journal", "run_id")
+"""The table and the column that refuse a revision whose ticket is not good."""
 
 
 @lru_cache
 def step(shape: StepShape) -> Statement:
     """The statement that writes one revision: one row comes back if it stands, none if it was refused.
 
-    Run, revision, head and stop are compared under the run's lock, holder and fence under the ticket's. A ticket
-    without an activation is a fold ticket and stays one.
+    Run, revision, head and stop are compared under the run's lock, holder and fence under the ticket's; where these are
+    not good, it may also fail as `REFUSED`. A ticket without an activation is a fold ticket and stays one.
     """
+    if shape._replace(progressed=False) == StepShape(Then.GO_ON, progressed=False):
+        return statement(_PLAIN.format(also="," + _PROGRESS[False] if shape.progressed else ""))
     drops = shape.then in (Then.DROP, Then.DROP_FOLD, Then.END)
     conditions = "stop <> 0" if shape.cancelling else "stop = 0"
     if not shape.ends:
