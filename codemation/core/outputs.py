@@ -13,7 +13,7 @@ from codemation.core.errors import NodeError
 from codemation.core.ids import AGAIN, ERROR, MAIN
 from codemation.core.items import Attachment, BatchKind, Failure, Item
 from codemation.core.outlets import Ports
-from codemation.core.payload import Path, StoredItems, encode_items, without_collecting
+from codemation.core.payload import Path, StoredItems, encode_alone, encode_items, without_collecting
 from codemation.core.signature import NodeCode, Result, Shape
 from codemation.core.tables import PackedTable, Tables, is_table
 
@@ -73,7 +73,7 @@ class Outputs:
     def _items(self, port: str, items: list[Item[Any]], numbered_by: Any) -> bytes:
         only = items[0]
         if len(items) == 1 and only.origins == (0,) and not only.attachments and self.parents.get(port) == [0]:
-            return encode_items(StoredItems(values=[only.value], scope=numbered_by))  # as of a batch of one, and quick
+            return encode_alone(only.value, numbered_by)
         with without_collecting():
             kept = all(item.origins for item in items)
             return encode_items(

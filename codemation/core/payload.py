@@ -110,6 +110,15 @@ def encode_items(items: StoredItems) -> bytes:
     return line + b"\n" + pack(items.values)
 
 
+def encode_alone(value: object, scope: NodeId) -> bytes:
+    """What `encode_items` gives for one item that has nothing but its value and place.
+
+    Raises:
+        Unstorable: as there.
+    """
+    return _scope_alone(scope) + b"\n" + pack([value])
+
+
 def _written(parents: Sequence[int], numbers: Any) -> object:
     """Parents in the fewest words: `0` where paths begin with them, `1` where they are the positions, else a list."""
     own = range(len(parents))

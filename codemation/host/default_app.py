@@ -27,7 +27,7 @@ from codemation.host.settings import Settings
 _CHOOSING = ("CODEMATION_DATABASE_URL", "DATABASE_URL", "CODEMATION_STATE")
 """The variables that choose a database."""
 
-_Key = tuple[int, str, tuple[str, ...]]
+_Key = tuple[int, str, tuple[str | None, ...]]
 """Process, current folder, and the values of the variables that choose a database."""
 
 
@@ -53,7 +53,7 @@ def default_app(environment: Mapping[str, str] | None = None) -> App:
     """
     environment = os.environ if environment is None else environment
     folder = os.getcwd()  # noqa: PTH109 - it is only compared
-    key = (os.getpid(), folder, tuple(environment.get(name, "") for name in _CHOOSING))
+    key = (os.getpid(), folder, tuple(map(environment.get, _CHOOSING)))
     with _apps.guard:
         app = _apps.open.get(key)
         if app is None or app.closed:

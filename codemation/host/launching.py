@@ -207,7 +207,7 @@ def prepared(launch: Launch, allowed: Limits, tables: Tables, who: str) -> Start
     Raises:
         InputError: items or params do not fit, or are more than the run may hold.
     """
-    workflow = launch.workflow
+    workflow, limits = launch.workflow, launch.workflow.definition.limits
     _check_wishes(launch)
     given = encoded_input(workflow, launch.items, tables)
     start = Start(
@@ -218,7 +218,7 @@ def prepared(launch: Launch, allowed: Limits, tables: Tables, who: str) -> Start
         priority=launch.priority,
         origin=launch.origin,
         who=launch.who or who,
-        limits=Limits.from_json(workflow.definition.limits).within(allowed),
+        limits=Limits.from_json(limits).within(allowed) if limits else allowed,
         turnstile=turnstile_for(workflow, launch.params, given[2], lambda: given[0], tables),
     )
     data, count, _ = start.input

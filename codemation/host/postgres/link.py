@@ -173,8 +173,11 @@ class Link:
 
     def _answer(self) -> PGresult:
         """What the server says; a signal (Ctrl-C) is heard while it is waited for."""
-        self._flush()
-        return self._result()
+        if self.connection.pgconn.flush():
+            self._flush()  # and perhaps something has come meanwhile
+            return self._result()
+        self._wait(POLLIN)
+        return self._heard()
 
     def _heard(self) -> PGresult:
         """The same, where all was sent, and perhaps something has come."""

@@ -44,8 +44,7 @@ class Agenda:
     def add(self, run: RunId, outcome: Outcome) -> None:
         """Note what a delivery led to."""
         if outcome.next is not None:
-            claim = outcome.next
-            self._push(Ready(-claim.priority, run, None, claim))
+            self.hold(run, outcome.next)
         for ticket in outcome.ready:
             priority = outcome.priorities.get(ticket, 0)
             self._push(Ready(-priority, run, ticket))
@@ -53,6 +52,10 @@ class Agenda:
             ticket, delay = outcome.later
             one = Ready(-outcome.priorities.get(ticket, 0), run, ticket)
             heapq.heappush(self._later, (self._clock.monotonic() + delay, next(self._number), one))
+
+    def hold(self, run: RunId, claim: Claim) -> None:
+        """Note what is held already, and to be gone on with."""
+        self._push(Ready(-claim.priority, run, None, claim))
 
     def pop(self, runs: Mapping[RunId, Watched]) -> tuple[Watched, Ready] | None:
         """The most urgent work of a run that may have one more activation under way."""

@@ -56,12 +56,15 @@ class Chain:
         """Whether its node should give up: the run stops, or the ticket is not held here any more."""
         if self.lost or self.watched.stop() or self.claim.holding.worker != self.engine.worker:
             return True
-        now, looks = time.monotonic(), 0
-        while now - self.sure >= GAP and looks < LOOKS and not self.lost:
-            self.lost, looks = not self._held(), looks + 1
-            self.sure, now = now, time.monotonic()  # what was answered was so when it was asked, or later
-        if not looks:
+        now = time.monotonic()
+        if now - self.sure < GAP:
             self.sure = now
+            return False
+        for _ in range(LOOKS):
+            self.lost = not self._held()
+            self.sure, now = now, time.monotonic()  # what was answered was so when it was asked, or later
+            if self.lost or now - self.sure < GAP:
+                break
         return self.lost
 
     def _held(self) -> bool:

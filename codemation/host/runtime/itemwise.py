@@ -230,6 +230,8 @@ def asking(activity: Activity, stop: Stop, data: Parameter, door: Door, given: M
     arguments = activity.arguments(given, None)
     contexts = [one.name for one in signature.injections if one.what == "context"]
     computed, params = activity.computed(), activity.params
+    if not (data.wrapped or arguments or contexts or computed):
+        return lambda position, item: (*handed(data, door.value(item.value, position)), None)
 
     def ask(position: int, item: Item[Any]) -> tuple[tuple[Any, ...], dict[str, Any], Context | None]:
         value = door.value(item.value, position)

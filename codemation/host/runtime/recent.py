@@ -26,10 +26,11 @@ class Recent:
         """Keep a payload; what was not used for longest makes room."""
         if not ref or len(data) > self._limit // 8:
             return
+        key = (run, ref)
         with self._guard:
-            if (run, ref) in self._kept:
+            if key in self._kept:
                 return
-            self._kept[run, ref] = data
+            self._kept[key] = data
             self._size += len(data)
             while self._size > self._limit or len(self._kept) > MANY:
                 _, dropped = self._kept.popitem(last=False)
@@ -37,8 +38,9 @@ class Recent:
 
     def get(self, run: RunId, ref: str) -> bytes | None:
         """The payload, if it is kept."""
+        key = (run, ref)
         with self._guard:
-            data = self._kept.get((run, ref))
+            data = self._kept.get(key)
             if data is not None:
-                self._kept.move_to_end((run, ref))
+                self._kept.move_to_end(key)
             return data

@@ -225,7 +225,7 @@ class InlineScheduler(Workforce):
         with self._guard:
             watched.active -= 1
             if claim is not None:
-                self._agenda.add(watched.run.id, Outcome(next=claim))
+                self._agenda.hold(watched.run.id, claim)
             if watched.settled:
                 self._sleepers.wake_for(watched)
             self._changed.notify_all()
