@@ -10,9 +10,10 @@ stop, or that the ticket was taken over; only the last two give the work up.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from functools import partial
 from typing import TypedDict, Unpack
+
+from msgspec import Struct
 
 from codemation.core.advance import advance
 from codemation.core.announcing import announces, written
@@ -31,8 +32,7 @@ from codemation.core.states import FINISHED, RunStatus
 from codemation.core.ticketing import Ticketing
 
 
-@dataclass(slots=True, kw_only=True)
-class Sent:
+class Sent(Struct, kw_only=True):
     """A step as it was folded, and as it was sent to be written."""
 
     step: Step
@@ -47,8 +47,7 @@ class Sent:
         return self.outcome
 
 
-@dataclass(slots=True, kw_only=True)
-class Delivery:
+class Delivery(Struct, kw_only=True):
     """A signal on its way into the journal of a run."""
 
     run: OpenRun

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Any, assert_never
+
+from msgspec import Struct, field
 
 from codemation.core.credentials import without_secrets
 from codemation.core.definition import NodeKind, NodePlan
@@ -23,8 +25,7 @@ Files = Mapping[str, Attachment]
 NO_FILES: Files = MappingProxyType({})
 
 
-@dataclass(slots=True)
-class Outputs:
+class Outputs(Struct):
     """What an activation has given so far, by port."""
 
     node: NodePlan

@@ -1,18 +1,43 @@
-"""Dataclasses that many are made of in each step, and that nobody changes.
+"""Values that many are made of in each step, and that nobody changes.
 
-Each field of a frozen dataclass is set by a call, which made the making of these a sixth of what a step takes in
-Python. Here the type checker alone sees to it that nobody changes them.
+A step makes some twenty of them with eight fields each. Made by the `__init__` of a dataclass, these took an eighth of
+what a step takes in Python; msgspec makes them in C, in a quarter of the time, and refuses at runtime to change them.
+For everybody else they are dataclasses still: `replace`, `fields` and `asdict` work on them.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
-from typing import TypeVar, dataclass_transform
+from dataclasses import MISSING, Field, dataclass, field
+from typing import Any, TypeVar, cast, dataclass_transform
+
+import msgspec
 
 T = TypeVar("T")
 
 
 @dataclass_transform(frozen_default=True, kw_only_default=True, field_specifiers=(field,))
 def sealed(cls: type[T]) -> type[T]:
-    """A dataclass whose fields are given by name, and stay as they are."""
-    return dataclass(slots=True, kw_only=True, unsafe_hash=True)(cls)
+    """A class whose fields are given by name, and stay as they are."""
+    own = {name: value for name, value in vars(cls).items() if name not in _ITS_OWN}
+    known: dict[str, Field[Any]] = dataclass(kw_only=True)(cls).__dataclass_fields__  # type: ignore[attr-defined]
+    own = {name: value for name, value in own.items() if name not in known}
+    given = [(one.name, one.type, _default(one)) for one in known.values()]
+    made = msgspec.defstruct(
+        cls.__name__,
+        given,
+        module=cls.__module__,
+        namespace={**own, "__dataclass_fields__": known},
+        frozen=True,
+        kw_only=True,
+    )
+    return cast(type[T], made)
+
+
+def _default(one: Field[Any]) -> Any:
+    if one.default_factory is not MISSING:
+        return msgspec.field(default_factory=one.default_factory)
+    return msgspec.NODEFAULT if one.default is MISSING else one.default
+
+
+_ITS_OWN = frozenset({"__dict__", "__weakref__", "__annotations__", "__module__"})
+"""What a class has of which the one that is made instead has its own."""

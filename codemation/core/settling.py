@@ -15,8 +15,9 @@ run ends as failed when nothing is live. So a resume has the least to repeat.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
 from heapq import heapify, heappop, heappush
+
+from msgspec import Struct, field
 
 from codemation.core.facts import Began, Broke, Delta, Done, Due, Ended, Fact, Skipped
 from codemation.core.ids import AGAIN, ActivationId, NodeId, activation_id, node_of
@@ -110,8 +111,7 @@ def _only_follower(snapshot: Snapshot, node: NodeId) -> NodeId | None:
     return after if waits else None
 
 
-@dataclass(slots=True, kw_only=True)
-class Beginning:
+class Beginning(Struct, kw_only=True):
     """What a step knows of what follows, while it looks for more."""
 
     snapshot: Snapshot

@@ -6,7 +6,8 @@ import heapq
 import itertools
 import time
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+
+from msgspec import Struct, field
 
 from codemation.core.ids import RunId, TicketId
 from codemation.core.outcome import Outcome
@@ -15,8 +16,7 @@ from codemation.host.runtime.clock import REAL, Clock
 from codemation.host.runtime.watched import Watched
 
 
-@dataclass(slots=True)
-class Ready:
+class Ready(Struct):
     """A ticket that may be claimed, or that is held already."""
 
     priority: int
