@@ -10,10 +10,9 @@ from __future__ import annotations
 import json
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
-from functools import cache
 from typing import Any
 
-from pydantic import TypeAdapter, ValidationError
+import msgspec
 
 from codemation.core.definition import Plan
 from codemation.core.ids import ActivationId, Head, NodeId
@@ -98,13 +97,8 @@ def decode_snapshot(data: bytes) -> Stood:
         body: dict[str, Any] = json.loads(data)
         if body["spelling"] != _SPELLING:
             raise ValueError(f"it is spelled in the way {body['spelling']!r}, and this release knows {_SPELLING}")
-        return Stood(head=Head(body["head"]), state=_adapter().validate_python(body["state"]))
-    except ValidationError as error:
-        raise ValueError(f"it holds no snapshot: {error.errors()[0]['msg']}") from error
+        return Stood(head=Head(body["head"]), state=msgspec.convert(body["state"], _State))
+    except msgspec.ValidationError as error:
+        raise ValueError(f"it holds no snapshot: {error}") from error
     except (TypeError, KeyError, AttributeError) as error:
         raise ValueError(f"it is no checkpoint: {type(error).__name__}: {error}") from error
-
-
-@cache
-def _adapter() -> TypeAdapter[_State]:
-    return TypeAdapter(_State)
