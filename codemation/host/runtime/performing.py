@@ -44,6 +44,8 @@ class Performance:
         self._code = code
         self._items: ItemwisePerformance | None = None
         """The way to perform it, prepared before it begins."""
+        self._handed_on = False
+        """Whether the only node that reads what is given has it already."""
         self._activity = Activity(bench, run, code, claim, meter)
         self._saying = Saying(claim.activation, self._activity.attempt, run.id, bench.engine, bench.listening)
 
@@ -89,6 +91,7 @@ class Performance:
             return None
         after = Performance(self._bench, run, self._code, claim, activity.meter)
         after.prepare(stop, Foreseen(run.snapshot, activity.node.id, outputs), activity.stored_as(outputs))
+        self._handed_on = after._items is not None and len(run.snapshot.plan.followers.get(activity.node.id, ())) == 1
         return after
 
     @property
@@ -110,7 +113,8 @@ class Performance:
 
     def keep(self) -> None:
         """Once the step stands: have at hand what the next nodes will read."""
-        self._activity.keep()
+        if not self._handed_on:
+            self._activity.keep()
         if self._key is not None and self.error is None:
             remember(self._activity, self._key)
 
