@@ -17,7 +17,13 @@ T = TypeVar("T")
 
 @dataclass_transform(frozen_default=True, kw_only_default=True, field_specifiers=(field,))
 def sealed(cls: type[T]) -> type[T]:
-    """A class whose fields are given by name, and stay as they are."""
+    """A class whose fields are given by name, and stay as they are; all of them are compared and shown.
+
+    Raises:
+        TypeError: it stands on another class, of which the one that is made would know nothing.
+    """
+    if cls.__bases__ != (object,):
+        raise TypeError(f"{cls.__name__} stands on {cls.__bases__[0].__name__}, and a sealed class on none")
     own = {name: value for name, value in vars(cls).items() if name not in _ITS_OWN}
     known: dict[str, Field[Any]] = dataclass(kw_only=True)(cls).__dataclass_fields__  # type: ignore[attr-defined]
     own = {name: value for name, value in own.items() if name not in known}

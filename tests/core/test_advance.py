@@ -12,11 +12,11 @@ from hypothesis import strategies as st
 
 from codemation.core.advance import advance
 from codemation.core.definition import Definition, Input, NodeKind, NodePlan, Policy, Source
-from codemation.core.facts import Reopened, decode_delta, encode_delta
+from codemation.core.facts import Done, Reopened, decode_delta, encode_delta
 from codemation.core.ids import AGAIN, MAIN, START, ActivationId, NodeId, activation_id, node_of
 from codemation.core.items import EMPTY, Batch
 from codemation.core.rounds import Rounds
-from codemation.core.settling import Step
+from codemation.core.settling import Beginning, Step, settle, settle_ready
 from codemation.core.signals import (
     CancelRequested,
     ChildEnded,
@@ -423,6 +423,22 @@ def test_any_course_keeps_to_the_table_and_its_journal_says_it_all(story: Story,
     for revision in range(1, len(deltas) + 1):
         assert Snapshot.of(plan, deltas[:revision]).revision == revision
         assert from_checkpoint(plan, deltas, revision) == course.snapshot
+
+
+@settings(deadline=None, max_examples=60)
+@given(stories(loops=False), st.data())
+def test_what_has_one_follower_is_settled_as_everything_else_is(story: Story, data: st.DataObject) -> None:
+    course = Course(story.definition)
+    for _ in range(data.draw(st.integers(0, 25))):
+        signal = data.draw(st.sampled_from(signals(course.snapshot)))
+        snapshot = course.snapshot
+        if isinstance(signal, Succeeded) and signal.activation in snapshot.live:
+            done = Done(activation=signal.activation, outputs=signal.outputs)
+            node = node_of(done.activation)
+            beginning = Beginning(snapshot=snapshot, facts=(done,), events=(), reported={node: done.outputs})
+            at_length = settle_ready(beginning, beginning.report(node))
+            assert settle(snapshot, (done,), node, done.outputs, ()) == at_length
+        course.tell(signal)
 
 
 def waited_for(snapshot: Snapshot, name: NodeId) -> int:

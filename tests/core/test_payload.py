@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from codemation.core.ids import NodeId
 from codemation.core.items import Attachment, Item
-from codemation.core.payload import StoredItems, decode_items, encode_items, without_collecting
+from codemation.core.payload import StoredItems, decode_items, encode_alone, encode_items, without_collecting
 from codemation.core.progress import Finished, decode_finished, encode_finished
 
 VALUES = st.recursive(
@@ -31,6 +31,11 @@ def batches(draw: st.DrawFn) -> StoredItems:
     origins = draw(st.none() | st.lists(PATHS, min_size=count, max_size=count))
     files = draw(st.dictionaries(st.integers(0, max(0, count - 1)), FILES, max_size=2)) if count else {}
     return StoredItems(values=values, scope=NodeId(draw(st.text())), origins=origins, attachments=files)
+
+
+@given(VALUES, st.text())
+def test_an_item_alone_is_written_as_a_batch_of_one(value: object, scope: str) -> None:
+    assert encode_alone(value, NodeId(scope)) == encode_items(StoredItems(values=[value], scope=NodeId(scope)))
 
 
 @given(batches())

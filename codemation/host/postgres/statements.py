@@ -5,8 +5,9 @@ Two rules hold for every statement that writes (why: each was seen to break with
 * One statement, one commit. Nobody holds a lock while the network is asked, so a client that stops stops nobody else.
 * Lock the guarded row, then hang everything on it. The parts of a statement all see the moment of its beginning and do
   not see one another: a guard that is only joined lets a late write through. So `run` is locked and compared first, the
-  ticket second, and every insert, update and delete selects from them. Locks are taken in this order everywhere: runs,
-  then tickets by id, then turnstiles and pools.
+  ticket second, and every insert, update and delete selects from them. To change a row where it is as it was known is
+  to lock and compare it, where all of the statement falls with the next guard (`_PLAIN`). Locks are taken in this order
+  everywhere: runs, then tickets by id, then turnstiles and pools.
 """
 
 from __future__ import annotations

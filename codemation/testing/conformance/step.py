@@ -16,14 +16,15 @@ B = ActivationId("b/1")
 
 
 def refused(world: World, commit: Commit, *runs: RunId) -> None:
-    """Send a commit that must be refused, with everything a commit can have, and see that nothing was written."""
+    """Send a commit that must be refused, with everything a commit can have and bare; see that nothing was written."""
     letters = world.stores.inbox.pending(commit.run) if runs else ()
-    commit = replace(commit, more=world.tickets("m/1"), consumed=tuple(letter.id for letter in letters))
+    full = replace(commit, more=world.tickets("m/1"), consumed=tuple(letter.id for letter in letters))
     before = [world.truth(run) for run in runs]
-    for then in (commit.then, GoOn(activation=B), Leave(activation=B), Leave(activation=B, delay=5.0), Drop()):
-        assert not world.stores.journal.step(replace(commit, then=then)), (
-            f"a step was taken that must be refused: {then}"
-        )
+    for one in (full, commit):
+        for then in (one.then, GoOn(activation=B), Leave(activation=B), Leave(activation=B, delay=5.0), Drop()):
+            assert not world.stores.journal.step(replace(one, then=then)), (
+                f"a step was taken that must be refused: {then}"
+            )
     assert [world.truth(run) for run in runs] == before
 
 
