@@ -222,8 +222,8 @@ UPDATE runs {_STANDS}
 WHERE id = (SELECT run_id FROM t) RETURNING 1"""
 
 # What most steps are: they go on, and nothing else. Then to change the run is its lock, and there is nothing to do once
-# the ticket is known to be good but to enter the revision. That is entered for a run which is named by the ticket: if
-# it is not good, none is, the column refuses it, and nothing of the statement stands (ADR 0043).
+# the ticket is known to be good but to enter the revision. What is entered is selected from the ticket: if that is not
+# good there is nothing, the column refuses it, and nothing of the statement stands (ADR 0043).
 _PLAIN = f"""WITH
     q AS (
         UPDATE runs {_STANDS.format(status=":status", ended="")}
@@ -231,11 +231,11 @@ _PLAIN = f"""WITH
     t AS (
         UPDATE tickets SET activation = :activation, fence = fence + 1, starts = 1, lost = 0, left_ = NULL
         WHERE id = :ticket AND (run_id = (SELECT id FROM q)) IS TRUE AND owner = :worker AND fence = :fence AND {HELD}
-            AND {_SAME_KIND} RETURNING run_id){{also}}
+            AND {_SAME_KIND} RETURNING 1){{also}}
 INSERT INTO journal (run_id, revision, head, at, delta, output)
-SELECT (SELECT run_id FROM t), :revision + 1, :new_head, now_(), :delta, :output FROM q RETURNING 1"""
-REFUSED = ("journal", "run_id")
-"""The table and the column that refuse a revision whose ticket is not good."""
+SELECT id, :revision + 1, :new_head, now_(), (SELECT :delta::bytea FROM t), :output FROM q RETURNING 1"""
+REFUSED = "delta"
+"""The column, of the journal or a partition of it, that refuses a revision whose ticket is not good."""
 
 
 @lru_cache
