@@ -143,6 +143,11 @@ def _measured(stand: Stand, name: str, workflow: Workflow, calls: int) -> tuple[
     early, late = _stretch(length + 1, length), _stretch(calls - 2 * length, length)
     with stand.unvacuumed(), flows.paced_by(_Watch(stand, [early, late])):
         run = workflow.run()
+        counters = {
+            "transactions": [_per_call(one.written, one) for one in (early, late)],
+            "pages": [_per_call(one.pages, one) for one in (early, late)],
+            "log": [_per_call(log_written(stand, *one.places).records, one) for one in (early, late)],
+        }
     assert run.status is RunStatus.SUCCEEDED
     turns = min(stand.effort.turns, max(1, calls // (4 * TURN)))
     times = _timed(workflow, {"early": length, "late": max(length, calls - turns * TURN - 1)}, turns)
@@ -151,11 +156,6 @@ def _measured(stand: Stand, name: str, workflow: Workflow, calls: int) -> tuple[
         for role, seconds in times.items()
     }
     slower = Series(name=f"{name}, late / early", unit="×", values=(took["late"].median / took["early"].median,))
-    counters = {
-        "transactions": [_per_call(one.written, one) for one in (early, late)],
-        "pages": [_per_call(one.pages, one) for one in (early, late)],
-        "log": [_per_call(log_written(stand, *one.places).records, one) for one in (early, late)],
-    }
     series = [took["early"], took["late"], slower]
     series.append(Series(name=f"{name}, read again", unit="ms", values=_opened(run.id, stand.effort.rounds)))
     series += [

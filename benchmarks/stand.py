@@ -75,8 +75,11 @@ class Stand:
         return row
 
     def unvacuumed(self) -> contextlib.AbstractContextManager[None]:
-        """Without the server's own vacuum, whose pages and log would be counted along whenever it happens to come."""
-        return self._set(autovacuum="off")
+        """Without the server's own vacuum, whose pages and log would be counted along whenever it happens to come.
+
+        The log stays until it has been read, however much others have written before.
+        """
+        return self._set(autovacuum="off", wal_keep_size="8GB")
 
     def slower_commits(self, microseconds: int) -> contextlib.AbstractContextManager[None]:
         """On a disk, so to speak, on which each commit of anybody takes so much longer, and a little more."""
