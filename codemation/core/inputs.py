@@ -11,6 +11,7 @@ from dataclasses import replace
 from functools import lru_cache
 from typing import Any, Protocol, get_origin
 
+from msgspec import Struct
 from pydantic import BaseModel, ConfigDict, TypeAdapter, ValidationError
 from pydantic.errors import PydanticSchemaGenerationError
 
@@ -62,8 +63,7 @@ class Foreseen:
         return self._outputs.get(port, EMPTY) if node == self._node else self._known(node, port)
 
 
-@sealed
-class Fetcher:
+class Fetcher(Struct, frozen=True, kw_only=True):
     """Reads the inputs of a node's activation."""
 
     snapshot: Held

@@ -7,6 +7,8 @@ from contextlib import suppress
 from types import TracebackType
 from typing import ParamSpec, Protocol, TypeVar
 
+from msgspec import Struct
+
 from codemation.core.checkpoint import LEAST, Stood, decode_snapshot, encode_snapshot
 from codemation.core.definition import Definition, Plan
 from codemation.core.errors import StoreUnavailable, UnknownRun, UnreadableRun
@@ -14,7 +16,6 @@ from codemation.core.facts import Delta, Reopened, decode_delta
 from codemation.core.ids import Head, RunId
 from codemation.core.ordering import BrokenDefinition
 from codemation.core.ports import NOTHING_HELD, Checkpoint, Entry, Holding, Loaded, Look, NewRun, News, RunRow, Stores
-from codemation.core.sealed import sealed
 from codemation.core.snapshot import Snapshot
 from codemation.core.states import FINISHED, RunStatus
 
@@ -44,8 +45,7 @@ class Lock(Protocol):
         ...
 
 
-@sealed
-class Unread:
+class Unread(Struct, frozen=True, kw_only=True):
     """Stands for the row of a run that was just recorded, which nobody has had to read yet."""
 
     id: RunId

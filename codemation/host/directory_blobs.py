@@ -61,7 +61,7 @@ class DirectoryBlobs:
             PayloadLost: it is not there, or (at its end) has another digest.
         """
         try:
-            file = self._place(name).open("rb")
+            file = self._found(name).open("rb")
         except FileNotFoundError:
             raise PayloadLost(f"the stored file {name} is not in {self._root}") from None
         except OSError as error:
@@ -71,7 +71,7 @@ class DirectoryBlobs:
     def remove(self, name: str) -> None:
         """Delete what was written under a name; harmless when it is not there."""
         with self._telling(f"{name} cannot be deleted"):
-            self._place(name).unlink(missing_ok=True)
+            self._found(name).unlink(missing_ok=True)
 
     def sweep(self) -> int:
         """Delete unfinished files that nobody writes any more; says how many."""
@@ -124,7 +124,13 @@ class DirectoryBlobs:
     def _place(self, name: str) -> Path:
         if not name.isascii() or not name.replace("-", "").isalnum() or len(name) < 8:
             raise PayloadLost(f"{name!r} is not the name of a stored file")
-        return self._root / name[:2] / name[2:4] / name
+        return self._root / name[:2] / name
+
+    def _found(self, name: str) -> Path:
+        """Where a file is: at its place, or a directory below, where release 0.1.0 has put it."""
+        place = self._place(name)
+        before = place.parent / name[2:4] / name
+        return place if place.exists() or not before.exists() else before
 
     @contextmanager
     def _telling(self, what: str) -> Iterator[None]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import gc
 from collections.abc import Mapping
 from dataclasses import asdict, field, fields, is_dataclass, replace
 
@@ -67,6 +68,10 @@ def test_they_are_dataclasses_for_whoever_asks() -> None:
     assert [one.name for one in fields(Place)] == ["name", "floor", "marks"]
     assert HALL.below == Place(name="hall", floor=-1)
     assert asdict(Way(start=HALL)) == {"start": {"name": "hall", "floor": 0, "marks": {}}, "end": None}
+
+
+def test_the_collector_of_cycles_leaves_them_alone() -> None:
+    assert not gc.is_tracked(Way(start=Place(name="hall", marks={"door": 1})))
 
 
 def test_they_say_what_they_are_and_where_they_come_from() -> None:

@@ -36,12 +36,26 @@ def test_a_stream_comes_back_as_it_was(blobs: DirectoryBlobs, content: bytes) ->
         assert stream.read() == content
 
 
-def test_the_same_content_is_kept_once_in_a_folder_of_a_folder(blobs: DirectoryBlobs, tmp_path: Path) -> None:
+def test_the_same_content_is_kept_once_in_a_folder(blobs: DirectoryBlobs, tmp_path: Path) -> None:
     ids = {stored.id for stored in together(*[lambda: blobs.put(io.BytesIO(CONTENT))] * 6)}
     (blob,) = ids
     (file,) = files(tmp_path)
-    assert file.parts[-3:] == (blob[:2], blob[2:4], blob)
+    assert file.parts[-2:] == (blob[:2], blob)
     assert file.stat().st_mode & 0o777 == 0o600
+
+
+def test_what_an_earlier_release_has_put_a_folder_deeper_is_read_and_deleted(
+    blobs: DirectoryBlobs, tmp_path: Path
+) -> None:
+    stored = blobs.put(io.BytesIO(CONTENT))
+    (file,) = files(tmp_path)
+    deeper = file.parent / stored.id[2:4] / stored.id
+    deeper.parent.mkdir()
+    file.rename(deeper)
+    with blobs.open(stored.id) as stream:
+        assert stream.read() == CONTENT
+    blobs.remove(stored.id)
+    assert files(tmp_path) == []
 
 
 def test_a_stream_that_breaks_off_leaves_nothing(blobs: DirectoryBlobs, tmp_path: Path) -> None:

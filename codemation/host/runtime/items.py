@@ -8,8 +8,10 @@ import queue
 import threading
 from collections.abc import Callable, Coroutine, Generator, Iterator, Mapping, Sequence
 from concurrent.futures import Future, wait
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from typing import Any
+
+from msgspec import Struct, field
 
 from codemation.core.context import Context
 from codemation.core.definition import NodePlan
@@ -19,7 +21,6 @@ from codemation.core.outputs import emitted_by_item, failed_item, failure_of
 from codemation.core.payload import without_collecting
 from codemation.core.progress import Finished
 from codemation.core.retry import delay_before
-from codemation.core.sealed import sealed
 from codemation.core.signature import NodeCode
 from codemation.core.tables import is_table
 from codemation.host.runtime.allowance import Allowance
@@ -59,8 +60,7 @@ class Flag:
         self.raised = False
 
 
-@sealed
-class ItemWork:
+class ItemWork(Struct, frozen=True, kw_only=True):
     """A per-item activation."""
 
     node: NodePlan
