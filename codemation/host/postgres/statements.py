@@ -123,7 +123,8 @@ _RUN = """
     q AS MATERIALIZED (
         SELECT id, digest, priority{more} FROM runs
         WHERE id = :run AND revision = :revision AND head = :head AND {conditions} FOR NO KEY UPDATE)"""
-_FENCE = f"tickets.id = :ticket AND (run_id = q.id) IS TRUE AND owner = :worker AND fence = :fence AND {HELD}"
+_HOLDS = f"tickets.id = :ticket AND (run_id = {{run}}) IS TRUE AND owner = :worker AND fence = :fence AND {HELD}"
+_FENCE = _HOLDS.format(run="q.id")
 _PASSED = "RETURNING tickets.run_id, q.digest, q.priority"
 _SAME_KIND = f"(kind = {TicketKind.FOLD:d}) = (:activation::text = '')"
 
@@ -131,10 +132,11 @@ _SAME_KIND = f"(kind = {TicketKind.FOLD:d}) = (:activation::text = '')"
 # again.
 LANE = "(SELECT id FROM lanes WHERE lanes.queue = {queue} AND lanes.digest = {digest})"
 
+_GOES_ON = "UPDATE tickets SET activation = :activation, fence = fence + 1, starts = 1, lost = 0, left_ = NULL"
 _TICKET = {
     Then.GO_ON: f"""
     t AS (
-        UPDATE tickets SET activation = :activation, fence = fence + 1, starts = 1, lost = 0, left_ = NULL
+        {_GOES_ON}
         FROM q WHERE {_FENCE} AND {_SAME_KIND} {_PASSED})""",
     Then.DROP: f"""
     t AS (DELETE FROM tickets USING q WHERE {_FENCE} AND kind <> {TicketKind.FOLD:d} {_PASSED})""",
@@ -229,9 +231,8 @@ _PLAIN = f"""WITH
         UPDATE runs {_STANDS.format(status=":status", ended="")}
         WHERE id = :run AND revision = :revision AND head = :head AND stop = 0 AND {UNFINISHED} RETURNING id),
     t AS (
-        UPDATE tickets SET activation = :activation, fence = fence + 1, starts = 1, lost = 0, left_ = NULL
-        WHERE id = :ticket AND (run_id = (SELECT id FROM q)) IS TRUE AND owner = :worker AND fence = :fence AND {HELD}
-            AND {_SAME_KIND} RETURNING 1){{also}}
+        {_GOES_ON}
+        WHERE {_HOLDS.format(run="(SELECT id FROM q)")} AND {_SAME_KIND} RETURNING 1){{also}}
 INSERT INTO journal (run_id, revision, head, at, delta, output)
 SELECT id, :revision + 1, :new_head, now_(), (SELECT :delta::bytea FROM t), :output FROM q RETURNING 1"""
 REFUSED = "delta"
