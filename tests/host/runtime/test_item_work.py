@@ -5,10 +5,10 @@ from __future__ import annotations
 import asyncio
 import threading
 from collections.abc import Callable, Iterator
-from dataclasses import replace
 from typing import Any
 
 import pytest
+from msgspec.structs import replace
 
 from codemation.core.definition import NodeKind, NodePlan, OnError, Policy, RetryPlan
 from codemation.core.errors import ContractError
