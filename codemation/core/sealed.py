@@ -28,15 +28,15 @@ def sealed(cls: type[T]) -> type[T]:
     """
     if cls.__bases__ != (object,):
         raise TypeError(f"{cls.__name__} stands on {cls.__bases__[0].__name__}, and a sealed class on none")
-    own = {name: value for name, value in vars(cls).items() if name not in _ITS_OWN}
+    own = dict(vars(cls))  # before it is made a dataclass, which adds to it
     known: dict[str, Field[Any]] = dataclass(kw_only=True)(cls).__dataclass_fields__  # type: ignore[attr-defined]
-    own = {name: value for name, value in own.items() if name not in known}
     given = [(one.name, one.type, _default(one)) for one in known.values()]
     made = msgspec.defstruct(
         cls.__name__,
         given,
         module=cls.__module__,
-        namespace={**own, "__dataclass_fields__": known},
+        namespace={name: value for name, value in own.items() if name not in known.keys() | _ITS_OWN}
+        | {"__dataclass_fields__": known},
         frozen=True,
         kw_only=True,
         gc=False,
